@@ -1,0 +1,287 @@
+//! What the application says to the SIP core and hears from it.
+//!
+//! Every call is two legs and a bridge. A leg is one dialog with one phone or trunk; it is named by a
+//! [`LegId`] that the application's side of the endpoint hands out for legs that we begin and the core for
+//! legs that a phone begins. The core answers every command with an event, sooner or later.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A leg, never reused in the life of an endpoint. Legs begun by the application are even, others odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId(pub u64);
+
+/// The far side of a leg.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// A subscriber, by number.
+    Subscriber(Arc<str>),
+    /// A trunk, by name.
+    Trunk(Arc<str>),
+}
+
+/// Whom to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The registered phones of a subscriber, by number.
+    Subscriber(Arc<str>),
+    /// A number behind a trunk.
+    Trunk {
+        /// The trunk's name.
+        trunk: Arc<str>,
+        /// The number to put into the Request-URI.
+        number: Arc<str>,
+    },
+}
+
+/// Who the called phone is shown: goes into From and P-Asserted-Identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The number shown.
+    pub number: Arc<str>,
+    /// The name shown, if any (UTF-8).
+    pub display: Option<Arc<str>>,
+}
+
+/// A subscriber as the registrar and the digest know it.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// The number, which is also the digest user name and the user part of the address of record.
+    pub number: Arc<str>,
+    /// HA1 for MD5 (lower-case hex of MD5(number:realm:password)), if this algorithm may be used.
+    pub ha1_md5: Option<Arc<str>>,
+    /// HA1 for SHA-256, if this algorithm may be used.
+    pub ha1_sha256: Option<Arc<str>>,
+    /// How many calls the line may have at once: 1 is call waiting off.
+    pub capacity: u16,
+}
+
+/// A trunk: a SIP peer known by its address.
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where requests go; requests from this IP address (any port) are from this trunk.
+    pub address: SocketAddr,
+    /// Digest user name and password for its challenges.
+    pub credentials: Option<(Arc<str>, Arc<str>)>,
+    /// Whether its P-Asserted-Identity is believed and ours is sent to it.
+    pub trusted: bool,
+}
+
+/// An order of the application.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Adds or changes a subscriber; registrations stay.
+    SetSubscriber(Subscriber),
+    /// Removes a subscriber: its registrations go, its calls end.
+    RemoveSubscriber(Arc<str>),
+    /// Adds or changes a trunk.
+    SetTrunk(Trunk),
+    /// Removes a trunk; its calls go on.
+    RemoveTrunk(Arc<str>),
+    /// Makes a prompt playable: mono, 8,000 Hz, linear 16 bit.
+    LoadPrompt {
+        /// Its name.
+        name: Arc<str>,
+        /// Its samples.
+        samples: Arc<[i16]>,
+    },
+    /// Refuses an incoming leg. Answered by [`Event::Ended`].
+    Reject {
+        /// The incoming leg.
+        leg: LegId,
+        /// The status code, 300–699.
+        status: u16,
+    },
+    /// Calls the target on behalf of an incoming leg, relays provisionals and joins the two when it answers.
+    /// Media goes from phone to phone. Answered by [`Event::Bridged`] or [`Event::Ended`]; a failure is passed
+    /// on to the incoming leg with its status.
+    Dial {
+        /// The incoming leg.
+        leg: LegId,
+        /// Whom to call.
+        target: Target,
+        /// Who is shown.
+        identity: Identity,
+        /// How long it may ring (ms); then the caller gets 480.
+        timeout_ms: u64,
+    },
+    /// Answers an incoming leg with our own media, for prompts. Answered by [`Event::Answered`] or
+    /// [`Event::Ended`].
+    Answer {
+        /// The incoming leg.
+        leg: LegId,
+    },
+    /// Calls a subscriber with our own media (the first leg of a recall). Answered by [`Event::Answered`] or
+    /// [`Event::Ended`].
+    Ring {
+        /// The new leg.
+        leg: LegId,
+        /// Whom to call.
+        target: Target,
+        /// Who is shown.
+        identity: Identity,
+        /// How long it may ring (ms).
+        timeout_ms: u64,
+    },
+    /// Plays prompts, one after the other, on an answered leg with our own media. A play in progress ends
+    /// first (`Stopped`). Answered by [`Event::Played`].
+    Play {
+        /// The leg.
+        leg: LegId,
+        /// Comes back in the event.
+        token: u64,
+        /// Names of loaded prompts.
+        prompts: Vec<Arc<str>>,
+    },
+    /// Ends a play in progress, if any (`Stopped`).
+    StopPlay {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Third-party call control: calls the target with the leg's own media description, plays ringback to the
+    /// leg while it rings, and joins the two by re-INVITE when it answers. Answered by [`Event::Bridged`],
+    /// [`Event::ConnectFailed`] (the leg is up, with our media) or [`Event::Ended`].
+    Connect {
+        /// An answered leg with our own media.
+        leg: LegId,
+        /// Whom to call.
+        target: Target,
+        /// Who is shown.
+        identity: Identity,
+        /// How long it may ring (ms).
+        timeout_ms: u64,
+    },
+    /// Gives up a connect in progress: the callee gets CANCEL. Answered by [`Event::ConnectFailed`] with cause
+    /// [`Cause::Local`], unless the callee's answer won ([`Event::Bridged`]).
+    StopConnect {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Ends a leg in any state (CANCEL, final response or BYE), and what is joined to it. Answered by
+    /// [`Event::Ended`].
+    Release {
+        /// The leg.
+        leg: LegId,
+        /// The SIP cause for the Reason header of the BYE or CANCEL, e.g. 486; none if `None`.
+        cause: Option<u16>,
+    },
+}
+
+/// What ended a leg or made it fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The far side answered with this final status.
+    Status(u16),
+    /// The switch itself answered with this final status: 486 at capacity, 480 not registered or rung out,
+    /// 404, 408, 483, …
+    Refused(u16),
+    /// The far side ended it: BYE after, or CANCEL before the answer.
+    Remote,
+    /// The application ended it.
+    Local,
+    /// What it was joined to ended, and so it was ended.
+    Peer,
+    /// The far side fell silent: no ACK, no answer within 64·T1.
+    Timeout,
+}
+
+/// What the application hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A phone or trunk begins a call. To be answered by `Reject`, `Dial` or `Answer`; a leg that is not
+    /// within the core's `route_timeout_ms` is refused with 500.
+    Incoming {
+        /// The new leg.
+        leg: LegId,
+        /// Who calls, authenticated: a subscriber by digest, a trunk by its address.
+        from: Party,
+        /// The calling number: the subscriber's own, or what the trunk says (P-Asserted-Identity, else From).
+        number: Arc<str>,
+        /// The calling name, if any.
+        display: Option<Arc<str>>,
+        /// The dialled number: user part of the Request-URI, unescaped (`%23` is `#`).
+        dialled: Arc<str>,
+        /// The Call-ID.
+        call_id: Arc<str>,
+    },
+    /// The far side of a `Ring` (or of the callee leg of a `Dial` or `Connect`) rings.
+    Ringing {
+        /// The leg named in the command.
+        leg: LegId,
+    },
+    /// A `Ring` was answered by the phone, or an `Answer` was acknowledged.
+    Answered {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A `Dial` or `Connect` succeeded: the two talk.
+    Bridged {
+        /// The leg named in the command.
+        leg: LegId,
+        /// The callee's leg.
+        peer: LegId,
+    },
+    /// A `Connect` failed; the leg is up, with our media.
+    ConnectFailed {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A `Play` ended.
+    Played {
+        /// The leg.
+        leg: LegId,
+        /// Of the command.
+        token: u64,
+        /// How.
+        outcome: Played,
+    },
+    /// A leg is gone. Exactly one for each leg that had an `Incoming`, `Ring` or `Bridged` event or command.
+    Ended {
+        /// The leg.
+        leg: LegId,
+        /// Why. For an incoming leg whose `Dial` failed: the callee's side of it.
+        cause: Cause,
+    },
+    /// A subscriber's number of calls became more or less (all legs count, ringing ones too).
+    Line {
+        /// The number.
+        number: Arc<str>,
+        /// Legs now.
+        legs: u16,
+    },
+    /// A subscriber's phones changed: registered, refreshed from elsewhere, expired, unregistered.
+    Registration {
+        /// The number.
+        number: Arc<str>,
+        /// How many contacts it has now.
+        contacts: u16,
+    },
+    /// A SIP message as it went over the wire; only when tracing is on.
+    Trace {
+        /// Unix time (µs).
+        at_us: u64,
+        /// Whether we sent it.
+        sent: bool,
+        /// Our address.
+        local: SocketAddr,
+        /// The far address.
+        remote: SocketAddr,
+        /// The whole message.
+        message: Arc<[u8]>,
+    },
+}
+
+/// How a play ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Played {
+    /// To its end.
+    Finished,
+    /// By `StopPlay`, another `Play`, a `Connect`, or the end of the leg.
+    Stopped,
+    /// A prompt of that name is not loaded, or the leg has no media of ours.
+    Failed,
+}

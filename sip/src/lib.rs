@@ -1,0 +1,6 @@
+//! A SIP back-to-back user agent: sans-IO core, RTP prompt player, sockets.
+//!
+//! Knows neither Python nor callbacks.
+#![forbid(unsafe_code)]
+
+pub mod api;
