@@ -4,3 +4,5 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod media;
+pub mod sdp;
