@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod auth;
 pub mod media;
 pub mod sdp;
