@@ -6,4 +6,5 @@
 pub mod api;
 pub mod auth;
 pub mod media;
+pub mod registrar;
 pub mod sdp;

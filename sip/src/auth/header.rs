@@ -51,14 +51,7 @@ impl<'a> Credentials<'a> {
                 return None;
             }
         }
-        Some(Self {
-            username: username?,
-            realm: realm?,
-            nonce: nonce?,
-            uri: uri?,
-            response: response?,
-            ..credentials
-        })
+        Some(Self { username: username?, realm: realm?, nonce: nonce?, uri: uri?, response: response?, ..credentials })
     }
 }
 

@@ -61,10 +61,7 @@ fn both_algorithms_are_offered_strongest_first_and_accepted() {
     for challenge in challenges {
         assert!(!challenge.contains("stale"));
         assert_eq!(verify(&mut server, NOW + 1, &answer(&challenge, "secret", 1)), accepted());
-        assert_eq!(
-            verify(&mut server, NOW + 1, &answer(&challenge, "wrong", 2)),
-            Verdict::Refused("wrong password")
-        );
+        assert_eq!(verify(&mut server, NOW + 1, &answer(&challenge, "wrong", 2)), Verdict::Refused("wrong password"));
     }
     assert!(server.challenges(NOW, 2, true).iter().all(|challenge| challenge.ends_with(", stale=true")));
 }
@@ -146,8 +143,7 @@ fn legacy_credentials_without_qop_are_good_once() {
 #[test]
 fn what_is_forgotten_to_make_room_is_stale_not_replayable() {
     let mut server = authenticator().with_limits(NONCE_LIFETIME_MS, 4);
-    let answers: Vec<_> =
-        (0..10).map(|i| answer(&server.challenges(NOW + i, i, false)[0], "secret", 1)).collect();
+    let answers: Vec<_> = (0..10).map(|i| answer(&server.challenges(NOW + i, i, false)[0], "secret", 1)).collect();
     for authorization in &answers {
         assert_eq!(verify(&mut server, NOW + 20, authorization), accepted());
     }

@@ -1,0 +1,259 @@
+//! The registrar (RFC 3261 §10.3): where each subscriber's phones are now.
+//!
+//! A binding keeps the address that the REGISTER really came from: requests to the phone go back over that
+//! flow, whatever its Contact says, so a phone behind NAT is reached (the spirit of RFC 5626).
+
+mod request;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sipx_sip::{HeaderName, Request, Uri};
+
+use request::{Asked, Bindings};
+
+/// Bounds of what is registered. The defaults suit desk phones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Shortest binding (s), 423 below: 1–3,600, default 30.
+    pub min_expires_s: u32,
+    /// Longest binding (s); more is cut to this: default 7,200.
+    pub max_expires_s: u32,
+    /// What a REGISTER without Expires gets (s): default 3,600.
+    pub default_expires_s: u32,
+    /// Contacts of one address of record: 1–100, default 10. One more takes the place of the one refreshed
+    /// longest ago, so that a phone which restarts with a new port each time is not locked out.
+    pub contacts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { min_expires_s: 30, max_expires_s: 7_200, default_expires_s: 3_600, contacts: 10 }
+    }
+}
+
+/// A phone of a subscriber.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    /// Where it says it is: the Request-URI of requests to it.
+    pub uri: Uri,
+    /// Where its REGISTER came from.
+    pub source: SocketAddr,
+    /// Route values towards it (RFC 3327), topmost first; empty without Path.
+    pub path: Vec<Bytes>,
+    /// Its preference, in thousandths.
+    pub q: u16,
+    /// When the binding ends (Unix ms).
+    pub expires_ms: u64,
+    call_id: Bytes,
+    cseq: u32,
+    refreshed: u64,
+    instance: Option<Instance>,
+}
+
+/// Names a phone beyond its address (RFC 5626): `+sip.instance`, and `reg-id` if it has several flows.
+type Instance = (Bytes, Option<Bytes>);
+
+/// A REGISTER that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// A Contact value for the 200 for each binding of the address of record, with `expires`.
+    pub contacts: Vec<Bytes>,
+    /// The Path values to put into the 200 (RFC 3327 §5.3).
+    pub path: Vec<Bytes>,
+    /// How many contacts there are now.
+    pub count: u16,
+    /// Whether something other than a plain refresh happened: a phone came, went or moved.
+    pub changed: bool,
+}
+
+/// A REGISTER that was refused.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    /// The status code.
+    pub status: u16,
+    /// Header lines that belong to it, such as Min-Expires.
+    pub headers: Vec<(HeaderName, Bytes)>,
+    /// Why, for the log and the Warning or reason phrase.
+    pub reason: &'static str,
+}
+
+impl Rejected {
+    fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, headers: Vec::new(), reason }
+    }
+}
+
+/// The bindings of all addresses of record.
+#[derive(Debug)]
+pub struct Registrar {
+    limits: Limits,
+    bindings: BTreeMap<Arc<str>, Vec<Contact>>,
+    /// The end of each binding, and whose it is.
+    ends: BTreeSet<(u64, Arc<str>)>,
+    refreshes: u64,
+    displaced: u64,
+}
+
+impl Registrar {
+    /// An empty registrar.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, bindings: BTreeMap::new(), ends: BTreeSet::new(), refreshes: 0, displaced: 0 }
+    }
+
+    /// Carries out a REGISTER of the authenticated subscriber `number` that came from `source`. One without
+    /// Contact asks only. Nothing changes unless all of it can be done.
+    pub fn register(
+        &mut self,
+        now_ms: u64,
+        request: &Request,
+        number: &str,
+        source: SocketAddr,
+    ) -> Result<Registered, Rejected> {
+        let asked = Asked::parse(request, number, &self.limits)?;
+        let number: Arc<str> =
+            self.bindings.get_key_value(number).map_or_else(|| number.into(), |(key, _)| key.clone());
+        let mut contacts = self.bindings.get(&number).cloned().unwrap_or_default();
+        contacts.retain(|contact| contact.expires_ms > now_ms);
+        let before = identity(&contacts);
+        match &asked.bindings {
+            Bindings::Query => {}
+            Bindings::RemoveAll => {
+                if contacts.iter().any(|contact| asked.is_late(contact)) {
+                    return Err(Rejected::new(500, "CSeq not higher than that of the last REGISTER"));
+                }
+                contacts.clear();
+            }
+            Bindings::Some(wanted) => {
+                for binding in wanted {
+                    let at = contacts.iter().position(|contact| binding.is_of(contact));
+                    // One that this request itself has just made is not late when named again.
+                    let late = |contact: &Contact| contact.refreshed != self.refreshes && asked.is_late(contact);
+                    if at.is_some_and(|at| late(&contacts[at])) {
+                        return Err(Rejected::new(500, "CSeq not higher than that of the last REGISTER"));
+                    }
+                    let bound = (binding.expires_s > 0).then(|| Contact {
+                        uri: binding.uri.clone(),
+                        source,
+                        path: asked.path.clone(),
+                        q: binding.q,
+                        expires_ms: now_ms + u64::from(binding.expires_s) * 1_000,
+                        call_id: asked.call_id.clone(),
+                        cseq: asked.cseq,
+                        refreshed: self.refreshes,
+                        instance: binding.instance.clone(),
+                    });
+                    match (at, bound) {
+                        (Some(at), Some(contact)) => contacts[at] = contact,
+                        (Some(at), None) => drop(contacts.remove(at)),
+                        (None, Some(contact)) => contacts.push(contact),
+                        (None, None) => {}
+                    }
+                }
+                self.refreshes += 1;
+            }
+        }
+        while contacts.len() > self.limits.contacts.max(1) {
+            let oldest = contacts.iter().enumerate().min_by_key(|(_, contact)| contact.refreshed);
+            let oldest = oldest.map_or(0, |(at, _)| at);
+            contacts.remove(oldest);
+            self.displaced += 1;
+        }
+        contacts.sort_by_key(|contact| std::cmp::Reverse(contact.q));
+        let registered = Registered {
+            contacts: contacts.iter().map(|contact| contact.header(now_ms)).collect(),
+            path: asked.path,
+            count: u16::try_from(contacts.len()).unwrap_or(u16::MAX),
+            changed: identity(&contacts) != before,
+        };
+        self.put(number, contacts);
+        Ok(registered)
+    }
+
+    /// The subscriber's phones, most preferred first.
+    pub fn contacts(&self, number: &str) -> &[Contact] {
+        self.bindings.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// Forgets a subscriber's phones; true if there were any.
+    pub fn remove(&mut self, number: &str) -> bool {
+        let Some((key, _)) = self.bindings.get_key_value(number) else { return false };
+        self.put(key.clone(), Vec::new());
+        true
+    }
+
+    /// Drops the bindings that have ended; the numbers that lost some, in order.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<Arc<str>> {
+        let mut changed = BTreeSet::new();
+        while let Some((end, number)) = self.ends.first() {
+            if *end > now_ms {
+                break;
+            }
+            let number = number.clone();
+            let mut contacts = self.contacts(&number).to_vec();
+            contacts.retain(|contact| contact.expires_ms > now_ms);
+            self.put(number.clone(), contacts);
+            changed.insert(number);
+        }
+        changed.into_iter().collect()
+    }
+
+    /// When the next binding ends (Unix ms).
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.ends.first().map(|(end, _)| *end)
+    }
+
+    /// How many contacts had to make room for newer ones of the same subscriber.
+    pub fn displaced(&self) -> u64 {
+        self.displaced
+    }
+
+    fn put(&mut self, number: Arc<str>, contacts: Vec<Contact>) {
+        for contact in self.bindings.get(&number).into_iter().flatten() {
+            self.ends.remove(&(contact.expires_ms, number.clone()));
+        }
+        for contact in &contacts {
+            self.ends.insert((contact.expires_ms, number.clone()));
+        }
+        if contacts.is_empty() {
+            self.bindings.remove(&number);
+        } else {
+            self.bindings.insert(number, contacts);
+        }
+    }
+}
+
+/// What of the bindings an observer of the line cares about.
+fn identity(contacts: &[Contact]) -> Vec<(Bytes, SocketAddr)> {
+    let mut identity: Vec<_> = contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.source)).collect();
+    identity.sort_unstable();
+    identity
+}
+
+impl Contact {
+    /// Its Contact value in a 200 to REGISTER.
+    fn header(&self, now_ms: u64) -> Bytes {
+        let mut value = b"<".to_vec();
+        self.uri.write_to(&mut value);
+        let seconds = self.expires_ms.saturating_sub(now_ms).div_ceil(1_000);
+        value.extend_from_slice(format!(">;expires={seconds}").as_bytes());
+        if self.q < 1_000 {
+            value.extend_from_slice(format!(";q=0.{:03}", self.q).as_bytes());
+        }
+        if let Some((instance, flow)) = &self.instance {
+            value.extend_from_slice(b";+sip.instance=\"");
+            value.extend(instance.iter().filter(|octet| !matches!(octet, b'"' | b'\\')));
+            value.push(b'"');
+            if let Some(flow) = flow {
+                value.extend_from_slice(b";reg-id=");
+                value.extend_from_slice(flow);
+            }
+        }
+        Bytes::from(value)
+    }
+}
+
+#[cfg(test)]
+mod tests;
