@@ -1,0 +1,110 @@
+"""Sound as arrays: mono, float64 in −1…1, at 8,000 Hz unless said otherwise."""
+
+from __future__ import annotations
+
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "RATE",
+    "Samples",
+    "decode_wav",
+    "level",
+    "read_wav",
+    "silence_or_tone",
+    "through_g711",
+    "to_rate",
+    "write_wav",
+]
+
+Samples = NDArray[np.float64]
+RATE = 8_000
+"""Samples a second of telephone sound."""
+
+
+def read_wav(path: Path) -> Samples:
+    """Reads a WAV file, see :func:`decode_wav`."""
+    return decode_wav(path.read_bytes(), str(path))
+
+
+def decode_wav(data: bytes, path: str = "WAV") -> Samples:
+    """Decodes a 16-bit WAV at any rate, mono or stereo, as 8,000 Hz mono.
+
+    A file that is still being written has lengths of zero in its header; what is there is read.
+
+    :param path: what the error message calls it.
+    :raises ValueError: when it is no 16-bit PCM WAV.
+    """
+    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise ValueError(f"{path}: not a WAV file")
+    place, rate, channels = 12, RATE, 1
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        place += 8
+        if name == b"fmt ":
+            coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, place)
+            if coding not in (1, 0xFFFE) or bits != 16:
+                raise ValueError(f"{path}: {bits}-bit coding {coding}; 16-bit PCM is expected")
+        elif name == b"data":
+            left = (len(data) - place) // (2 * channels) * 2 * channels
+            used = min(length, left) if length else left
+            samples = np.frombuffer(data, "<i2", used // 2, place).reshape(-1, channels)
+            return to_rate(samples.mean(axis=1) / 32_768.0, rate)
+        place += length + (length & 1)
+    raise ValueError(f"{path}: a WAV file without sound")
+
+
+def write_wav(path: Path, samples: Samples) -> None:
+    """Writes 16-bit mono at 8,000 Hz."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+
+
+def to_rate(samples: Samples, rate: int, wanted: int = RATE) -> Samples:
+    """Resamples by cutting or padding the spectrum."""
+    if rate == wanted or not len(samples):
+        return samples.astype(np.float64)
+    length = round(len(samples) * wanted / rate)
+    spectrum = np.fft.rfft(samples)
+    kept = np.zeros(length // 2 + 1, complex)
+    shared = min(len(kept), len(spectrum))
+    kept[:shared] = spectrum[:shared]
+    return np.fft.irfft(kept, length) * (length / len(samples))
+
+
+def silence_or_tone(frequency_hz: float, seconds: float, level: float = 0.3) -> Samples:
+    """A sine tone, or silence for a frequency of 0."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    return level * np.sin(2 * np.pi * frequency_hz * time)
+
+
+def level(samples: Samples) -> float:
+    """The root mean square."""
+    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+
+
+def through_g711(samples: Samples, law: str) -> Samples:
+    """What is left after coding and decoding: ``"pcmu"`` or ``"pcma"`` (ITU-T G.711), 8 bits logarithmic.
+
+    The continuous companding curve quantised to 8 bits, whose error is that of the segmented one.
+    """
+    magnitude = np.minimum(np.abs(samples), 1.0)
+    if law == "pcmu":
+        coded = np.log1p(255 * magnitude) / np.log(256)
+        decoded = np.expm1(np.round(coded * 127) / 127 * np.log(256)) / 255
+    elif law == "pcma":
+        a, scale = 87.6, 1 + np.log(87.6)
+        small = magnitude < 1 / a
+        coded = np.where(small, a * magnitude, 1 + np.log(np.maximum(a * magnitude, 1))) / scale
+        steps = np.round(coded * 127) / 127 * scale
+        decoded = np.where(steps < 1, steps / a, np.exp(np.maximum(steps, 1) - 1) / a)
+    else:
+        raise ValueError(f"{law!r} is no G.711 law; expected 'pcmu' or 'pcma'")
+    return np.sign(samples) * decoded

@@ -1,0 +1,294 @@
+"""A phone that we did not write: baresip in a process and a configuration directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pty
+import re
+import signal
+import time
+import tty
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .audio import silence_or_tone, write_wav
+from .control import ControlChannel, PhoneEvent
+from .wire import Identity, SipMessage, TraceReader, Wire
+
+__all__ = ["Account", "Display", "Phone", "PhoneFailed", "Recording"]
+
+SIP_PORT = 5060
+CONTROL_PORT = 4444
+MODULES = Path("/usr/lib/baresip/modules")
+TALK_S = 300.0
+"""How long a phone's microphone has something to say: longer than any call here."""
+
+_CONFIG = """\
+poll_method             epoll
+sip_listen              {address}:{sip_port}
+net_interface           {address}
+rtp_ports               10000-10999
+call_local_timeout      180
+call_max_calls          4
+audio_source            aufile,{microphone}
+audio_alert             none
+ausrc_srate             8000
+auplay_srate            8000
+ausrc_channels          1
+auplay_channels         1
+audio_txmode            poll
+audio_level             no
+audio_buffer            20-160
+module_path             {modules}
+module                  g711.so
+module                  aufile.so
+module                  sndfile.so
+module_tmp              account.so
+module_app              menu.so
+module_app              ctrl_tcp.so
+ctrl_tcp_listen         {address}:{control_port}
+ring_aufile             none
+ringback_aufile         none
+busy_aufile             none
+error_aufile            none
+notfound_aufile         none
+redial_attempts         0
+snd_path                {recordings}
+"""
+_ACCOUNT = (
+    '"{name}" <sip:{number}@{host}:{port};transport=udp>;auth_user={number};auth_pass={password}'
+    ";answermode=manual;regint={register_s};call_transfer=no;audio_codecs={codecs}\n"
+)
+_DUMPING = re.compile(r"sndfile: dumping (?P<side>encode|decode) audio to (?P<path>.+)$")
+
+
+class PhoneFailed(AssertionError):
+    """A phone did not do what a phone does; the message holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a phone is configured with."""
+
+    number: str
+    password: str
+    host: str
+    port: int
+    name: str = ""
+    codecs: str = "PCMU/8000/1,PCMA/8000/1"
+    register_s: int = 300
+    """Registration interval (s); 0: a phone that does not register."""
+
+
+@dataclass(frozen=True)
+class Display:
+    """What the display shows of a call that comes in."""
+
+    caller: Identity
+    """From the INVITE's From."""
+    asserted: Identity | None
+    """From its P-Asserted-Identity."""
+    event: Identity
+    """What the phone's own event says."""
+    invite: SipMessage
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The audio that a phone received in one call, as its own decoder gave it."""
+
+    began: float
+    """Unix time (s) at which the phone set its decoder up."""
+    path: Path
+
+
+class Phone:
+    """One baresip. Every wait has a bound and ends by an event; see :meth:`start`."""
+
+    def __init__(self, label: str, directory: Path, address: str, account: Account, tone_hz: float) -> None:
+        self.label = label
+        self.directory = directory
+        self.address = address
+        self.account = account
+        self.tone_hz = tone_hz
+        """What this phone's user says: a tone of this frequency (Hz); 0 is silence."""
+        self.wire = Wire(label)
+        self.events: list[PhoneEvent] = []
+        self.recordings: list[Recording] = []
+        self.log: list[str] = []
+        self.on_change: Callable[[Phone, SipMessage | PhoneEvent], None] | None = None
+        self._event_arrived = asyncio.Event()
+        self._trace = TraceReader(address)
+        self._control = ControlChannel(self._take_event)
+        self._process: asyncio.subprocess.Process | None = None
+        self._terminal: int | None = None
+
+    @classmethod
+    async def start(
+        cls, label: str, directory: Path, address: str, account: Account, *, tone_hz: float = 0.0
+    ) -> Phone:
+        """Starts the phone and waits until it is registered (if its account says so).
+
+        :param label: what messages call it, e.g. ``№1``.
+        :param directory: for its configuration, logs and recordings; made.
+        :param address: a loopback address of its own.
+        :param tone_hz: what its user says, see :attr:`tone_hz`.
+        """
+        phone = cls(label, directory, address, account, tone_hz)
+        try:
+            await phone._start()
+        except BaseException:
+            await phone.stop()
+            raise
+        return phone
+
+    async def _start(self) -> None:
+        recordings = self.directory / "heard"
+        recordings.mkdir(parents=True)
+        microphone = self.directory / "microphone.wav"
+        write_wav(microphone, silence_or_tone(self.tone_hz, TALK_S))
+        (self.directory / "config").write_text(
+            _CONFIG.format(
+                address=self.address,
+                sip_port=SIP_PORT,
+                control_port=CONTROL_PORT,
+                microphone=microphone,
+                modules=MODULES,
+                recordings=recordings,
+            )
+        )
+        (self.directory / "accounts").write_text(_ACCOUNT.format(**vars(self.account)))
+        (self.directory / "contacts").write_text("")
+        # A terminal, because baresip writes its trace through stdio, which would hold it back on a pipe.
+        self._terminal, child_side = pty.openpty()
+        tty.setraw(child_side)
+        os.set_blocking(self._terminal, False)
+        asyncio.get_running_loop().add_reader(self._terminal, self._read_terminal)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                "baresip", "-s", "-f", str(self.directory),
+                stdin=asyncio.subprocess.DEVNULL, stdout=child_side, stderr=child_side,
+                start_new_session=True,
+            )  # fmt: skip
+        finally:
+            os.close(child_side)
+        await self._control.open(self.address, CONTROL_PORT, timeout=10.0)
+        if self.account.register_s:
+            await self.wire.expect("REGISTER", 200, "received", timeout=10.0)
+
+    def _read_terminal(self) -> None:
+        assert self._terminal is not None
+        try:
+            data = os.read(self._terminal, 65_536)
+        except BlockingIOError:
+            return
+        except OSError:  # the process is gone
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._terminal)
+            return
+        now = time.time()
+        messages, lines = self._trace.feed(data, now)
+        for line in lines:
+            if "(bit/s)" in line:  # the call's duration, redrawn all the time
+                continue
+            self.log.append(f"{now:.3f} {line}")
+            match = _DUMPING.search(line)
+            if match and match["side"] == "decode":
+                self.recordings.append(Recording(now, Path(match["path"])))
+        for message in messages:
+            self.wire.append(message)
+            if self.on_change:
+                self.on_change(self, message)
+
+    def _take_event(self, event: PhoneEvent) -> None:
+        self.events.append(event)
+        self._event_arrived.set()
+        self._event_arrived = asyncio.Event()
+        if self.on_change:
+            self.on_change(self, event)
+
+    def mark(self) -> int:
+        """A place in the record of events, for ``since``."""
+        return len(self.events)
+
+    async def expect(self, kind: str, *, since: int = 0, timeout: float) -> PhoneEvent:
+        """The first event of that kind after ``since``, waiting at most ``timeout`` seconds.
+
+        :raises PhoneFailed: when it does not come.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            arrived = self._event_arrived
+            found = next((event for event in self.events[since:] if event.kind == kind), None)
+            if found:
+                return found
+            try:
+                await asyncio.wait_for(arrived.wait(), deadline - loop.time())
+            except TimeoutError:
+                seen = "".join(f"\n  {event}" for event in self.events[since:]) or " nothing"
+                raise PhoneFailed(f"{self.label}: no {kind} within {timeout:g} s; it had:{seen}") from None
+
+    async def dial(self, number: str) -> None:
+        """Dials, as typed on the keys."""
+        await self._control.command("dial", number)
+
+    async def accept(self) -> None:
+        """Lifts the handset while the phone rings."""
+        await self._control.command("accept")
+
+    async def hang_up(self) -> None:
+        """Puts the handset back, in whatever state the call is."""
+        await self._control.command("hangup")
+
+    async def rings(self, *, since: int, timeout: float) -> Display:
+        """Waits until the phone rings; returns what its display shows.
+
+        :param since: a mark of :attr:`wire`; the INVITE comes after it.
+        """
+        invite = await self.wire.expect(
+            "INVITE", None, "received", initial=True, since=since, timeout=timeout
+        )
+        answered = await self.wire.expect(
+            "INVITE", 180, "sent", since=since, where=lambda m: m.call_id == invite.call_id, timeout=5.0
+        )
+        earlier = next(
+            (i for i, event in enumerate(self.events) if event.fields.get("id") == answered.call_id), 0
+        )
+        event = await self.expect("CALL_INCOMING", since=earlier, timeout=5.0)
+        caller = invite.identity("from")
+        assert caller is not None, "an INVITE without From"
+        shown = Identity(
+            Identity.parse(f"<{event.peer}>").number, event.fields.get("peerdisplayname") or None
+        )
+        return Display(caller, invite.identity("p-asserted-identity"), shown, invite)
+
+    def heard_since(self, at: float) -> list[Recording]:
+        """The recordings that began at or after the Unix time ``at`` (s)."""
+        return [recording for recording in self.recordings if recording.began >= at]
+
+    async def stop(self) -> None:
+        """Ends the process, by its id, and keeps its log in the directory."""
+        await self._control.close()
+        process = self._process
+        if process is not None and process.returncode is None:
+            for signal_number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal_number)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), 5.0)
+                    break
+        if self._terminal is not None:
+            with contextlib.suppress(RuntimeError):
+                self._read_terminal()
+                asyncio.get_running_loop().remove_reader(self._terminal)
+            os.close(self._terminal)
+            self._terminal = None
+        trace = "\n\n".join(f"{m}\n{m.source} -> {m.target}\n{m.text}" for m in self.wire.messages)
+        with contextlib.suppress(FileNotFoundError):
+            (self.directory / "phone.log").write_text("\n".join(self.log) + "\n")
+            (self.directory / "wire.log").write_text(trace)
