@@ -1,0 +1,5 @@
+"""``python -m ccbs`` is the command ``ccbs``."""
+
+from ccbs.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""Commands about the configuration: check, schema, phone-config, ha1."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccbs.cli.output import fail, print_json
+from ccbs.config import Config, ConfigError, SubscriberConfig, load, schema
+from ccbs.provisioning import Account, Incapable, SoftkeyPack, dial_string, read_pack, renderer, vendors
+from ccbs.subscribers import ha1_md5, ha1_sha256
+
+__all__ = ["load_or_fail", "register"]
+
+_CONFIG = typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")
+
+
+def load_or_fail(file: Path) -> Config:
+    """Load a configuration, or say everything that is wrong with it and leave."""
+    try:
+        return load(file)
+    except ConfigError as error:
+        count = len(error.problems)
+        fail(f"{error}\n{file}: {count} error{'s' if count > 1 else ''}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("check")(check)
+    app.command("schema")(print_schema)
+    app.command("phone-config")(phone_config)
+    app.command("ha1")(ha1)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the errors as JSON.")] = False,
+) -> None:
+    """Check a configuration: every error with file, line, field and what was expected."""
+    if as_json:
+        try:
+            load(file)
+        except ConfigError as error:
+            print_json(
+                [
+                    {
+                        "file": str(found.file),
+                        "line": found.line,
+                        "field": found.field,
+                        "what": found.what,
+                        "expected": found.expected,
+                        "todo": found.todo,
+                    }
+                    for found in error.problems
+                ]
+            )
+            raise typer.Exit(2) from None
+        print_json([])
+        return
+    config = load_or_fail(file)
+    ordering = sum(subscriber.autodial is not None for subscriber in config.subscribers)
+    typer.echo(
+        f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "
+        f"trunks: {len(config.trunks)}"
+    )
+
+
+def print_schema() -> None:
+    """Print the JSON schema of the configuration."""
+    typer.echo(json.dumps(schema(), ensure_ascii=False, indent=2))
+
+
+def phone_config(
+    number: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber's number.")],
+    config: Annotated[Path, _CONFIG],
+    vendor: Annotated[str, typer.Option(help="The phone's vendor.")] = "yealink",
+    reveal: Annotated[bool, typer.Option("--reveal", help="Write the password out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell keys and settings as JSON.")] = False,
+) -> None:
+    """Print the settings of a subscriber's phone, with its softkeys."""
+    loaded = load_or_fail(config)
+    subscriber = loaded.subscriber(number)
+    if subscriber is None:
+        fail(f"{config} has no subscriber {number}.")
+    try:
+        phone = renderer(vendor)
+    except KeyError:
+        fail(f"The vendor {vendor!r} is not known; known are {', '.join(vendors())}.")
+    pack = SoftkeyPack(keys=[])
+    if subscriber.softkey_pack is not None:
+        pack = read_pack(loaded.softkey_packs / f"{subscriber.softkey_pack}.yml")
+    else:
+        typer.echo(f"Subscriber {number} has no softkey_pack: the settings hold no keys.", err=True)
+    if subscriber.password is None:
+        typer.echo(
+            f"Subscriber {number} is kept as HA1 only: the password is not known here and must be entered "
+            "at the phone.",
+            err=True,
+        )
+    try:
+        settings = phone.render(
+            _account(loaded, subscriber),
+            pack,
+            service_digits=loaded.service_digits,
+            call_waiting=subscriber.call_waiting,
+            reveal=reveal,
+        )
+    except (Incapable, ValueError) as error:
+        fail(f"Nothing is rendered for {number}: {error}.")
+    if as_json:
+        keys = [
+            {
+                "type": key.type,
+                "label": key.label,
+                "position": key.position,
+                "dials": dial_string(key, loaded.service_digits),
+            }
+            for key in pack.keys
+        ]
+        print_json({"subscriber": number, "vendor": phone.vendor, "keys": keys, "settings": settings})
+    else:
+        typer.echo(settings, nl=False)
+
+
+def _account(config: Config, subscriber: SubscriberConfig) -> Account:
+    server = config.listen.advertise or config.listen.address
+    try:
+        unspecified = ipaddress.ip_address(server).is_unspecified
+    except ValueError:
+        unspecified = False
+    if unspecified:
+        fail(
+            f"{config.file}: listen.address {server} is no address that a phone can call; "
+            "set listen.advertise to the one phones reach."
+        )
+    return Account(
+        number=subscriber.number,
+        name=subscriber.name,
+        password=subscriber.password.get_secret_value() if subscriber.password is not None else None,
+        server=server,
+        port=config.listen.port,
+    )
+
+
+def ha1(
+    number: Annotated[str, typer.Argument(help="The subscriber's number.")],
+    realm: Annotated[str, typer.Argument(help="listen.realm of the configuration.")],
+) -> None:
+    """Make the HA1 of a password, which is asked for or read from stdin."""
+    if sys.stdin.isatty():
+        password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline(1024).rstrip("\r\n")
+    if not password:
+        fail("The password is empty; write it as one line to stdin.")
+    typer.echo(f"ha1_md5: {ha1_md5(number, realm, password)}")
+    typer.echo(f"ha1_sha256: {ha1_sha256(number, realm, password)}")

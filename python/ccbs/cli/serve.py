@@ -1,0 +1,43 @@
+"""The command that runs the switch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ccbs.cli.configuration import load_or_fail
+from ccbs.cli.output import fail
+
+__all__ = ["register"]
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")],
+    trace: Annotated[
+        Path | None, typer.Option(help="Write each SIP message as a JSON line to this file.", metavar="FILE")
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="How much is logged to stderr.")
+    ] = "info",
+) -> None:
+    """Run the switch until SIGTERM or SIGINT."""
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
+    loaded = load_or_fail(config)
+    # Only this command needs the whole switch.
+    from ccbs.server import StartError, run
+
+    try:
+        code = run(loaded, trace=trace)
+    except StartError as error:
+        fail(str(error))
+    raise typer.Exit(code)

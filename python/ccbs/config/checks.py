@@ -1,0 +1,332 @@
+"""What no single field can tell: references, duplicates, files.
+
+The checks read the plain data and pass over what has the wrong shape, so that they run, and their findings
+are told, even where the model found faults.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ccbs.config.document import Document
+from ccbs.config.problem import ConfigError, FieldPath
+from ccbs.config.prompt_files import check_prompts
+from ccbs.config.validate import closest
+from ccbs.config.written import as_written
+from ccbs.numbering import DialPattern
+from ccbs.provisioning.preset import read_pack
+
+__all__ = ["check_references", "find_coroutine"]
+
+CREDENTIALS = ("password", "password_file", "password_env")
+SOCKET_PATH_BYTES = 107
+"""The longest path a Unix socket can have (``sun_path``)."""
+
+
+def check_references(document: Document) -> None:
+    """Note everything wrong between the fields of a configuration and with the files it names."""
+    data = document.data
+    if not isinstance(data, dict):
+        return
+    patterns = _check_patterns(document, data)
+    _check_subscribers(document, data, patterns)
+    _check_trunks(document, data)
+    _check_external(document, data)
+    _check_packs(document, data)
+    _check_ports(document, data)
+    check_prompts(document, data)
+    _check_paths(document, data)
+    _check_route(document, data)
+
+
+def _entries(data: dict[str, Any], *names: str) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    value: Any = data
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    for index, entry in enumerate(value if isinstance(value, list) else []):
+        if isinstance(entry, dict):
+            yield (*names, index), entry
+
+
+def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    value = as_written(value)
+    return value if isinstance(value, str) and value else None
+
+
+def _unique(
+    document: Document, entries: Iterator[tuple[FieldPath, dict[str, Any]]], field: str
+) -> dict[str, FieldPath]:
+    seen: dict[str, FieldPath] = {}
+    for path, entry in entries:
+        value = _text(entry.get(field))
+        if value is None:
+            continue
+        if value in seen:
+            first = document.line(seen[value])
+            document.problem(
+                (*path, field),
+                f"{value!r} is given twice, first in line {first}",
+                f"each {field} once",
+                "change or remove one of the two",
+            )
+        seen.setdefault(value, (*path, field))
+    return seen
+
+
+def _check_patterns(document: Document, data: dict[str, Any]) -> list[DialPattern] | None:
+    """The internal patterns; None when one of them is wrong, so that no number is blamed for it."""
+    internal = _section(data, "numbering").get("internal")
+    patterns: list[DialPattern] = []
+    sound = isinstance(internal, list)
+    for index, pattern in enumerate(internal if isinstance(internal, list) else []):
+        text = _text(pattern)
+        if text is None:
+            sound = False
+            continue
+        try:
+            patterns.append(DialPattern(text))
+        except ValueError as error:
+            sound = False
+            document.problem(
+                ("numbering", "internal", index),
+                str(error).split("; expected")[0],
+                "digits, X = 0-9, Z = 1-9, N = 2-9, [1-35] = a set, a final . = one or more digits",
+                "correct it",
+            )
+    return patterns if sound else None
+
+
+def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
+    _unique(document, _entries(data, "subscribers"), "number")
+    for path, entry in _entries(data, "subscribers"):
+        number = _text(entry.get("number"))
+        if number and patterns is not None and not any(pattern.matches(number) for pattern in patterns):
+            document.problem(
+                (*path, "number"),
+                f"{number!r} fits no pattern of numbering.internal",
+                "a number that can be dialled",
+                "add a pattern for it",
+            )
+        _check_credentials(document, path, entry)
+
+
+def _check_credentials(document: Document, path: FieldPath, entry: dict[str, Any]) -> None:
+    given = [name for name in CREDENTIALS if entry.get(name) is not None]
+    hashed = [name for name in ("ha1_md5", "ha1_sha256") if entry.get(name) is not None]
+    expected = "a password (password, password_file or password_env) or its HA1 (ha1_md5, ha1_sha256)"
+    if not given and not hashed:
+        document.problem(path, "has no password", expected, "add one; `ccbs ha1` makes the HA1")
+    if len(given) > 1 or (given and hashed):
+        document.problem(
+            (*path, (given + hashed)[1]),
+            f"stands beside {given[0]}",
+            expected,
+            "keep one of the two",
+            key=True,
+        )
+    for name in given:
+        _check_secret(document, path, name, entry[name])
+
+
+def _check_secret(document: Document, path: FieldPath, name: str, value: Any) -> None:
+    text = _text(value)
+    if text is None or name == "password":
+        return
+    if name == "password_env":
+        if not os.environ.get(text):
+            document.problem(
+                (*path, name),
+                f"the environment variable {text} is not set",
+                "a variable that holds the password",
+                "set it before the start",
+            )
+        return
+    file = document.file.parent / text
+    try:
+        with file.open(encoding="utf-8") as stream:
+            password = stream.readline(1024).strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        document.problem((*path, name), f"{file} cannot be read: {why}", "a readable file", "check the path")
+        return
+    if not password:
+        document.problem(
+            (*path, name), f"{file} has an empty first line", "the password in it", "write it there"
+        )
+
+
+def _check_trunks(document: Document, data: dict[str, Any]) -> None:
+    _unique(document, _entries(data, "trunks"), "name")
+    for path, entry in _entries(data, "trunks"):
+        given = [name for name in CREDENTIALS if entry.get(name) is not None]
+        for name in given:
+            _check_secret(document, path, name, entry[name])
+        if len(given) > 1:
+            document.problem(
+                (*path, given[1]),
+                f"stands beside {given[0]}",
+                "one source of the password",
+                "keep one of the two",
+                key=True,
+            )
+        if given and entry.get("username") is None:
+            document.problem(
+                (*path, given[0]), "is given without a username", "both or neither", "add username", key=True
+            )
+        if entry.get("username") is not None and not given:
+            document.problem(
+                (*path, "username"),
+                "is given without a password",
+                "both or neither",
+                "add password, password_file or password_env",
+                key=True,
+            )
+
+
+def _check_external(document: Document, data: dict[str, Any]) -> None:
+    trunks = sorted({name for _, entry in _entries(data, "trunks") if (name := _text(entry.get("name")))})
+    numbering = _section(data, "numbering")
+    _unique(
+        document,
+        (((*("numbering",), *path), entry) for path, entry in _entries(numbering, "external")),
+        "prefix",
+    )
+    for path, entry in _entries(numbering, "external"):
+        trunk = _text(entry.get("trunk"))
+        if trunk is not None and trunk not in trunks:
+            known = (
+                f"one of {', '.join(trunks)}" if trunks else "a trunk of the section trunks, which is empty"
+            )
+            document.problem(
+                ("numbering", *path, "trunk"),
+                f"no trunk is named {trunk!r}",
+                known,
+                _meant(trunk, trunks, "add the trunk"),
+            )
+
+
+def _meant(name: str, names: list[str], otherwise: str) -> str:
+    meant = closest(name, names)
+    return f"did you mean {meant}?" if meant else otherwise
+
+
+def _check_packs(document: Document, data: dict[str, Any]) -> None:
+    directory = document.file.parent / (
+        _text(_section(data, "provisioning").get("softkey_packs")) or "presets/softkey_pack_presets"
+    )
+    seen: set[str] = set()
+    for path, entry in _entries(data, "subscribers"):
+        name = _text(entry.get("softkey_pack"))
+        # A name with a path in it is refused by the model; it must not lead out of the directory here.
+        if name is None or "/" in name or name.startswith(".") or name in seen:
+            continue
+        file = directory / f"{name}.yml"
+        if not file.is_file():
+            names = sorted(found.stem for found in directory.glob("*.yml")) if directory.is_dir() else []
+            known = f"one of {', '.join(names)}" if names else f"a preset in {directory}"
+            document.problem(
+                (*path, "softkey_pack"),
+                f"there is no preset {file}",
+                known,
+                _meant(name, names, "write the preset"),
+            )
+            continue
+        seen.add(name)
+        try:
+            read_pack(file)
+        except ConfigError as error:
+            document.problems.extend(error.problems)
+
+
+def _check_ports(document: Document, data: dict[str, Any]) -> None:
+    ports = _section(_section(data, "listen"), "rtp_ports")
+    first, last = ports.get("first", 16_384), ports.get("last", 32_766)
+    if isinstance(first, int) and isinstance(last, int) and first >= last:
+        document.problem(
+            ("listen", "rtp_ports"),
+            f"the first port, {first}, is not below the last, {last}",
+            "first below last",
+            "swap or widen them",
+        )
+
+
+def _check_paths(document: Document, data: dict[str, Any]) -> None:
+    base = document.file.parent
+    log = _text(_section(data, "call_log").get("file"))
+    if log is not None and not (base / log).parent.is_dir():
+        document.problem(
+            ("call_log", "file"),
+            f"there is no directory {(base / log).parent}",
+            "a file in a directory that exists",
+            "make the directory",
+        )
+    socket = _text(_section(data, "control").get("socket"))
+    if socket is None:
+        return
+    path = base / socket
+    length = len(os.fsencode(os.path.abspath(path)))
+    if length > SOCKET_PATH_BYTES:
+        document.problem(
+            ("control", "socket"),
+            f"the path is {length} bytes long",
+            f"at most {SOCKET_PATH_BYTES} (a limit of the system)",
+            "choose a shorter path",
+        )
+    elif not path.parent.is_dir():
+        document.problem(
+            ("control", "socket"),
+            f"there is no directory {path.parent}",
+            "a file in a directory that exists",
+            "make the directory",
+        )
+
+
+def find_coroutine(name: str, base: Path) -> Callable[..., Any]:
+    """The operator's own coroutine.
+
+    :param name: ``module:function``; the module lies on the Python path or in ``base``.
+    :param base: the directory of the configuration.
+    :raises ValueError: with what is wrong with it.
+    """
+    module, colon, function = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), function)):
+        raise ValueError(f"{name!r} is not of the form module:function")
+    directory = os.path.abspath(base)
+    if directory not in sys.path:
+        sys.path.append(directory)
+    try:
+        found: Any = getattr(importlib.import_module(module), function, None)
+    # What a module of the operator's raises at import is not ours to know.
+    except Exception as error:
+        raise ValueError(f"the module {module} cannot be imported: {error!r}") from error
+    call = getattr(found, "__call__", None)  # noqa: B004
+    if not (inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call)):
+        raise ValueError(f"the module {module} has no coroutine function {function}")
+    coroutine: Callable[..., Any] = found
+    return coroutine
+
+
+def _check_route(document: Document, data: dict[str, Any]) -> None:
+    name = _text(data.get("route"))
+    if name is None:
+        return
+    try:
+        find_coroutine(name, document.file.parent)
+    except ValueError as error:
+        document.problem(
+            ("route",),
+            str(error),
+            "module:function, a coroutine function that can be imported",
+            "correct it; the module is looked for beside this file and on PYTHONPATH",
+        )

@@ -1,0 +1,248 @@
+"""Loads a configuration: reads, validates, checks references, makes HA1 of passwords and paths absolute."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ccbs.config.checks import check_references
+from ccbs.config.document import read
+from ccbs.config.model import AutodialSettings, ConfigFile, Limits, Listen, SubscriberEntry, TrunkEntry
+from ccbs.config.problem import ConfigError, Problem
+from ccbs.config.validate import validate
+from ccbs.config.written import as_written
+from ccbs.numbering import ExternalPrefix, Numbering
+from ccbs.subscribers import ha1_md5, ha1_sha256
+
+__all__ = ["Config", "SubscriberConfig", "TrunkConfig", "default_socket", "load", "socket_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberConfig:
+    """A subscriber, resolved.
+
+    :ivar number: the number, also the digest user name.
+    :ivar name: shown to others, or None.
+    :ivar ha1_md5: HA1 for MD5, or None when only the other was given.
+    :ivar ha1_sha256: HA1 for SHA-256, or None when only the other was given.
+    :ivar password: the password where the file tells it; None where it tells HA1 only.
+    :ivar call_waiting: whether the line takes a second call.
+    :ivar autodial: the numbers of the service where ordering is allowed, own over profile, else None.
+    :ivar language: of the prompts.
+    :ivar softkey_pack: name of the softkey preset, or None.
+    """
+
+    number: str
+    name: str | None
+    ha1_md5: str | None = field(repr=False)
+    ha1_sha256: str | None = field(repr=False)
+    password: SecretStr | None
+    call_waiting: bool
+    autodial: Mapping[str, int] | None
+    language: str
+    softkey_pack: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkConfig:
+    """A trunk, resolved.
+
+    :ivar name: its name.
+    :ivar host: IP address or host name.
+    :ivar port: UDP port.
+    :ivar username: digest user name, or None.
+    :ivar password: digest password, or None.
+    :ivar trusted: whether its asserted identity is believed.
+    """
+
+    name: str
+    host: str
+    port: int
+    username: str | None
+    password: SecretStr | None
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration that passed every check.
+
+    :ivar file: where from.
+    :ivar listen: section `listen`.
+    :ivar subscribers: in the order of the file.
+    :ivar trunks: in the order of the file.
+    :ivar numbering: the numbering plan.
+    :ivar service_digits: e.g. ``37``.
+    :ivar limits: section `limits`.
+    :ivar language: of prompts where a subscriber has none.
+    :ivar overrides: language → prompt → WAV file.
+    :ivar call_log_records: how many are kept in memory.
+    :ivar call_log_file: gets a JSON line for each call, or None.
+    :ivar control_socket: path of the local socket.
+    :ivar control_clients: how many may be connected at a time.
+    :ivar control_timeout_s: how long a client may take.
+    :ivar softkey_packs: directory of the presets.
+    :ivar route: the operator's own coroutine as ``module:function``, or None.
+    """
+
+    file: Path
+    listen: Listen
+    subscribers: tuple[SubscriberConfig, ...]
+    trunks: tuple[TrunkConfig, ...]
+    numbering: Numbering
+    service_digits: str
+    limits: Limits
+    language: str
+    overrides: Mapping[str, Mapping[str, Path]]
+    call_log_records: int
+    call_log_file: Path | None
+    control_socket: Path
+    control_clients: int
+    control_timeout_s: int
+    softkey_packs: Path
+    route: str | None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that somebody hears, sorted."""
+        return tuple(sorted({self.language, *(subscriber.language for subscriber in self.subscribers)}))
+
+    def subscriber(self, number: str) -> SubscriberConfig | None:
+        """The subscriber of a number, or None."""
+        return next((found for found in self.subscribers if found.number == number), None)
+
+
+def load(file: Path) -> Config:
+    """Load a configuration.
+
+    :param file: the YAML file.
+    :returns: the configuration, ready for use.
+    :raises ConfigError: with everything that is wrong with it.
+    """
+    document = read(file)
+    written = validate(document, ConfigFile)
+    check_references(document)
+    if written is None or document.problems:
+        raise ConfigError(document.problems)
+    try:
+        return _resolve(file, written)
+    except (OSError, KeyError) as error:
+        # A password's file or variable went away since it was checked.
+        problem = Problem(
+            file, 0, (), f"a password cannot be read: {error}", "its file or variable", "try again"
+        )
+        raise ConfigError([problem]) from None
+
+
+def default_socket() -> Path:
+    """Where the control socket is unless the configuration says.
+
+    :returns: a path in the user's runtime directory (``XDG_RUNTIME_DIR``), else in ``/run`` for root, else in
+        the directory for temporary files, with the user's number in its name.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isdir(runtime):
+        return Path(runtime) / "ccbs.sock"
+    if os.getuid() == 0:
+        return Path("/run/ccbs.sock")
+    return Path(tempfile.gettempdir()) / f"ccbs-{os.getuid()}.sock"
+
+
+def socket_of(file: Path) -> Path:
+    """The control socket that a configuration names, whatever else is in it.
+
+    :param file: the YAML file; it need not be free of errors.
+    :returns: its path.
+    :raises ConfigError: when the file is no YAML.
+    """
+    data = read(file).data
+    control = data.get("control") if isinstance(data, dict) else None
+    socket = as_written(control.get("socket")) if isinstance(control, dict) else None
+    if not isinstance(socket, str) or not socket:
+        return default_socket()
+    return Path(os.path.abspath(file)).parent / socket
+
+
+def _resolve(file: Path, written: ConfigFile) -> Config:
+    base = Path(os.path.abspath(file)).parent
+    log = written.call_log
+    socket = written.control.socket
+    return Config(
+        file=file,
+        listen=written.listen,
+        subscribers=tuple(_subscriber(base, written, entry) for entry in written.subscribers),
+        trunks=tuple(_trunk(base, entry) for entry in written.trunks),
+        numbering=Numbering(
+            written.numbering.internal,
+            [ExternalPrefix(rule.prefix, rule.trunk, rule.strip) for rule in written.numbering.external],
+        ),
+        service_digits=written.service_codes.autodial,
+        limits=written.limits,
+        language=written.prompts.language,
+        overrides={
+            language: {name: base / path for name, path in files.items()}
+            for language, files in written.prompts.overrides.items()
+        },
+        call_log_records=log.records,
+        call_log_file=base / log.file if log.file else None,
+        control_socket=base / socket if socket else default_socket(),
+        control_clients=written.control.clients,
+        control_timeout_s=written.control.timeout_s,
+        softkey_packs=base / written.provisioning.softkey_packs,
+        route=written.route,
+    )
+
+
+def _password(base: Path, entry: SubscriberEntry | TrunkEntry) -> SecretStr | None:
+    if entry.password_file is not None:
+        with (base / entry.password_file).open(encoding="utf-8") as stream:
+            return SecretStr(stream.readline(1024).strip())
+    if entry.password_env is not None:
+        return SecretStr(os.environ[entry.password_env])
+    return entry.password
+
+
+def _subscriber(base: Path, written: ConfigFile, entry: SubscriberEntry) -> SubscriberConfig:
+    password = _password(base, entry)
+    md5, sha256 = entry.ha1_md5, entry.ha1_sha256
+    if password is not None:
+        secret, realm = password.get_secret_value(), written.listen.realm
+        md5, sha256 = ha1_md5(entry.number, realm, secret), ha1_sha256(entry.number, realm, secret)
+    return SubscriberConfig(
+        number=entry.number,
+        name=entry.name,
+        ha1_md5=md5.lower() if md5 else None,
+        ha1_sha256=sha256.lower() if sha256 else None,
+        password=password,
+        call_waiting=entry.call_waiting,
+        autodial=_autodial(written, entry),
+        language=entry.language or written.prompts.language,
+        softkey_pack=entry.softkey_pack,
+    )
+
+
+def _autodial(written: ConfigFile, entry: SubscriberEntry) -> Mapping[str, int] | None:
+    own = entry.services.autodial
+    if own is None or not own.allowed:
+        return None
+    numbers: dict[str, int] = {}
+    for settings in (written.profiles.autodial, own):
+        given = settings.model_dump(include=set(AutodialSettings.model_fields), exclude_none=True)
+        numbers.update(given)
+    return numbers
+
+
+def _trunk(base: Path, entry: TrunkEntry) -> TrunkConfig:
+    return TrunkConfig(
+        name=entry.name,
+        host=entry.address,
+        port=entry.port,
+        username=entry.username,
+        password=_password(base, entry),
+        trusted=entry.trusted,
+    )

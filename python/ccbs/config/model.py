@@ -1,0 +1,290 @@
+"""The configuration as it is written: one model for each section. The JSON schema is drawn from it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ccbs.config.written import (
+    Address,
+    DialString,
+    Ha1Md5,
+    Ha1Sha256,
+    Host,
+    Name,
+    PhoneNumber,
+    Secret,
+    ServiceDigits,
+    Text,
+    Word,
+)
+
+__all__ = [
+    "AutodialSettings",
+    "CallLog",
+    "ConfigFile",
+    "Control",
+    "EndpointLimits",
+    "EngineLimits",
+    "ExternalRule",
+    "Limits",
+    "Listen",
+    "Numbering",
+    "Profiles",
+    "Prompts",
+    "Provisioning",
+    "RtpPorts",
+    "Section",
+    "ServiceCodes",
+    "Services",
+    "SubscriberAutodial",
+    "SubscriberEntry",
+    "TrunkEntry",
+]
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown fields are refused, nothing is converted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class RtpPorts(Section):
+    """The UDP ports of prompts and ringback; each stream takes an even one."""
+
+    first: Annotated[int, Field(ge=1024, le=65_534)] = 16_384
+    last: Annotated[int, Field(ge=1025, le=65_535)] = 32_766
+
+
+class Listen(Section):
+    """Where phones and trunks reach the switch."""
+
+    address: Address = Field(default="0.0.0.0", description="The address to bind.")  # noqa: S104
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=5060, description="The UDP port; 0: any free one."
+    )
+    realm: Name = Field(description="The digest realm; HA1 values are made with it.")
+    advertise: Host | None = Field(
+        default=None, description="The address that phones are told, where it is not the one bound."
+    )
+    rtp_ports: RtpPorts = RtpPorts()
+
+
+class AutodialSettings(Section):
+    """The numbers of profile `autodial`."""
+
+    cb_timer_internal_s: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        default=None, description="CB timer for an internal callee (s); 10 unless given."
+    )
+    cb_timer_external_s: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        default=None, description="CB timer for an external callee (s); 20 unless given."
+    )
+    attempts: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        default=None, description="How many recalls an order may make; 3 unless given."
+    )
+    offer_window_s: Annotated[int, Field(ge=5, le=300)] | None = Field(
+        default=None,
+        description="How long after the failed call an order may be placed (s); 30 unless given.",
+    )
+    caller_ring_s: Annotated[int, Field(ge=5, le=180)] | None = Field(
+        default=None, description="How long the caller's phone rings at the recall (s); 20 unless given."
+    )
+    callee_ring_s: Annotated[int, Field(ge=5, le=180)] | None = Field(
+        default=None, description="How long the callee's phone rings at the recall (s); 30 unless given."
+    )
+    caller_free_guard_s: Annotated[int, Field(ge=0, le=60)] | None = Field(
+        default=None,
+        description="How long the caller must be free before a suspended order goes on (s); 2 unless given.",
+    )
+    service_duration_s: Annotated[int, Field(ge=60, le=86_400)] | None = Field(
+        default=None, description="Life of an order (s); 2,700 unless given."
+    )
+    orders_per_caller: Annotated[int, Field(ge=1, le=30)] | None = Field(
+        default=None, description="Orders of one caller at a time; 5 unless given."
+    )
+    waiting_per_callee: Annotated[int, Field(ge=1, le=30)] | None = Field(
+        default=None, description="Orders that may wait for one callee; 5 unless given."
+    )
+
+
+class SubscriberAutodial(AutodialSettings):
+    """The service "Autodial" of one subscriber; numbers left out are those of the profile."""
+
+    allowed: bool = Field(description='"Ordering from the phone": whether the subscriber may order.')
+
+
+class Services(Section):
+    """The services of one subscriber."""
+
+    autodial: SubscriberAutodial | None = None
+
+
+class SubscriberEntry(Section):
+    """A subscriber of this switch. One of the five fields that tell the password or its HA1 is needed."""
+
+    number: PhoneNumber = Field(description="The number, which is also the user name of the phone.")
+    name: Name | None = Field(default=None, description="The name shown to others.")
+    password: Secret | None = Field(default=None, description="Turned into HA1 when the file is loaded.")
+    password_file: Text | None = Field(default=None, description="A file whose first line is the password.")
+    password_env: Text | None = Field(
+        default=None, description="An environment variable that holds the password."
+    )
+    ha1_md5: Ha1Md5 | None = Field(default=None, description="MD5(number:realm:password); see `ccbs ha1`.")
+    ha1_sha256: Ha1Sha256 | None = Field(default=None, description="SHA-256(number:realm:password).")
+    call_waiting: bool = Field(
+        default=False, description="Whether the line takes a second call while it has one."
+    )
+    services: Services = Services()
+    language: Word | None = Field(
+        default=None, description="The language of the prompts, where not that of `prompts`."
+    )
+    softkey_pack: Word | None = Field(default=None, description="The softkey preset of the phone.")
+
+
+class Profiles(Section):
+    """The numbers that hold for every subscriber who does not say otherwise."""
+
+    autodial: AutodialSettings = AutodialSettings()
+
+
+class TrunkEntry(Section):
+    """A SIP peer, known by its address."""
+
+    name: Word
+    address: Host
+    port: Port = 5060
+    username: Name | None = Field(default=None, description="Digest user name for its challenges.")
+    password: Secret | None = None
+    password_file: Text | None = Field(default=None, description="A file whose first line is the password.")
+    password_env: Text | None = Field(
+        default=None, description="An environment variable that holds the password."
+    )
+    trusted: bool = Field(
+        default=False, description="Whether its P-Asserted-Identity is believed and ours is sent to it."
+    )
+
+
+class ExternalRule(Section):
+    """Numbers that go to a trunk."""
+
+    prefix: DialString = Field(
+        description="What the dialled number begins with; the longest prefix that fits wins."
+    )
+    trunk: Word
+    strip: bool = Field(
+        default=False, description="Whether the prefix is taken off before the number goes to the trunk."
+    )
+
+
+class Numbering(Section):
+    """What a dialled number means."""
+
+    internal: list[Text] = Field(
+        description="Patterns of internal numbers: digits, X = 0-9, Z = 1-9, N = 2-9, [1-35] = a set, "
+        "a final . = one or more of any digit."
+    )
+    external: list[ExternalRule] = []
+
+
+class ServiceCodes(Section):
+    """The digits of the service.
+
+    `*37*B#` orders, `*37#` orders the last number that failed, `#37*B#` cancels one, `#37#` cancels all,
+    `*#37#` asks.
+    """
+
+    autodial: ServiceDigits = "37"
+
+
+class EngineLimits(Section):
+    """Limits of the whole engine."""
+
+    orders_total: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    recalls_at_once: Annotated[int, Field(ge=1, le=100_000)] = 500
+    recalls_per_second: Annotated[int, Field(ge=1, le=10_000)] = 100
+    offers_per_caller: Annotated[int, Field(ge=1, le=100)] = 8
+    queue: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
+        default=65_536, description="Events and actions that may wait between the engine and its user."
+    )
+
+
+class EndpointLimits(Section):
+    """Limits of the SIP endpoint."""
+
+    queue: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
+        default=65_536, description="Commands and events that may wait between the endpoint and its user."
+    )
+
+
+class Limits(Section):
+    """Limits; every queue is bounded."""
+
+    engine: EngineLimits = EngineLimits()
+    endpoint: EndpointLimits = EndpointLimits()
+
+
+class Prompts(Section):
+    """The prompts that callers hear."""
+
+    language: Word = Field(
+        default="ru", description="The language of subscribers who have none of their own."
+    )
+    overrides: dict[Word, dict[Word, Text]] = Field(
+        default={}, description="Your own WAV files: language → prompt → path, relative to this file."
+    )
+
+
+class CallLog(Section):
+    """Where the records of the calls go."""
+
+    records: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=10_000, description="How many are kept in memory."
+    )
+    file: Text | None = Field(default=None, description="A file that gets one JSON line for each call.")
+
+
+class Control(Section):
+    """The local socket for `ccbs orders`, `ccbs lines`, `ccbs calls` and `ccbs cancel`."""
+
+    socket: Text | None = Field(
+        default=None, description="Its path, relative to this file; see docs/operating.md."
+    )
+    clients: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=16, description="How many may be connected at a time."
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=10, description="How long a client may take for a request or to read the answer (s)."
+    )
+
+
+class Provisioning(Section):
+    """Where the softkey presets are."""
+
+    softkey_packs: Text = Field(
+        default="presets/softkey_pack_presets",
+        description="The directory of the presets, relative to this file.",
+    )
+
+
+class ConfigFile(Section):
+    """The configuration of `ccbs serve`."""
+
+    listen: Listen
+    switch: Literal["sip"] = Field(default="sip", description="The adapter.")
+    subscribers: list[SubscriberEntry] = []
+    profiles: Profiles = Profiles()
+    trunks: list[TrunkEntry] = []
+    numbering: Numbering
+    service_codes: ServiceCodes = ServiceCodes()
+    limits: Limits = Limits()
+    prompts: Prompts = Prompts()
+    call_log: CallLog = CallLog()
+    control: Control = Control()
+    provisioning: Provisioning = Provisioning()
+    route: Text | None = Field(
+        default=None,
+        description='Your own coroutine for routing calls, "module:function"; see docs/embedding.md.',
+    )
