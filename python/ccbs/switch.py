@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Final, Protocol, TypeVar
 
-__all__ = ["ConnectOutcome", "LegGone", "LineState", "RingFailed", "RingOutcome", "Switch"]
+__all__ = ["ConnectOutcome", "LegGone", "LineState", "RingFailed", "RingOutcome", "Switch", "current_order"]
 
 Leg = TypeVar("Leg")
+
+current_order: Final[ContextVar[int | None]] = ContextVar("current_order", default=None)
+"""The order whose recall the running method of a switch serves: for its logs and call records."""
 
 
 class LineState(enum.Enum):

@@ -1,0 +1,447 @@
+"""Layer 1: call back on busy for any switch, on asyncio.
+
+:class:`CallbackService` is the one meeting point of a switch, the engine and the prompts: facts and requests
+    go down to the engine in batches, what the engine decides is carried out on the switch, one recall at a
+    time beside the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from ccbs import _ccbs
+from ccbs._ccbs import (
+    Accepted,
+    Action,
+    AnyReply,
+    Cancelled,
+    CcbsError,
+    Closed,
+    Confirmed,
+    Connect,
+    Denied,
+    Driver,
+    Event,
+    Limits,
+    LineView,
+    NothingOrdered,
+    Ordered,
+    OrderView,
+    Overload,
+    Play,
+    Profile,
+    Release,
+    Reply,
+    Ring,
+    Step,
+)
+from ccbs.outbox import Outbox
+from ccbs.recall import RecallCarrier, bounded
+from ccbs.switch import LineState, Switch
+
+__all__ = ["CallbackService"]
+
+ReplyT = TypeVar("ReplyT")
+
+
+class CallbackService:
+    """The call-back service over one switch.
+
+    All methods belong to the thread of the event loop that :meth:`start` ran on. Facts return at once; those
+    of one
+    iteration of the loop go to the engine together.
+
+    :param switch: what rings, plays, connects and releases (:class:`ccbs.switch.Switch`).
+    :param limits: of the whole engine (standards.md, "Settings").
+    :param on_step: is told every step in the life of every order; an exception in it is logged and counted.
+    :param logger: errors name the order they belong to.
+    :param facts_limit: how many facts about lines and calls are kept while the engine is overloaded; the
+        oldest are
+        shed beyond it, counted, and the switch is asked for its line states afterwards.
+    :param request_timeout: how long a request waits for its answer, in seconds.
+    :param release_timeout: how long the switch may take to release a leg, and to give up what was cancelled,
+        in
+        seconds; then the engine is told that the leg is gone and the order goes on.
+    :param line_states_timeout: how long the switch may take to tell its line states, in seconds; then it is
+        asked again.
+    :param stop_timeout: how long :meth:`stop` waits for the recalls in progress, in seconds.
+    """
+
+    def __init__(
+        self,
+        switch: Switch[Any],
+        *,
+        limits: Limits | None = None,
+        on_step: Callable[[Step], None] | None = None,
+        logger: logging.Logger | None = None,
+        facts_limit: int = 65_536,
+        request_timeout: float = 5.0,
+        release_timeout: float = 10.0,
+        line_states_timeout: float = 10.0,
+        stop_timeout: float = 5.0,
+    ) -> None:
+        self._switch = switch
+        self._limits = limits
+        self._on_step = on_step
+        self._logger = logger or logging.getLogger("ccbs.service")
+        self._facts_limit = facts_limit
+        self._request_timeout = request_timeout
+        self._release_timeout = release_timeout
+        self._line_states_timeout = line_states_timeout
+        self._stop_timeout = stop_timeout
+        self._driver: Driver | None = None
+        self._outbox: Outbox | None = None
+        self._recalls: RecallCarrier | None = None
+        self._last_request = 0
+        self._waiting: dict[int, asyncio.Future[AnyReply]] = {}
+        self._internal: dict[str, None] = {}
+        self._heard_since_asked: set[str] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._counts: Final = {
+            "requests_timed_out": 0,
+            "replies_unclaimed": 0,
+            "line_states_failed": 0,
+            "on_step_errors": 0,
+            "action_errors": 0,
+        }
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the engine and ask the switch for the state of its lines.
+
+        A switch that fails to tell is asked again in the background; its lines are unknown until then.
+
+        :raises RuntimeError: when the service was started before.
+        """
+        if self._driver is not None:
+            raise RuntimeError("the service was started already; make a new one to start again")
+        driver = self._driver = Driver(self._limits)
+        self._outbox = Outbox(
+            driver, limit=self._facts_limit, on_denied=self._deny, on_shed=self.refresh, logger=self._logger
+        )
+        self._recalls = RecallCarrier(
+            self._switch, self._outbox.put, release_timeout=self._release_timeout, logger=self._logger
+        )
+        asyncio.get_running_loop().add_reader(driver.fileno(), self._on_readable)
+        if not await self._ask_line_states():
+            self.refresh()
+
+    async def stop(self) -> None:
+        """Give up the recalls in progress and close the engine. Calls that were connected go on.
+
+        Takes at most ``stop_timeout`` and the time of one release. Stopping twice is no error.
+        """
+        if self._driver is None or self._stopping:
+            return
+        self._stopping = True
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        if self._recalls is not None:
+            await self._recalls.stop(self._stop_timeout)
+        if self._outbox is not None:
+            self._outbox.close()
+        asyncio.get_running_loop().remove_reader(self._driver.fileno())
+        self._driver.close()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(Closed("the call-back service was stopped"))
+        self._waiting.clear()
+
+    def lost_contact(self) -> None:
+        """The switch can't be seen: its lines are unknown until :meth:`refresh` or new facts."""
+        for number in self._internal:
+            self._put(_ccbs.LineUnknown(number))
+
+    def refresh(self) -> None:
+        """Ask the switch for its line states anew, in the background, until it tells them."""
+        if self._driver is None or self._stopping:
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    # --- facts ------------------------------------------------------------------------------------
+
+    def line(self, number: str, external: bool = False) -> None:
+        """A line is configured, or changed sides.
+
+        :param number: its number.
+        :param external: whether it lies behind a trunk, which decides the CB timer (service.md, "Set-up" 3).
+        """
+        if external:
+            self._internal.pop(number, None)
+        else:
+            self._internal[number] = None
+        self._put(_ccbs.Line(number, external))
+
+    def remove_line(self, number: str) -> None:
+        """A line left the configuration: orders by it and for it end."""
+        self._internal.pop(number, None)
+        self._put(_ccbs.LineRemoved(number))
+
+    def allow(self, number: str, profile: Profile | None) -> None:
+        """Allow ordering to a subscriber, change its numbers, or (``None``) forbid it, which ends its orders.
+
+        :param number: the subscriber's.
+        :param profile: holds for orders accepted from then on.
+        """
+        self._know(number)
+        self._put(_ccbs.Service(number, profile))
+
+    def line_busy(self, number: str) -> None:
+        """The line has a call of any kind, a recall's own leg included."""
+        self._hear(number)
+        self._put(_ccbs.LineBusy(number))
+
+    def line_free(self, number: str) -> None:
+        """The line has no call."""
+        self._hear(number)
+        self._put(_ccbs.LineFree(number))
+
+    def line_unknown(self, number: str) -> None:
+        """Nobody can say whether the line has a call."""
+        self._hear(number)
+        self._put(_ccbs.LineUnknown(number))
+
+    def call_failed(self, caller: str, callee: str, cause: str = "busy") -> None:
+        """A call that is no recall failed; busy opens the caller's offer window for this callee.
+
+        :param caller: who called.
+        :param callee: whom, as dialled: an order rings back with this number.
+        :param cause: ``busy``, ``no-reply`` or ``not-logged-in``.
+        :raises InvalidValue: for any other cause.
+        """
+        self._put(_ccbs.CallFailed(caller, callee, cause))
+
+    def call_answered(self, caller: str, callee: str) -> None:
+        """A call that is no recall was answered: orders between the two, in either direction, are
+        fulfilled.
+        """
+        self._put(_ccbs.CallAnswered(caller, callee))
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def order(self, caller: str, callee: str | None = None) -> Accepted | Confirmed | Denied:
+        """Order a call back (``*37*B#``).
+
+        :param caller: the authenticated subscriber who orders.
+        :param callee: from whom; ``None``: from the number that failed last (``*37#``).
+        :returns: the order, the same order again, or why not. ``Denied("overload")`` when the engine takes
+            no more.
+        :raises TimeoutError: when there was no answer within ``request_timeout``.
+        :raises Closed: when the service is not running.
+        """
+        number = self._next_request()
+        return await self._request(_ccbs.Order(number, caller, callee), number, Accepted, Confirmed, Denied)
+
+    async def cancel(self, caller: str, callee: str | None = None) -> Cancelled | NothingOrdered:
+        """Cancel one order of a caller (``#37*B#``) or all (``#37#``).
+
+        :param caller: the authenticated subscriber who cancels.
+        :param callee: for whom the order is; ``None``: all.
+        :raises Overload: when the engine takes no more; try again.
+        :raises TimeoutError: when there was no answer within ``request_timeout``.
+        :raises Closed: when the service is not running.
+        """
+        number = self._next_request()
+        return await self._request(_ccbs.Cancel(number, caller, callee), number, Cancelled, NothingOrdered)
+
+    async def ordered(self, caller: str) -> Ordered | NothingOrdered:
+        """Ask what a caller has ordered (``*#37#``). Raises as :meth:`cancel`.
+
+        :param caller: the authenticated subscriber who asks.
+        """
+        number = self._next_request()
+        return await self._request(_ccbs.Query(number, caller), number, Ordered, NothingOrdered)
+
+    async def operator_cancel(self, order: int) -> Cancelled | NothingOrdered:
+        """Cancel any order as the operator. Raises as :meth:`cancel`.
+
+        :param order: the order's identity.
+        """
+        number = self._next_request()
+        return await self._request(_ccbs.OperatorCancel(number, order), number, Cancelled, NothingOrdered)
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    def orders(self) -> list[OrderView]:
+        """The orders that stand, oldest first."""
+        return self._running().orders()
+
+    def lines(self) -> list[LineView]:
+        """The lines and their states."""
+        return self._running().lines()
+
+    def counters(self) -> dict[str, int]:
+        """The engine's and driver's counters and the service's own.
+
+        ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``requests_timed_out``,
+        ``replies_unclaimed``, ``line_states_failed``, ``on_step_errors``, ``action_errors``, ``recalls_now``,
+        ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time).
+        """
+        counters = dict(self._running().counters())
+        if self._outbox is not None and self._recalls is not None:
+            counters |= self._outbox.counters() | self._recalls.counters()
+        return counters | self._counts
+
+    # --- inside: down -----------------------------------------------------------------------------
+
+    def _running(self) -> Driver:
+        if self._driver is None or self._stopping:
+            raise Closed("the call-back service is not running; start() it first")
+        return self._driver
+
+    def _put(self, event: Event) -> None:
+        # A switch may still report while the service stops; nobody is there to be told.
+        if self._stopping:
+            return
+        if self._outbox is None:
+            raise Closed("the call-back service is not running; start() it first")
+        self._outbox.put(event)
+
+    def _know(self, number: str) -> None:
+        if number not in self._internal:
+            self.line(number)
+
+    def _hear(self, number: str) -> None:
+        if self._heard_since_asked is not None:
+            self._heard_since_asked.add(number)
+
+    def _next_request(self) -> int:
+        self._running()
+        self._last_request += 1
+        return self._last_request
+
+    async def _request(self, event: Event, number: int, *kinds: type[ReplyT]) -> ReplyT:
+        waiting: asyncio.Future[AnyReply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiting
+        self._put(event)
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                reply = await waiting
+        except TimeoutError:
+            self._counts["requests_timed_out"] += 1
+            raise TimeoutError(
+                f"the engine did not answer within {self._request_timeout:g} s: {event!r}"
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+        if not isinstance(reply, kinds):
+            raise TypeError(f"the engine answered {event!r} with {reply!r}")
+        return reply
+
+    def _deny(self, event: Event, error: CcbsError) -> None:
+        if not isinstance(event, _ccbs.Order | _ccbs.Cancel | _ccbs.Query | _ccbs.OperatorCancel):
+            return
+        waiting = self._waiting.pop(event.request, None)
+        if waiting is None or waiting.done():
+            return
+        if isinstance(event, _ccbs.Order) and isinstance(error, Overload):
+            waiting.set_result(Denied("overload", True))
+        else:
+            waiting.set_exception(error)
+
+    # --- inside: up -------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        driver, recalls = self._driver, self._recalls
+        if driver is None or recalls is None:
+            return
+        try:
+            actions = driver.drain()
+        except Closed as error:
+            asyncio.get_running_loop().remove_reader(driver.fileno())
+            self._logger.error("the engine closed by itself: %s", error)
+            return
+        for action in actions:
+            try:
+                self._do(action, recalls)
+            except Exception:
+                # One action that goes wrong must not take the others of the batch with it.
+                self._counts["action_errors"] += 1
+                self._logger.exception("action %r was not carried out", action)
+
+    def _do(self, action: Action, recalls: RecallCarrier) -> None:
+        match action:
+            case Reply(request, reply):
+                waiting = self._waiting.pop(request, None)
+                if waiting is None or waiting.done():
+                    self._counts["replies_unclaimed"] += 1
+                else:
+                    waiting.set_result(reply)
+            case Step():
+                self._tell(action)
+            case Ring():
+                recalls.ring(action)
+            case Play():
+                recalls.play(action)
+            case Connect():
+                recalls.connect(action)
+            case Release():
+                recalls.release(action)
+
+    def _tell(self, step: Step) -> None:
+        if self._on_step is None:
+            return
+        try:
+            self._on_step(step)
+        except Exception:
+            self._counts["on_step_errors"] += 1
+            self._logger.exception("order %d: on_step raised at %r", step.order, step)
+
+    # --- inside: line states ----------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        wait = 1.0
+        while not await self._ask_line_states():
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 60.0)
+
+    async def _ask_line_states(self) -> bool:
+        # What is heard while the switch answers is newer than its answer.
+        heard = self._heard_since_asked = set[str]()
+        try:
+            asking = asyncio.ensure_future(self._switch.line_states())
+            if not await bounded(asking, self._line_states_timeout):
+                raise TimeoutError(f"no answer within {self._line_states_timeout:g} s")
+            states: Mapping[str, LineState] = asking.result()
+            told = {number: LineState(state) for number, state in states.items()}
+        except Exception as error:
+            self._counts["line_states_failed"] += 1
+            self._logger.error(
+                "line_states() of the switch failed (%s: %s); lines are unknown, it is asked again",
+                type(error).__name__,
+                error,
+            )
+            return False
+        finally:
+            self._heard_since_asked = None
+        for number, state in told.items():
+            self._know(number)
+            if number not in heard:
+                self._put(_LINE_EVENTS[state](number))
+        for number in self._internal:
+            if number not in told and number not in heard:
+                self._put(_ccbs.LineUnknown(number))
+        return True
+
+
+_LINE_EVENTS: Final[Mapping[LineState, Callable[[str], Event]]] = {
+    LineState.FREE: _ccbs.LineFree,
+    LineState.BUSY: _ccbs.LineBusy,
+    LineState.UNKNOWN: _ccbs.LineUnknown,
+}

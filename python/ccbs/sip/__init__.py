@@ -1,0 +1,20 @@
+"""The SIP adapter: a PBX over SIP with call back on busy in it."""
+
+from __future__ import annotations
+
+from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
+from ccbs.sip.switch import RecallLeg, SipSwitch, Trunk
+
+__all__ = [
+    "Answer",
+    "Call",
+    "Codes",
+    "Decision",
+    "Dial",
+    "NumberingRoute",
+    "RecallLeg",
+    "Reject",
+    "Route",
+    "SipSwitch",
+    "Trunk",
+]

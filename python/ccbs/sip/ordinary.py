@@ -1,0 +1,275 @@
+"""Ordinary calls: from the phone or trunk that begins one to its record in the call log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.codes import OrderDesk, UnknownCode
+from ccbs.numbering import Numbering
+from ccbs.sip.outcomes import call_cause, fail_cause
+from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
+from ccbs.subscribers import Directory
+
+if TYPE_CHECKING:
+    from ccbs._ccbs import Answered, Bridged, Ended, Incoming, Played, Ringing, SipEndpoint
+    from ccbs.service import CallbackService
+
+__all__ = ["OrdinaryCalls"]
+
+
+@dataclass(slots=True)
+class _Leg:
+    """The incoming leg of a call and what is known of it."""
+
+    id: int
+    call: Call
+    caller: str
+    callee: str
+    began: float
+    to_subscriber: str | None = None
+    rang: bool = False
+    answered: float | None = None
+    rejected: int | None = None
+    code: bool = False
+    task: asyncio.Task[None] | None = None
+    acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
+    plays: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+
+
+class OrdinaryCalls:
+    """All calls that are no recalls.
+
+    :param endpoint: the SIP endpoint.
+    :param directory: the subscribers.
+    :param numbering: the plan.
+    :param log: where each call leaves a record.
+    :param route: a user's route, or ``None`` for ``plan``.
+    :param plan: the route by the numbering plan.
+    :param prompts: from the caller's subscriber number (``None``: a trunk) and prompt names to the names
+        loaded into the endpoint.
+    :param contacts: how many phones a subscriber has registered.
+    :param route_timeout: how long a route may take, in seconds.
+    :param ring_timeout: how long a callee rings where the route says nothing, in seconds.
+    :param clock: Unix time in seconds.
+    :param logger: for what goes wrong.
+    """
+
+    def __init__(
+        self,
+        endpoint: SipEndpoint,
+        *,
+        directory: Directory,
+        numbering: Numbering,
+        log: CallLog,
+        route: Route | None,
+        plan: NumberingRoute,
+        desk: OrderDesk,
+        service: CallbackService,
+        prompts: Callable[[str | None, Sequence[str]], Sequence[str]],
+        contacts: Callable[[str], int],
+        route_timeout: float,
+        ring_timeout: float,
+        clock: Callable[[], float],
+        logger: logging.Logger,
+    ) -> None:
+        self._endpoint = endpoint
+        self._directory = directory
+        self._numbering = numbering
+        self._log = log
+        self._route = route
+        self._plan = plan
+        self._desk = desk
+        self._service = service
+        self._prompts = prompts
+        self._contacts = contacts
+        self._route_timeout = route_timeout
+        self._ring_timeout = ring_timeout
+        self._clock = clock
+        self._logger = logger
+        self._legs: Final[dict[int, _Leg]] = {}
+        self._counts: Final = {"routes_failed": 0, "unknown_codes": 0, "code_calls_failed": 0}
+
+    def counters(self) -> dict[str, int]:
+        """``calls_now``, ``routes_failed`` (answered 500), ``unknown_codes`` (404), ``code_calls_failed``."""
+        return {"calls_now": len(self._legs), **self._counts}
+
+    # --- what the endpoint tells ------------------------------------------------------------------
+
+    def on_incoming(self, event: Incoming) -> None:
+        """A phone or trunk begins a call."""
+        subscriber = self._directory.get(event.number) if event.from_trunk is None else None
+        call = Call(
+            number=event.number,
+            dialled=event.dialled,
+            subscriber=subscriber,
+            trunk=event.from_trunk,
+            display=event.display,
+            call_id=event.call_id,
+        )
+        # The service knows a party behind a trunk by the number that reaches it from here.
+        caller = (
+            event.number
+            if event.from_trunk is None
+            else self._numbering.as_dialled(event.from_trunk, event.number)
+        )
+        leg = _Leg(event.leg, call, caller, event.dialled, self._clock())
+        self._legs[leg.id] = leg
+        if self._route is not None:
+            leg.task = asyncio.create_task(self._ask_route(leg, self._route))
+        else:
+            self._do(leg, self._plan.decide(call))
+
+    def on_ringing(self, event: Ringing) -> None:
+        """The callee's phone rings."""
+        if leg := self._legs.get(event.leg):
+            leg.rang = True
+
+    def on_answered(self, event: Answered) -> None:
+        """Our own answer with prompts was acknowledged."""
+        if leg := self._legs.get(event.leg):
+            leg.acknowledged.set()
+
+    def on_bridged(self, event: Bridged) -> None:
+        """The two talk."""
+        if leg := self._legs.get(event.leg):
+            leg.answered = self._clock()
+            self._service.call_answered(leg.caller, leg.callee)
+
+    def on_played(self, event: Played) -> None:
+        """A prompt is over."""
+        leg = self._legs.get(event.leg)
+        if leg and (waiting := leg.plays.pop(event.token, None)) and not waiting.done():
+            waiting.set_result(event.outcome)
+
+    def on_ended(self, event: Ended) -> None:
+        """The call is over: tell the service why, if it failed, and leave the record."""
+        leg = self._legs.pop(event.leg, None)
+        if leg is None:
+            return
+        if leg.task is not None:
+            leg.task.cancel()
+        cause = self._cause(leg, event)
+        if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
+            self._service.call_failed(leg.caller, leg.callee, why)
+        self._log.add(
+            CallRecord(
+                caller=leg.caller,
+                callee=leg.callee,
+                began=leg.began,
+                answered=leg.answered,
+                ended=self._clock(),
+                cause=cause,
+            )
+        )
+
+    def legs(self) -> list[int]:
+        """The incoming legs there are."""
+        return list(self._legs)
+
+    # --- what is done with a call -----------------------------------------------------------------
+
+    async def _ask_route(self, leg: _Leg, route: Route) -> None:
+        decision: Decision = Reject(500)
+        try:
+            async with asyncio.timeout(self._route_timeout):
+                decision = await route(leg.call)
+        except TimeoutError:
+            self._counts["routes_failed"] += 1
+            self._logger.error(
+                "route of the call %s → %s took longer than %g s; answered 500",
+                leg.caller,
+                leg.call.dialled,
+                self._route_timeout,
+            )
+        except Exception:
+            self._counts["routes_failed"] += 1
+            self._logger.exception(
+                "route of the call %s → %s failed; answered 500", leg.caller, leg.call.dialled
+            )
+        if leg.id in self._legs:
+            leg.task = None
+            self._do(leg, decision)
+
+    def _do(self, leg: _Leg, decision: Decision) -> None:
+        match decision:
+            case Dial():
+                self._dial(leg, decision)
+            case Reject(status):
+                leg.rejected = status
+                self._endpoint.reject(leg.id, status)
+            case Answer(prompts):
+                leg.task = asyncio.create_task(self._announce(leg, prompts))
+            case Codes():
+                leg.code = True
+                leg.task = asyncio.create_task(self._take_code(leg))
+            case _:
+                self._counts["routes_failed"] += 1
+                self._logger.error(
+                    "route of the call %s → %s returned %r; expected Dial, Reject, Answer or Codes; "
+                    "answered 500",
+                    leg.caller,
+                    leg.call.dialled,
+                    decision,
+                )
+                leg.rejected = 500
+                self._endpoint.reject(leg.id, 500)
+
+    def _dial(self, leg: _Leg, dial: Dial) -> None:
+        call = leg.call
+        if dial.trunk is None:
+            leg.callee = leg.to_subscriber = dial.number
+        name = call.subscriber.name if call.subscriber is not None else call.display
+        self._endpoint.dial(
+            leg.id,
+            dial.number,
+            trunk=dial.trunk,
+            shown_number=dial.shown_number or call.number,
+            shown_name=dial.shown_name or name,
+            timeout_s=self._ring_timeout if dial.timeout is None else dial.timeout,
+        )
+
+    async def _take_code(self, leg: _Leg) -> None:
+        try:
+            prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
+        except UnknownCode:
+            self._counts["unknown_codes"] += 1
+            leg.rejected = 404
+            self._endpoint.reject(leg.id, 404)
+        except Exception:
+            self._counts["code_calls_failed"] += 1
+            self._logger.exception("service code %s of %s failed; answered 500", leg.call.dialled, leg.caller)
+            leg.rejected = 500
+            self._endpoint.reject(leg.id, 500)
+        else:
+            await self._announce(leg, prompts)
+
+    async def _announce(self, leg: _Leg, prompts: Sequence[str]) -> None:
+        number = leg.call.subscriber.number if leg.call.subscriber is not None else None
+        try:
+            self._endpoint.answer(leg.id)
+            await leg.acknowledged.wait()
+            leg.answered = self._clock()
+            over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            leg.plays[self._endpoint.play(leg.id, self._prompts(number, prompts))] = over
+            if await over == "failed":
+                self._counts["code_calls_failed"] += 1
+                self._logger.error("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
+        except Exception:
+            self._counts["code_calls_failed"] += 1
+            self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
+        self._endpoint.release(leg.id)
+
+    def _cause(self, leg: _Leg, event: Ended) -> CallCause:
+        if leg.code:
+            return "unknown-number" if leg.rejected == 404 else "failed" if leg.rejected else "service-code"
+        if leg.answered is not None:
+            return "answered"
+        if leg.rejected is not None:
+            return call_cause(("refused", leg.rejected), reachable=False)
+        reachable = leg.rang or (leg.to_subscriber is not None and self._contacts(leg.to_subscriber) > 0)
+        return call_cause(event.cause, reachable=reachable)

@@ -1,0 +1,406 @@
+"""The SIP switch: subscribers, trunks, calls and recalls over one SIP endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ccbs._ccbs import (
+    Answered,
+    Bridged,
+    CcbsError,
+    Closed,
+    ConnectFailed,
+    Ended,
+    Incoming,
+    LineLegs,
+    Played,
+    Registration,
+    Ringing,
+    SipEndpoint,
+    SipEvent,
+)
+from ccbs.calls import CallLog
+from ccbs.codes import OrderDesk, ServiceCodes
+from ccbs.numbering import Numbering
+from ccbs.sip.ordinary import OrdinaryCalls
+from ccbs.sip.recalls import RecallLeg, Recalls
+from ccbs.sip.routing import NumberingRoute, Route
+from ccbs.subscribers import Directory, Subscriber
+from ccbs.switch import ConnectOutcome, LineState
+
+if TYPE_CHECKING:
+    from ccbs.service import CallbackService
+
+__all__ = ["RecallLeg", "SipSwitch", "Trunk"]
+
+RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A SIP peer known by its address.
+
+    :param name: its name in the numbering plan.
+    :param host: an IP address, or a name that is looked up at the start.
+    :param port: UDP port, 1 to 65535.
+    :param username: for its digest challenges, if any.
+    :param password: for its digest challenges, if any.
+    :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+    """
+
+    name: str
+    host: str
+    port: int = 5060
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    trusted: bool = False
+
+
+class SipSwitch:
+    """A PBX over SIP that implements :class:`ccbs.switch.Switch`.
+
+    The switch is made first, then the service over it; :meth:`start` brings the two together::
+
+        switch = SipSwitch(endpoint, directory=directory, numbering=numbering)
+        async with CallbackService(switch) as service:
+            await switch.start(service)
+            ...
+            await switch.stop()
+
+    :param endpoint: the SIP endpoint; the switch owns it from :meth:`start` on and closes it in :meth:`stop`.
+    :param directory: the subscribers.
+    :param numbering: the plan.
+    :param trunks: the trunks that the plan leads to.
+    :param calls: the call log; a memory of 10,000 calls unless given.
+    :param codes: the service codes.
+    :param prompts: WAV files by language and prompt name.
+    :param route: an async function from a call to what is done with it; ``None``: by the plan
+        (:class:`NumberingRoute`).
+    :param route_timeout: how long a route may take, in seconds; then the call is answered 500.
+    :param ring_timeout: how long a callee rings in an ordinary call, in seconds.
+    :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
+    :param default_language: for callers through trunks and for languages without prompts.
+    :param on_event: is told every event of the endpoint, after the switch has dealt with it.
+    :param logger: for what goes wrong.
+    :param clock: Unix time in seconds.
+    :raises ValueError: when the plan leads to a trunk that is not given.
+    :raises InvalidPrompt: when a prompt cannot be played; the message names it.
+    """
+
+    def __init__(
+        self,
+        endpoint: SipEndpoint,
+        *,
+        directory: Directory,
+        numbering: Numbering,
+        trunks: Sequence[Trunk] = (),
+        calls: CallLog | None = None,
+        codes: ServiceCodes | None = None,
+        prompts: Mapping[str, Mapping[str, bytes]] | None = None,
+        route: Route | None = None,
+        route_timeout: float = 3.0,
+        ring_timeout: float = 60.0,
+        recall_names: Mapping[str, str] = RECALL_NAMES,
+        default_language: str = "ru",
+        on_event: Callable[[SipEvent], None] | None = None,
+        logger: logging.Logger | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        missing = sorted(numbering.trunks - {trunk.name for trunk in trunks})
+        if missing:
+            raise ValueError(
+                f"trunks: the numbering plan leads to {', '.join(missing)}, which is none of the trunks"
+            )
+        self.endpoint: Final = endpoint
+        self.directory: Final = directory
+        self.calls: Final = calls if calls is not None else CallLog()
+        self._numbering = numbering
+        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._codes = codes or ServiceCodes()
+        self._route = route
+        self._plan = NumberingRoute(directory, numbering, self._codes)
+        self._route_timeout = route_timeout
+        self._ring_timeout = ring_timeout
+        self._recall_names = recall_names
+        self._default_language = default_language
+        self._on_event = on_event
+        self._logger = logger or logging.getLogger("ccbs.sip")
+        self._clock = clock
+        self._loaded: set[str] = set()
+        self._line_legs: dict[str, int] = {}
+        self._contacts: dict[str, int] = {}
+        self._errors = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._service: CallbackService | None = None
+        self._ordinary: OrdinaryCalls | None = None
+        self._trunk_tasks: set[asyncio.Task[None]] = set()
+        self._recalls = Recalls(
+            endpoint,
+            directory=directory,
+            log=self.calls,
+            route=route or self._plan,
+            route_timeout=route_timeout,
+            name=self._recall_name,
+            prompts=self._prompt_names,
+            contacts=self.registered,
+            clock=clock,
+            logger=self._logger,
+        )
+        self._handlers: dict[type[object], Callable[..., None]] = {}
+        for language, by_name in (prompts or {}).items():
+            self.load_prompts(language, by_name)
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    async def start(self, service: CallbackService) -> None:
+        """Make subscribers and trunks known to the endpoint and the service, and begin to take calls.
+
+        :param service: is fed with what happens; it must have been started.
+        """
+        self._service = service
+        ordinary = self._ordinary = OrdinaryCalls(
+            self.endpoint,
+            directory=self.directory,
+            numbering=self._numbering,
+            log=self.calls,
+            route=self._route,
+            plan=self._plan,
+            desk=OrderDesk(service, self._codes),
+            service=service,
+            prompts=self._prompt_names,
+            contacts=self.registered,
+            route_timeout=self._route_timeout,
+            ring_timeout=self._ring_timeout,
+            clock=self._clock,
+            logger=self._logger,
+        )
+        recalls = self._recalls
+        self._handlers = {
+            Incoming: ordinary.on_incoming,
+            Ringing: lambda event: (ordinary.on_ringing(event), recalls.on_ringing(event)),
+            Answered: lambda event: (ordinary.on_answered(event), recalls.on_answered(event)),
+            Bridged: lambda event: (ordinary.on_bridged(event), recalls.on_bridged(event)),
+            ConnectFailed: recalls.on_connect_failed,
+            Played: lambda event: (ordinary.on_played(event), recalls.on_played(event)),
+            Ended: lambda event: (ordinary.on_ended(event), recalls.on_ended(event)),
+            LineLegs: self._on_line_legs,
+            Registration: self._on_registration,
+        }
+        for subscriber in self.directory:
+            self._announce(subscriber)
+        for trunk in self._trunks.values():
+            self.put_trunk(trunk)
+        asyncio.get_running_loop().add_reader(self.endpoint.fileno(), self._on_readable)
+
+    async def stop(self, timeout: float = 2.0) -> None:
+        """End all calls, wait until they are gone or ``timeout`` seconds are over, close the endpoint."""
+        for task in self._trunk_tasks:
+            task.cancel()
+        if self._service is not None:
+            for leg in self._legs():
+                try:
+                    self.endpoint.release(leg)
+                except CcbsError as error:
+                    self._errors += 1
+                    self._logger.warning("leg %d could not be released: %s", leg, error)
+            if self._legs():
+                self._empty.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._empty.wait(), timeout)
+            asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
+            self._service = None
+        self.endpoint.close()
+        self.calls.close()
+
+    # --- configuration while it runs --------------------------------------------------------------
+
+    def put_subscriber(self, subscriber: Subscriber) -> None:
+        """Add a subscriber or change one; registrations stay."""
+        self.directory.put(subscriber)
+        self._announce(subscriber)
+
+    def remove_subscriber(self, number: str) -> None:
+        """Remove a subscriber: its registrations and calls go, its orders end."""
+        if self.directory.remove(number) is not None:
+            self.endpoint.remove_subscriber(number)
+            self._line_legs.pop(number, None)
+            self._contacts.pop(number, None)
+            if self._service is not None:
+                self._service.remove_line(number)
+
+    def put_trunk(self, trunk: Trunk) -> None:
+        """Add a trunk or change one. A host name is looked up in the background, again and again until
+        found.
+        """
+        self._trunks[trunk.name] = trunk
+        try:
+            address = str(ipaddress.ip_address(trunk.host))
+        except ValueError:
+            task = asyncio.get_running_loop().create_task(self._look_up(trunk))
+            self._trunk_tasks.add(task)
+            task.add_done_callback(self._trunk_tasks.discard)
+        else:
+            self._set_trunk(trunk, address)
+
+    def load_prompts(self, language: str, prompts: Mapping[str, bytes]) -> None:
+        """Make prompts playable.
+
+        :param language: e.g. ``ru``.
+        :param prompts: WAV files by prompt name.
+        :raises InvalidPrompt: when one cannot be played.
+        """
+        for name, wav in prompts.items():
+            self.endpoint.load_prompt(f"{language}/{name}", wav)
+            self._loaded.add(f"{language}/{name}")
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    def registered(self, number: str) -> int:
+        """How many phones a subscriber has registered."""
+        return self._contacts.get(number, 0)
+
+    def counters(self) -> dict[str, int]:
+        """Those of the endpoint, the call log, and of the switch itself (``sip_handler_errors``)."""
+        counters = {**self.endpoint.counters(), **self.calls.counters(), **self._recalls.counters()}
+        if self._ordinary is not None:
+            counters |= self._ordinary.counters()
+        counters["sip_handler_errors"] = self._errors
+        return counters
+
+    # --- the Switch protocol ----------------------------------------------------------------------
+
+    async def ring(self, caller: str, shown_as: str, timeout: float) -> RecallLeg:
+        """See :meth:`ccbs.switch.Switch.ring`."""
+        return await self._recalls.ring(caller, shown_as, timeout)
+
+    async def play(self, leg: RecallLeg, prompts: Sequence[str]) -> None:
+        """See :meth:`ccbs.switch.Switch.play`."""
+        await self._recalls.play(leg, prompts)
+
+    async def connect(self, leg: RecallLeg, callee: str, shown_as: str, timeout: float) -> ConnectOutcome:
+        """See :meth:`ccbs.switch.Switch.connect`."""
+        return await self._recalls.connect(leg, callee, shown_as, timeout)
+
+    async def release(self, leg: RecallLeg, reason: str) -> None:
+        """See :meth:`ccbs.switch.Switch.release`."""
+        await self._recalls.release(leg, reason)
+
+    async def line_states(self) -> Mapping[str, LineState]:
+        """See :meth:`ccbs.switch.Switch.line_states`: a line with a leg is busy (sip.md)."""
+        return {
+            subscriber.number: LineState.BUSY if self._line_legs.get(subscriber.number) else LineState.FREE
+            for subscriber in self.directory
+        }
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            events = self.endpoint.drain()
+        except Closed:
+            asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
+            self._logger.error("the SIP endpoint closed by itself; no more calls are taken")
+            return
+        for event in events:
+            handler = self._handlers.get(type(event))
+            try:
+                if handler is not None:
+                    handler(event)
+                if self._on_event is not None:
+                    self._on_event(event)
+            except Exception:
+                # One call that goes wrong must not take the others of the batch with it.
+                self._errors += 1
+                self._logger.exception("SIP event %r was not dealt with", event)
+        if not self._empty.is_set() and not self._legs():
+            self._empty.set()
+
+    def _on_line_legs(self, event: LineLegs) -> None:
+        before = self._line_legs.get(event.number, 0)
+        if event.number not in self.directory:
+            return
+        self._line_legs[event.number] = event.legs
+        if self._service is None or bool(before) == bool(event.legs):
+            return
+        if event.legs:
+            self._service.line_busy(event.number)
+        else:
+            self._service.line_free(event.number)
+
+    def _on_registration(self, event: Registration) -> None:
+        self._contacts[event.number] = event.contacts
+
+    def _announce(self, subscriber: Subscriber) -> None:
+        self.endpoint.set_subscriber(
+            subscriber.number,
+            ha1_md5=subscriber.ha1_md5,
+            ha1_sha256=subscriber.ha1_sha256,
+            capacity=subscriber.capacity,
+        )
+        if self._service is not None:
+            self._service.line(subscriber.number)
+            self._service.allow(subscriber.number, subscriber.autodial)
+            if self._line_legs.get(subscriber.number):
+                self._service.line_busy(subscriber.number)
+            else:
+                self._service.line_free(subscriber.number)
+
+    def _set_trunk(self, trunk: Trunk, address: str) -> None:
+        self.endpoint.set_trunk(
+            trunk.name,
+            address=(address, trunk.port),
+            username=trunk.username,
+            password=trunk.password,
+            trusted=trunk.trusted,
+        )
+
+    async def _look_up(self, trunk: Trunk) -> None:
+        wait = 1.0
+        while True:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    trunk.host, trunk.port, type=socket.SOCK_DGRAM
+                )
+            except OSError as error:
+                self._logger.error(
+                    "trunk %s: host %s is not found (%s); asked again in %g s",
+                    trunk.name,
+                    trunk.host,
+                    error,
+                    wait,
+                )
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 60.0)
+            else:
+                self._set_trunk(trunk, str(found[0][4][0]))
+                return
+
+    def _legs(self) -> list[int]:
+        return self._recalls.legs() + (self._ordinary.legs() if self._ordinary is not None else [])
+
+    def _language(self, number: str | None) -> str:
+        subscriber = self.directory.get(number) if number is not None else None
+        return subscriber.language if subscriber is not None else self._default_language
+
+    def _recall_name(self, caller: str, callee: str) -> str:
+        names = self._recall_names
+        name = names.get(self._language(caller)) or names.get(self._default_language) or "{callee}"
+        return name.replace("{callee}", callee)
+
+    def _prompt_names(self, number: str | None, prompts: Sequence[str]) -> Sequence[str]:
+        language = self._language(number)
+        return [
+            f"{language}/{name}"
+            if f"{language}/{name}" in self._loaded
+            else f"{self._default_language}/{name}"
+            for name in prompts
+        ]
