@@ -7,4 +7,5 @@ pub mod api;
 pub mod auth;
 pub mod media;
 pub mod registrar;
+pub mod rtp;
 pub mod sdp;
