@@ -5,6 +5,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ccbs.prompts import LANGUAGES, LARGEST_WAV, Catalogue, PromptError, languages, names
@@ -16,17 +17,21 @@ SPOKEN_BY_THE_SERVICE = {
 }  # fmt: skip
 CHARACTERS = {f"digit-{digit}" for digit in range(10)} | {"plus", "star", "hash"}
 
+Signal = npt.NDArray[np.float64]
 
-def samples(wav: bytes) -> np.ndarray:
+
+def samples(wav: bytes) -> Signal:
     with wave.open(io.BytesIO(wav)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8_000, 1, 2)
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float) / 32_768
+        frames = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return frames.astype(np.float64) / 32_768
 
 
-def levels_dbfs(signal: np.ndarray) -> np.ndarray:
+def levels_dbfs(signal: Signal) -> Signal:
     """The level of each 10 ms."""
     frames = signal[: len(signal) // 80 * 80].reshape(-1, 80)
-    return 10 * np.log10(np.maximum((frames**2).mean(axis=1), 1e-10))
+    levels: Signal = 10 * np.log10(np.maximum((frames**2).mean(axis=1), 1e-10))
+    return levels
 
 
 @pytest.fixture(params=LANGUAGES)

@@ -1,0 +1,71 @@
+# `make` alone says what there is to do.
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+PYTHON_BIN := $(VENV)/bin
+export VENV
+
+.PHONY: help
+help: ## this list
+	@echo "ccbs: call back on busy. Usage: make TARGET"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Each target installs what it needs first: Debian packages where root, else it says which."
+
+.PHONY: demo
+demo: ## the four procedures between real SIP phones, live; about two minutes; report in demo-report/
+	@scripts/setup.sh test
+	@$(PYTHON_BIN)/python -m demo
+
+.PHONY: test
+test: ## every check and test; under ten minutes from nothing
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+.PHONY: test-long
+test-long: test ## test, then the properties at length, and whether the prompts can be remade byte for byte
+	@scripts/setup.sh prompts
+	PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace --exclude ccbs-bindings -- --include-ignored
+	$(PYTHON_BIN)/python scripts/make_prompts.py --check
+	$(PYTHON_BIN)/pytest tests/unit -n 2 -q --hypothesis-profile=long
+
+.PHONY: bench
+bench: ## calls per second and latencies, by SIPp; see docs/performance.md
+	@scripts/setup.sh test
+	@$(PYTHON_BIN)/python -m benches
+
+.PHONY: lint
+lint: ## the checks of test without the tests
+	@scripts/setup.sh
+	@scripts/test.sh rustfmt clippy ruff mypy stubs generated
+
+.PHONY: format
+format: ## put Rust and Python sources into the one form
+	@scripts/setup.sh
+	@cargo fmt --all
+	@$(PYTHON_BIN)/ruff check --fix --quiet .
+	@$(PYTHON_BIN)/ruff format .
+
+.PHONY: generate
+generate: ## rewrite the files made from others: licences of what is shipped, configuration schema
+	@scripts/setup.sh
+	@$(PYTHON_BIN)/python scripts/third_party.py
+	@$(PYTHON_BIN)/ccbs schema > docs/ccbs.schema.json
+
+.PHONY: prompts
+prompts: ## make the recordings again from python/ccbs/prompts/catalogue.yml
+	@scripts/setup.sh prompts
+	@$(PYTHON_BIN)/python scripts/make_prompts.py
+
+.PHONY: package
+package: ## the wheel, into dist/
+	@scripts/setup.sh
+	@scripts/package.sh
+
+.PHONY: clean
+clean: ## remove everything built; keeps the downloads of cargo and pip
+	rm -rf $(VENV) target dist demo-report .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis python/ccbs/_ccbs*.so
