@@ -76,7 +76,8 @@ def to_rate(samples: Samples, rate: int, wanted: int = RATE) -> Samples:
     kept = np.zeros(length // 2 + 1, complex)
     shared = min(len(kept), len(spectrum))
     kept[:shared] = spectrum[:shared]
-    return np.fft.irfft(kept, length) * (length / len(samples))
+    resampled: Samples = np.fft.irfft(kept, length) * (length / len(samples))
+    return resampled
 
 
 def silence_or_tone(frequency_hz: float, seconds: float, level: float = 0.3) -> Samples:

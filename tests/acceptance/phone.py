@@ -245,6 +245,22 @@ class Phone:
         """Puts the handset back, in whatever state the call is."""
         await self._control.command("hangup")
 
+    async def calls_now(self) -> int:
+        """How many calls the phone has."""
+        listing = await self._control.command("listcalls")
+        match = re.search(r"\((\d+)\)", listing)
+        if match is None:
+            raise PhoneFailed(f"{self.label}: its list of calls has no count: {listing!r}")
+        return int(match[1])
+
+    def call_log(self) -> list[tuple[str, str]]:
+        """The phone's own call log: ``incoming`` or ``outgoing`` and the number of each answered call."""
+        return [
+            (event.fields["direction"], Identity.parse(f"<{event.peer}>").number)
+            for event in self.events
+            if event.kind == "CALL_ESTABLISHED"
+        ]
+
     async def rings(self, *, since: int, timeout: float) -> Display:
         """Waits until the phone rings; returns what its display shows.
 

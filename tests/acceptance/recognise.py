@@ -1,7 +1,7 @@
 """Which prompts and tones a phone heard, told from its recording alone.
 
-A prompt is found by normalised cross-correlation against its own WAV, piece by piece: a lost or doubled frame
-shifts what follows it by 20 ms, which would spoil one correlation of the whole but spoils only one piece here.
+A prompt is found by normalised cross-correlation against its own WAV, piece by piece: a lost or doubled
+frame shifts what follows it by 20 ms, which would spoil one correlation of the whole but only one piece here.
 Most pieces must be there, in order and in place, so a prompt cut short, another prompt with some equal
 words, or noise is not taken for it.
 """
@@ -100,6 +100,10 @@ class Recogniser:
             piece = samples[start : start + size]
             if loudest > 1e-4 and level(piece) > QUIET * loudest:
                 yield _Piece(start, piece - piece.mean())
+
+    def length_s(self, *names: str) -> float:
+        """How long these prompts take, one after the other (s)."""
+        return sum(self._prompts[name][0] for name in names) / RATE
 
     def recognise(self, recording: Samples) -> list[Heard]:
         """The prompts that were heard, in order; where two overlap, the better founded one."""

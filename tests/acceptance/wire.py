@@ -62,7 +62,8 @@ class MediaDescription:
 
     @classmethod
     def parse(cls, body: str) -> MediaDescription | None:
-        address, port, payloads, direction = "", 0, (), "sendrecv"
+        address, port, direction = "", 0, "sendrecv"
+        payloads: tuple[int, ...] = ()
         in_audio = False
         for line in body.splitlines():
             if line.startswith("c=IN "):
@@ -245,6 +246,25 @@ class Wire:
                 raise WireTimeout(
                     f"{self.owner}: no {wanted} within {timeout:g} s; it saw:\n{seen}"
                 ) from None
+
+    async def expect_none(
+        self,
+        method: str,
+        direction: Direction,
+        *,
+        since: int = 0,
+        initial: bool | None = None,
+        during: float,
+    ) -> None:
+        """Watches for ``during`` seconds that no such request comes.
+
+        :raises WireTimeout: when one does, at once.
+        """
+        try:
+            found = await self.expect(method, None, direction, since=since, initial=initial, timeout=during)
+        except WireTimeout:
+            return
+        raise WireTimeout(f"{self.owner}: no {method} was to be {direction}, but: {found}")
 
 
 _BEGIN = b"\x1b[36;1m#\n"

@@ -1,0 +1,213 @@
+"""A world: one switch or two, and phones №1, №2, №4 and №7 around them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .network import LoopbackNetwork
+from .phone import SIP_PORT, Account, Phone
+from .recognise import Recogniser, packaged_catalogue
+from .serving import SwitchProcess, run_command, shown
+
+__all__ = ["CALLEE", "EXTERNAL", "KEEPER", "ORDERER", "PARTIES", "Party", "Settings", "World", "open_world"]
+
+LANGUAGE = "ru"
+REALM = "ccbs.example"
+PRESETS = Path(__file__).parents[2] / "config" / "presets" / "softkey_pack_presets"
+FAR_TRUNK = "city"
+
+
+@dataclass(frozen=True)
+class Party:
+    """A subscriber of the procedures (service.md, "Words")."""
+
+    label: str
+    number: str
+    name: str
+    host: int
+    """The last part of the phone's address."""
+    says_hz: float
+    """The tone that this party's microphone hears: by it the other side's recording is known."""
+    external: bool = False
+
+    @property
+    def password(self) -> str:
+        """The digest password."""
+        return f"secret-of-{self.number}"
+
+
+CALLEE = Party("№1", "101", "Первый", 101, 700.0)
+ORDERER = Party("№2", "102", "Второй", 102, 1_000.0)
+KEEPER = Party("№4", "104", "Четвёртый", 104, 1_300.0)
+EXTERNAL = Party("№7", "7001", "Седьмой", 107, 1_700.0, external=True)
+PARTIES = (CALLEE, ORDERER, KEEPER, EXTERNAL)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The reference's settings (service.md, "Set-up" 3), with a short ringing of the callee."""
+
+    cb_timer_internal_s: int = 10
+    cb_timer_external_s: int = 20
+    attempts: int = 3
+    caller_ring_s: int = 20
+    callee_ring_s: int = 8
+
+
+@dataclass
+class World:
+    """Everything that one procedure needs, and its clean-up."""
+
+    directory: Path
+    network: LoopbackNetwork
+    settings: Settings
+    recogniser: Recogniser
+    switch: SwitchProcess
+    far_switch: SwitchProcess | None
+    phones: dict[str, Phone] = field(default_factory=dict)
+    """By number."""
+
+    def phone(self, party: Party) -> Phone:
+        """The party's phone."""
+        return self.phones[party.number]
+
+    async def callback_key(self) -> str:
+        """What №2's context key dials, as its phone reads it in the settings made for it."""
+        settings = await run_command("phone-config", ORDERER.number, "--config", str(self.switch.config_file))
+        values = {
+            name.strip(): value.strip()
+            for name, equals, value in (line.partition("=") for line in settings.splitlines())
+            if equals
+        }
+        slot = next(name.split(".")[1] for name in values if name.endswith(".use.call_failed"))
+        assert values[f"softkey.{slot}.enable"] == "1"
+        assert values[f"softkey.{slot}.position"] == "2"
+        assert values[f"softkey.{slot}.label"] == "Обратный вызов"
+        return values[f"softkey.{slot}.action"].removesuffix("$Tinvite$")
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """The call log, by ``ccbs calls --json``."""
+        found: list[dict[str, Any]] = await self.switch.command("calls")
+        return found
+
+    async def orders(self) -> list[dict[str, Any]]:
+        """The orders that stand, by ``ccbs orders --json``."""
+        found: list[dict[str, Any]] = await self.switch.command("orders")
+        return found
+
+    def far_identities(self) -> list[tuple[Any, Any]]:
+        """Who each INVITE over the trunk said is calling: From, P-Asserted-Identity."""
+        assert self.far_switch is not None
+        return [
+            shown(message)
+            for message in self.far_switch.received("INVITE")
+            if not message.in_dialog and message.source.startswith(self.network.address(10))
+        ]
+
+    async def close(self) -> None:
+        """Stops phones and switches; the directory stays."""
+        await asyncio.gather(*(phone.stop() for phone in self.phones.values()), return_exceptions=True)
+        for switch in (self.switch, self.far_switch):
+            if switch is not None:
+                await switch.stop()
+        self.network.close()
+
+
+def _listen(address: str) -> dict[str, Any]:
+    return {"address": address, "port": SIP_PORT, "realm": REALM}
+
+
+def _subscriber(party: Party) -> dict[str, Any]:
+    return {"number": party.number, "name": party.name, "password": party.password, "call_waiting": False}
+
+
+def switch_config(network: LoopbackNetwork, settings: Settings) -> dict[str, Any]:
+    """The configuration of the switch under test: the reference's set-up."""
+    autodial = {"allowed": True, **vars(settings)}
+    return {
+        "listen": _listen(network.address(10)),
+        "subscribers": [
+            _subscriber(CALLEE),
+            _subscriber(ORDERER) | {"softkey_pack": "default", "services": {"autodial": autodial}},
+            _subscriber(KEEPER),
+        ],
+        "trunks": [{"name": FAR_TRUNK, "address": network.address(20), "port": SIP_PORT, "trusted": True}],
+        "numbering": {"internal": ["1XX"], "external": [{"prefix": "7", "trunk": FAR_TRUNK}]},
+        "prompts": {"language": LANGUAGE},
+    }
+
+
+def far_config(network: LoopbackNetwork) -> dict[str, Any]:
+    """The configuration of the switch behind the trunk."""
+    return {
+        "listen": _listen(network.address(20)),
+        "subscribers": [_subscriber(EXTERNAL)],
+        "trunks": [{"name": "office", "address": network.address(10), "port": SIP_PORT, "trusted": True}],
+        "numbering": {"internal": ["7XXX"], "external": [{"prefix": "1", "trunk": "office"}]},
+        "prompts": {"language": LANGUAGE},
+    }
+
+
+@contextlib.asynccontextmanager
+async def open_world(
+    directory: Path,
+    *parties: Party,
+    settings: Settings | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> AsyncIterator[World]:
+    """Starts what the parties need, and ends it all.
+
+    :param directory: for configurations, logs and recordings; made.
+    :param parties: whose phones there are; an external one brings the switch behind the trunk.
+    :param changes: sections of the switch's configuration to replace.
+    """
+    settings = settings or Settings()
+    network = LoopbackNetwork()
+    started: list[SwitchProcess] = []
+    try:
+        config = switch_config(network, settings) | {"provisioning": {"softkey_packs": str(PRESETS)}}
+        starts = [SwitchProcess.start("the switch", directory / "switch", config | dict(changes or {}))]
+        if any(party.external for party in parties):
+            starts.append(SwitchProcess.start("the far switch", directory / "far", far_config(network)))
+        for result in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+            started.append(result)
+        recogniser = Recogniser(packaged_catalogue(LANGUAGE))
+        world = World(
+            directory, network, settings, recogniser, started[0], started[1] if started[1:] else None
+        )
+    except BaseException:
+        for switch in started:
+            await switch.stop()
+        network.close()
+        raise
+    try:
+        phones = await asyncio.gather(*(_phone(world, party) for party in parties), return_exceptions=True)
+        for phone in phones:
+            if isinstance(phone, Phone):
+                world.phones[phone.account.number] = phone
+        for phone in phones:
+            if isinstance(phone, BaseException):
+                raise phone
+        yield world
+    finally:
+        await world.close()
+
+
+async def _phone(world: World, party: Party) -> Phone:
+    account = Account(
+        number=party.number,
+        password=party.password,
+        host=world.network.address(20 if party.external else 10),
+        port=SIP_PORT,
+        name=party.name,
+    )
+    directory = world.directory / f"phone-{party.number}"
+    address = world.network.address(party.host)
+    return await Phone.start(party.label, directory, address, account, tone_hz=party.says_hz)
