@@ -77,7 +77,8 @@ class CallLog:
         self._records: deque[CallRecord] = deque(maxlen=limit)
         self._path = path
         self._logger = logger or logging.getLogger("ccbs.calls")
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._torn = False
         self._failing = False
         self._added = 0
         self._displaced = 0
@@ -95,13 +96,17 @@ class CallLog:
         if self._file is None:
             self._unwritten += 1
             return
+        line = json.dumps(dataclasses.asdict(record), ensure_ascii=False).encode() + b"\n"
+        if self._torn:
+            line = b"\n" + line
         try:
-            self._file.write(json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n")
-            self._file.flush()
+            # Unbuffered: a line that failed must not come out later, behind the count.
+            self._torn = (self._file.write(line) or 0) != len(line)
         except OSError as error:
             self._unwritten += 1
             self._trouble(error)
         else:
+            self._unwritten += self._torn
             self._failing = False
 
     def records(self, number: str | None = None) -> list[CallRecord]:
@@ -148,7 +153,7 @@ class CallLog:
             return
         try:
             # Lines hold numbers of people: not for everybody's eyes.
-            self._file = open(self._path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115
+            self._file = open(self._path, "ab", buffering=0, opener=_private)  # noqa: SIM115
         except OSError as error:
             self._trouble(error)
         else:

@@ -114,7 +114,7 @@ class OrderDesk:
         :returns: the names of the prompts to play, in this order (``ccbs.prompts``).
         :raises UnknownCode: when it is no service code of ours.
         """
-        from ccbs._ccbs import Cancelled, Denied, Ordered, Overload
+        from ccbs._ccbs import Cancelled, Denied, InvalidValue, Ordered, Overload
 
         request = self.codes.parse(dialled)
         try:
@@ -131,6 +131,9 @@ class OrderDesk:
                     return _read_out(asked.callees) if isinstance(asked, Ordered) else ("nothing-ordered",)
         except Overload:
             return ("too-many-orders",)
+        except InvalidValue:
+            # What cannot be a number was never refused to anybody.
+            return ("number-was-not-busy",) if request.verb is CodeVerb.ORDER else ("nothing-ordered",)
 
 
 def _denied(reply: Denied) -> str:

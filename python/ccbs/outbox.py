@@ -7,33 +7,49 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from ccbs._ccbs import (
+    Action,
     CallAnswered,
     CallFailed,
     Cancel,
     CcbsError,
     Closed,
-    Driver,
     Event,
     LineBusy,
     LineFree,
     LineUnknown,
+    LineView,
     OperatorCancel,
     Order,
+    OrderView,
     Overload,
     Query,
 )
 
-__all__ = ["Outbox"]
+__all__ = ["EngineDriver", "Outbox"]
 
 _FACTS: Final = frozenset({LineBusy, LineFree, LineUnknown, CallFailed, CallAnswered})
 _REQUESTS: Final = frozenset({Order, Cancel, Query, OperatorCancel})
 _BATCH: Final = 1_024
 _FIRST_WAIT: Final = 0.005
 _LONGEST_WAIT: Final = 0.25
+
+
+class EngineDriver(Protocol):
+    """What the service needs of a driver: :class:`ccbs.Driver`, or an engine on a clock of one's own in a
+    test.
+    """
+
+    def fileno(self) -> int: ...
+    def submit(self, events: Sequence[Event]) -> None: ...
+    def drain(self) -> Sequence[Action]: ...
+    def orders(self) -> list[OrderView]: ...
+    def lines(self) -> list[LineView]: ...
+    def counters(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
 
 
 class Outbox:
@@ -53,7 +69,7 @@ class Outbox:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: EngineDriver,
         *,
         limit: int,
         on_denied: Callable[[Event, CcbsError], None],

@@ -39,7 +39,7 @@ from ccbs._ccbs import (
     Ring,
     Step,
 )
-from ccbs.outbox import Outbox
+from ccbs.outbox import EngineDriver, Outbox
 from ccbs.recall import RecallCarrier, bounded
 from ccbs.switch import LineState, Switch
 
@@ -69,6 +69,9 @@ class CallbackService:
     :param line_states_timeout: how long the switch may take to tell its line states, in seconds; then it is
         asked again.
     :param stop_timeout: how long :meth:`stop` waits for the recalls in progress, in seconds.
+    :param driver: the engine with its clock; a new :class:`ccbs.Driver` with ``limits`` unless given. The
+        service
+        owns it from :meth:`start` on.
     """
 
     def __init__(
@@ -83,8 +86,10 @@ class CallbackService:
         release_timeout: float = 10.0,
         line_states_timeout: float = 10.0,
         stop_timeout: float = 5.0,
+        driver: EngineDriver | None = None,
     ) -> None:
         self._switch = switch
+        self._given_driver = driver
         self._limits = limits
         self._on_step = on_step
         self._logger = logger or logging.getLogger("ccbs.service")
@@ -93,7 +98,7 @@ class CallbackService:
         self._release_timeout = release_timeout
         self._line_states_timeout = line_states_timeout
         self._stop_timeout = stop_timeout
-        self._driver: Driver | None = None
+        self._driver: EngineDriver | None = None
         self._outbox: Outbox | None = None
         self._recalls: RecallCarrier | None = None
         self._last_request = 0
@@ -130,7 +135,7 @@ class CallbackService:
         """
         if self._driver is not None:
             raise RuntimeError("the service was started already; make a new one to start again")
-        driver = self._driver = Driver(self._limits)
+        driver = self._driver = self._given_driver or Driver(self._limits)
         self._outbox = Outbox(
             driver, limit=self._facts_limit, on_denied=self._deny, on_shed=self.refresh, logger=self._logger
         )
@@ -300,7 +305,7 @@ class CallbackService:
 
     # --- inside: down -----------------------------------------------------------------------------
 
-    def _running(self) -> Driver:
+    def _running(self) -> EngineDriver:
         if self._driver is None or self._stopping:
             raise Closed("the call-back service is not running; start() it first")
         return self._driver

@@ -154,8 +154,6 @@ class OrdinaryCalls:
         if leg.task is not None:
             leg.task.cancel()
         cause = self._cause(leg, event)
-        if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
-            self._service.call_failed(leg.caller, leg.callee, why)
         self._log.add(
             CallRecord(
                 caller=leg.caller,
@@ -166,6 +164,8 @@ class OrdinaryCalls:
                 cause=cause,
             )
         )
+        if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
+            self._service.call_failed(leg.caller, leg.callee, why)
 
     def legs(self) -> list[int]:
         """The incoming legs there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
@@ -106,10 +106,10 @@ class Recalls:
         )
         leg = self._legs[number] = RecallLeg(number, caller, shown_as, self._clock())
         try:
-            await asyncio.wait({leg.answered, leg.gone}, return_when=asyncio.FIRST_COMPLETED)
+            await _first(leg.answered, leg.gone)
         except asyncio.CancelledError:
             self._endpoint.release(leg.id)
-            await asyncio.wait({leg.gone}, timeout=self._settle)
+            await _first(leg.gone, timeout=self._settle)
             raise
         if leg.gone.done():
             raise RingFailed(ring_outcome(leg.gone.result()))
@@ -122,7 +122,7 @@ class Recalls:
         over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         leg.plays[self._endpoint.play(leg.id, self._prompts(leg.caller, prompts))] = over
         try:
-            await asyncio.wait({over, leg.gone}, return_when=asyncio.FIRST_COMPLETED)
+            await _first(over, leg.gone)
         except asyncio.CancelledError:
             if not leg.gone.done():
                 self._endpoint.stop_play(leg.id)
@@ -162,13 +162,11 @@ class Recalls:
             timeout_s=timeout if decision.timeout is None else min(timeout, decision.timeout),
         )
         try:
-            await asyncio.wait({over, leg.gone}, return_when=asyncio.FIRST_COMPLETED)
+            await _first(over, leg.gone)
         except asyncio.CancelledError:
             if not leg.gone.done():
                 self._endpoint.stop_connect(leg.id)
-                await asyncio.wait(
-                    {over, leg.gone}, timeout=self._settle, return_when=asyncio.FIRST_COMPLETED
-                )
+                await _first(over, leg.gone, timeout=self._settle)
             raise
         leg.outcome = over.result() if over.done() else ConnectOutcome.CALLER_GONE
         return leg.outcome
@@ -179,7 +177,7 @@ class Recalls:
             status = sip_status(leg.outcome) if leg.outcome is not None else None
             self._logger.debug("%r released: %s", leg, reason)
             self._endpoint.release(leg.id, status)
-            await asyncio.wait({leg.gone})
+            await _first(leg.gone)
 
     # --- what the endpoint tells ------------------------------------------------------------------
 
@@ -258,3 +256,8 @@ class Recalls:
                 return "failed"
             case _:
                 return cause if cause in ("caller-gone", "cancelled") else "failed"
+
+
+async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
+    """Wait for one of them; unlike awaiting it, a cancellation leaves the future alone."""
+    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ccbs._ccbs import (
     Answered,
@@ -155,7 +155,7 @@ class SipSwitch:
             clock=clock,
             logger=self._logger,
         )
-        self._handlers: dict[type[object], Callable[..., None]] = {}
+        self._handlers: dict[type[SipEvent], tuple[Callable[[Any], None], ...]] = {}
         for language, by_name in (prompts or {}).items():
             self.load_prompts(language, by_name)
 
@@ -185,15 +185,15 @@ class SipSwitch:
         )
         recalls = self._recalls
         self._handlers = {
-            Incoming: ordinary.on_incoming,
-            Ringing: lambda event: (ordinary.on_ringing(event), recalls.on_ringing(event)),
-            Answered: lambda event: (ordinary.on_answered(event), recalls.on_answered(event)),
-            Bridged: lambda event: (ordinary.on_bridged(event), recalls.on_bridged(event)),
-            ConnectFailed: recalls.on_connect_failed,
-            Played: lambda event: (ordinary.on_played(event), recalls.on_played(event)),
-            Ended: lambda event: (ordinary.on_ended(event), recalls.on_ended(event)),
-            LineLegs: self._on_line_legs,
-            Registration: self._on_registration,
+            Incoming: (ordinary.on_incoming,),
+            Ringing: (ordinary.on_ringing, recalls.on_ringing),
+            Answered: (ordinary.on_answered, recalls.on_answered),
+            Bridged: (ordinary.on_bridged, recalls.on_bridged),
+            ConnectFailed: (recalls.on_connect_failed,),
+            Played: (ordinary.on_played, recalls.on_played),
+            Ended: (ordinary.on_ended, recalls.on_ended),
+            LineLegs: (self._on_line_legs,),
+            Registration: (self._on_registration,),
         }
         for subscriber in self.directory:
             self._announce(subscriber)
@@ -311,10 +311,9 @@ class SipSwitch:
             self._logger.error("the SIP endpoint closed by itself; no more calls are taken")
             return
         for event in events:
-            handler = self._handlers.get(type(event))
             try:
-                if handler is not None:
-                    handler(event)
+                for handle in self._handlers.get(type(event), ()):
+                    handle(event)
                 if self._on_event is not None:
                     self._on_event(event)
             except Exception:
