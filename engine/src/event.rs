@@ -10,7 +10,7 @@ use crate::{LineId, Number, OrderId, RecallId};
 pub enum LineRef {
     /// By number; a number not seen before becomes an external line.
     Number(Number),
-    /// By handle; an unknown handle is refused.
+    /// By handle; one that [`crate::Engine::line`] did not give is refused.
     Id(LineId),
 }
 
@@ -194,7 +194,7 @@ pub enum Event {
         /// The recall.
         recall: RecallId,
     },
-    /// The process that carried the recalls has started anew: every recall in progress is void, its
-    /// attempt counts as not used, and all line states are unknown.
+    /// The process that carried the recalls has started anew: every recall in progress is void, an attempt
+    /// that was cut off before it failed counts as not used, and all line states are unknown.
     Restarted,
 }

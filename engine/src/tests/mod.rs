@@ -1,0 +1,3 @@
+//! Tests from inside: they see the whole state.
+
+pub(crate) mod coverage;

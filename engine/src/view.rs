@@ -1,0 +1,92 @@
+//! What one may look at.
+
+use crate::engine::Engine;
+use crate::event::LineKind;
+use crate::line::Presence;
+use crate::{Millis, Number, OrderId};
+
+/// An order as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// Its identity.
+    pub order: OrderId,
+    /// Who ordered.
+    pub caller: Number,
+    /// For whom.
+    pub callee: Number,
+    /// The word of its state; see [`crate::life::State::as_str`].
+    pub state: &'static str,
+    /// Its place in the callee's queue, from 1.
+    pub place: u32,
+    /// How many attempts it has begun.
+    pub attempt: u32,
+    /// Out of how many.
+    pub attempts: u32,
+    /// When the CB timer expires (Unix ms), while it runs.
+    pub due: Option<Millis>,
+    /// When its life is over (Unix ms).
+    pub expires: Millis,
+}
+
+/// A line as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineView {
+    /// Its number.
+    pub line: Number,
+    /// Whether it is behind a trunk.
+    pub external: bool,
+    /// `free`, `busy` or `unknown`.
+    pub state: &'static str,
+    /// Whether a recall holds it, in either role.
+    pub in_recall: bool,
+    /// How many orders it has placed.
+    pub orders: u32,
+    /// How many orders wait for it.
+    pub waiting: u32,
+}
+
+impl Engine {
+    /// The orders that stand, oldest first.
+    pub fn orders(&self) -> impl Iterator<Item = OrderView> + '_ {
+        self.orders.by_id().map(|slot| {
+            let order = &self.orders[slot];
+            OrderView {
+                order: order.id,
+                caller: self.lines[order.caller].number.clone(),
+                callee: self.lines[order.callee].number.clone(),
+                state: order.state.as_str(),
+                place: self.place(slot),
+                attempt: order.attempt,
+                attempts: order.profile.attempts(),
+                due: order.due,
+                expires: order.expires,
+            }
+        })
+    }
+
+    /// The lines that are configured, or that something refers to.
+    pub fn lines(&self) -> impl Iterator<Item = LineView> + '_ {
+        self.lines.iter().map(|(_, line)| LineView {
+            line: line.number.clone(),
+            external: line.kind == LineKind::External,
+            state: match line.presence {
+                Presence::Free => "free",
+                Presence::Busy => "busy",
+                Presence::Unknown => "unknown",
+            },
+            in_recall: line.recall.is_some(),
+            orders: count(line.placed.len()),
+            waiting: count(line.waiting.len()),
+        })
+    }
+
+    /// What was counted, by name.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.counters.iter()
+    }
+}
+
+/// A length as a count; every list counted here is bounded far below its range.
+pub(crate) fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
