@@ -174,8 +174,8 @@ pub enum Command {
 pub enum Cause {
     /// The far side answered with this final status.
     Status(u16),
-    /// The switch itself answered with this final status: 486 at capacity, 480 not registered or rung out,
-    /// 404, 408, 483, …
+    /// The switch itself answered with this final status: 486 at capacity, 480 not registered, 408 rung out (a
+    /// caller gets 480 for it), 404 not a subscriber, 503 no such trunk, 488, …
     Refused(u16),
     /// The far side ended it: BYE after, or CANCEL before the answer.
     Remote,

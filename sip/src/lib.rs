@@ -5,7 +5,11 @@
 
 pub mod api;
 pub mod auth;
+pub mod core;
+pub mod endpoint;
 pub mod media;
+mod net;
+pub mod prompt;
 pub mod registrar;
 pub mod rtp;
 pub mod sdp;

@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sipx_sip::Timers;
+
+/// What the core is told at its start.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// Our address as the far sides see it: goes into Via and Contact.
+    pub address: SocketAddr,
+    /// Where our media is received: goes into our session descriptions.
+    pub media_address: IpAddr,
+    /// The digest realm, which is also the host part of the numbers we show when it is a host name.
+    pub realm: String,
+    /// The text of User-Agent and Server.
+    pub product: String,
+    /// RFC 3261 table 4: T1, T2 and T4.
+    pub timers: Timers,
+    /// How long the application may take to answer an `Incoming` (ms); then the caller gets 500.
+    pub route_timeout_ms: u64,
+    /// Most legs at once; an INVITE beyond gets 503.
+    pub max_legs: usize,
+    /// Most transactions at once; a request beyond is dropped and counted, its sender repeats it.
+    pub max_transactions: usize,
+    /// Most contacts of one subscriber that ring together.
+    pub max_forks: usize,
+    /// Whether every message is reported by [`crate::api::Event::Trace`].
+    pub trace: bool,
+}
+
+impl CoreConfig {
+    /// The defaults for a switch at `address` in `realm`.
+    pub fn new(address: SocketAddr, realm: impl Into<String>) -> Self {
+        Self {
+            address,
+            media_address: address.ip(),
+            realm: realm.into(),
+            product: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timers: Timers::default(),
+            route_timeout_ms: 10_000,
+            max_legs: 20_000,
+            max_transactions: 400_000,
+            max_forks: 10,
+            trace: false,
+        }
+    }
+
+    pub(super) fn t1(&self) -> u64 {
+        millis(self.timers.t1)
+    }
+
+    pub(super) fn t2(&self) -> u64 {
+        millis(self.timers.t2)
+    }
+
+    /// 64·T1, after which a silent far side is given up.
+    pub(super) fn give_up(&self) -> u64 {
+        self.t1().saturating_mul(64)
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counters by name: everything refused, repeated or dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+impl Counters {
+    /// The value of one counter, 0 when it never counted.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// All counters that ever counted, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, value)| (*name, *value))
+    }
+
+    pub(super) fn count(&mut self, name: &'static str) {
+        let value = self.0.entry(name).or_insert(0);
+        *value = value.saturating_add(1);
+    }
+}

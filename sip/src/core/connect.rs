@@ -1,0 +1,239 @@
+//! Legs with our own media, and third-party call control for them (RFC 3725, early offer).
+
+use bytes::Bytes;
+
+use super::Core;
+use super::end::Farewell;
+use super::leg::{Joining, Leg, Role, Stage, Why};
+use super::message::Body;
+use super::transactions::ClientId;
+use super::uac::Call;
+use crate::api::{Cause, Event, Identity, LegId, Played, Target};
+use crate::media::Media;
+use crate::sdp;
+
+impl<M: Media> Core<M> {
+    /// A description of our own media on this port, with a new session.
+    fn own_offer(&mut self, port: u16) -> (u64, Body) {
+        // RFC 4566 5.2 wants a session id that fits into 63 bits for phones that count with signs.
+        let session = self.io.random() >> 2;
+        (session, Body::sdp(sdp::offer(self.io.config.media_address, port, session)))
+    }
+
+    /// `Ring`.
+    pub(super) fn ring(&mut self, id: LegId, target: &Target, identity: Identity, timeout_ms: u64) {
+        if self.legs.contains_key(&id) {
+            self.io.count("command.out_of_place");
+            return;
+        }
+        let port = match self.callable(target) {
+            Ok(()) => self.media.open(id).ok_or(Cause::Refused(503)),
+            Err(cause) => Err(cause),
+        };
+        let result = port.and_then(|port| {
+            let (session, offer) = self.own_offer(port);
+            let call = Call { identity, timeout_ms, offer: Some(offer), hops: 70 };
+            let result = self.call(id, Role::Rung, target, call);
+            if result.is_err() {
+                self.media.close(id);
+            } else if let Some(leg) = self.legs.get_mut(&id) {
+                leg.port = Some(port);
+                leg.session = Some((session, 1));
+            }
+            result
+        });
+        if let Err(cause) = result {
+            self.io.emit(Event::Ended { leg: id, cause });
+        }
+    }
+
+    /// The phone of a `Ring` answered.
+    pub(super) fn rung_answered(&mut self, id: LegId, client: ClientId) {
+        self.send_ack(id, client, None);
+        let answer = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
+        if self.hear(id, answer.as_ref()) {
+            self.io.emit(Event::Answered { leg: id });
+        } else {
+            self.io.count("media.no_common_codec");
+            self.hang_up(id, Cause::Refused(488), Farewell::Bye(super::end::reason_of(Some(488))));
+        }
+    }
+
+    /// Points our player to what the phone says in its answer; false when it can't be used.
+    pub(super) fn hear(&mut self, id: LegId, answer: Option<&Body>) -> bool {
+        let Some(negotiated) = answer.and_then(|body| sdp::negotiated(&body.bytes).ok()) else { return false };
+        self.media.connect(id, negotiated.remote, negotiated.codec);
+        true
+    }
+
+    /// `Answer`.
+    pub(super) fn answer(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage == Stage::Routing) else {
+            self.io.count("command.out_of_place");
+            return;
+        };
+        if let Some(timer) = leg.timer.take() {
+            self.io.wheel.cancel(timer);
+        }
+        let offer = leg.remote_sdp.clone();
+        let Some(port) = self.media.open(id) else {
+            self.io.count("media.no_port");
+            self.hang_up(id, Cause::Refused(503), Farewell::Final(503));
+            return;
+        };
+        let (session, mut ours) = self.own_offer(port);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.port = Some(port);
+        }
+        if let Some(offer) = offer {
+            match sdp::answer(&offer.bytes, self.io.config.media_address, port, session) {
+                Ok((answer, negotiated)) => {
+                    self.media.connect(id, negotiated.remote, negotiated.codec);
+                    ours = Body::sdp(answer);
+                }
+                Err(_) => {
+                    self.io.count("media.no_common_codec");
+                    self.hang_up(id, Cause::Refused(488), Farewell::Final(488));
+                    return;
+                }
+            }
+        }
+        self.answer_caller(id, Some(ours));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.session = Some((session, 1));
+            leg.stage = Stage::Answering;
+        }
+    }
+
+    /// The ACK for an `Answer`; it carries the phone's answer when the offer was ours.
+    pub(super) fn answer_acknowledged(&mut self, id: LegId, body: Option<Body>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.stage = Stage::Up;
+        if leg.remote_sdp.is_none() {
+            leg.remote_sdp.clone_from(&body);
+            if !self.hear(id, body.as_ref()) {
+                self.io.count("media.no_common_codec");
+                self.hang_up(id, Cause::Refused(488), Farewell::Bye(super::end::reason_of(Some(488))));
+                return;
+            }
+        }
+        self.io.emit(Event::Answered { leg: id });
+    }
+
+    /// `Play`.
+    pub(super) fn play(&mut self, id: LegId, token: u64, prompts: &[std::sync::Arc<str>]) {
+        self.stop_play(id);
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.is_ours() && leg.joining == Joining::No) else {
+            self.io.emit(Event::Played { leg: id, token, outcome: Played::Failed });
+            return;
+        };
+        leg.playing = Some(token);
+        self.media.play(id, token, prompts);
+    }
+
+    /// `StopPlay`; also before anything that ends a play.
+    pub(super) fn stop_play(&mut self, id: LegId) {
+        if let Some(token) = self.legs.get_mut(&id).and_then(|leg| leg.playing.take()) {
+            self.media.stop(id);
+            self.io.emit(Event::Played { leg: id, token, outcome: Played::Stopped });
+        }
+    }
+
+    /// `Connect`.
+    pub(super) fn connect(&mut self, id: LegId, target: &Target, identity: Identity, timeout_ms: u64) {
+        let Some(leg) = self.legs.get(&id).filter(|leg| leg.stage != Stage::Closing) else {
+            // Its `Ended` says it all.
+            self.io.count("command.out_of_place");
+            return;
+        };
+        if !leg.is_ours() || leg.joining != Joining::No || leg.remote_sdp.is_none() {
+            self.io.count("command.out_of_place");
+            self.io.emit(Event::ConnectFailed { leg: id, cause: Cause::Refused(500) });
+            return;
+        }
+        let offer = leg.remote_sdp.clone();
+        self.stop_play(id);
+        let callee = self.begin_leg();
+        let call = Call { identity, timeout_ms, offer, hops: 70 };
+        match self.call(callee, Role::Connected(id), target, call) {
+            Ok(()) => {
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.joining = Joining::Calling;
+                    leg.peer = Some(callee);
+                }
+                if let Some(leg) = self.legs.get_mut(&callee) {
+                    leg.peer = Some(id);
+                }
+            }
+            Err(cause) => self.io.emit(Event::ConnectFailed { leg: id, cause }),
+        }
+    }
+
+    /// `StopConnect`.
+    pub(super) fn stop_connect(&mut self, id: LegId) {
+        let calling = |leg: &&Leg| leg.joining == Joining::Calling;
+        match self.legs.get(&id).filter(calling).and_then(|leg| leg.peer) {
+            Some(callee) => self.callee_failed(callee, Cause::Local),
+            None => self.io.count("command.out_of_place"),
+        }
+    }
+
+    /// The leg of a `Connect` stays with us.
+    pub(super) fn connect_failed(&mut self, id: LegId, cause: Cause) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage != Stage::Closing) else { return };
+        leg.joining = Joining::No;
+        leg.peer = None;
+        self.media.ringback(id, false);
+        self.io.emit(Event::ConnectFailed { leg: id, cause });
+    }
+
+    /// The callee of a `Connect` answered: the leg gets its media description.
+    pub(super) fn connected_answered(&mut self, id: LegId, first: LegId, client: ClientId) {
+        self.send_ack(id, client, None);
+        let Some(answer) = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone()) else {
+            self.io.count("media.no_answer");
+            self.callee_failed(id, Cause::Refused(488));
+            return;
+        };
+        self.media.ringback(first, false);
+        if let Some(leg) = self.legs.get_mut(&first) {
+            leg.joining = Joining::Swapping;
+        }
+        self.reinvite(first, answer, Why::Swap);
+    }
+
+    /// The leg of a `Connect` took the callee's description (RFC 3725 4.4 with an early offer).
+    pub(super) fn swapped(&mut self, id: LegId, answer: Option<Body>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(callee) = leg.peer else { return };
+        let moved = match (&leg.remote_sdp, &answer) {
+            (Some(before), Some(after)) => !same_media(&before.bytes, &after.bytes),
+            _ => false,
+        };
+        if answer.is_some() {
+            leg.remote_sdp.clone_from(&answer);
+        }
+        if leg.port.take().is_some() {
+            self.media.close(id);
+        }
+        self.joined(id, callee);
+        if moved && let Some(answer) = answer {
+            self.reinvite(callee, answer, Why::Mend);
+        }
+    }
+}
+
+/// Whether two descriptions of one phone name the same addresses, ports, codecs and directions.
+fn same_media(a: &Bytes, b: &Bytes) -> bool {
+    let essence = |sdp: &Bytes| -> Vec<Vec<u8>> {
+        sdp.split(|&byte| byte == b'\n')
+            .map(|line| line.trim_ascii().to_vec())
+            .filter(|line| {
+                line.starts_with(b"c=")
+                    || line.starts_with(b"m=")
+                    || [&b"a=sendonly"[..], b"a=recvonly", b"a=inactive"].contains(&line.as_slice())
+            })
+            .collect()
+    };
+    essence(a) == essence(b)
+}

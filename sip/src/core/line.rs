@@ -1,0 +1,149 @@
+//! Subscribers' lines: how many legs each has, who is registered, who may call.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sipx_sip::{HeaderName, Request, ResponseBuilder};
+
+use super::transactions::ServerId;
+use super::{Core, message};
+use crate::api::{Event, Trunk};
+use crate::auth::Verdict;
+use crate::media::Media;
+
+/// What the digest of a request proved.
+#[derive(Debug)]
+enum Proof {
+    Number(Arc<str>),
+    Challenge { stale: bool },
+    Refused(u16),
+}
+
+impl<M: Media> Core<M> {
+    /// Whether one more leg fits on the line.
+    pub(super) fn line_is_free(&self, number: &str) -> bool {
+        let capacity = self.subscribers.get(number).map_or(0, |subscriber| subscriber.capacity);
+        self.line(number) < capacity
+    }
+
+    pub(super) fn line_up(&mut self, number: &Arc<str>) {
+        let legs = self.lines.entry(number.clone()).or_insert(0);
+        *legs = legs.saturating_add(1);
+        let legs = *legs;
+        self.io.emit(Event::Line { number: number.clone(), legs });
+    }
+
+    pub(super) fn line_down(&mut self, number: &Arc<str>) {
+        let Some(legs) = self.lines.get_mut(number) else { return };
+        *legs = legs.saturating_sub(1);
+        let legs = *legs;
+        if legs == 0 {
+            self.lines.remove(number);
+        }
+        self.io.emit(Event::Line { number: number.clone(), legs });
+    }
+
+    /// The trunk a request came from: the one whose address it is, else one at that IP address.
+    pub(super) fn trunk_at(&self, from: SocketAddr) -> Option<&Trunk> {
+        self.trunks
+            .iter()
+            .find(|trunk| trunk.address == from)
+            .or_else(|| self.trunks.iter().find(|trunk| trunk.address.ip() == from.ip()))
+    }
+
+    fn prove(&mut self, request: &Request, header: &HeaderName) -> Proof {
+        let Some(authorization) = request.headers.value(header) else {
+            return Proof::Challenge { stale: false };
+        };
+        let subscribers = &self.subscribers;
+        let verdict = self
+            .authenticator
+            .verify(self.io.now, request.method.as_bytes(), &authorization, |number| subscribers.get(number).cloned());
+        match verdict {
+            Verdict::Accepted(number) => Proof::Number(number),
+            Verdict::Stale => {
+                self.io.count("digest.stale");
+                Proof::Challenge { stale: true }
+            }
+            Verdict::Refused(_) => {
+                self.io.count("digest.refused");
+                Proof::Refused(403)
+            }
+            Verdict::Malformed => {
+                self.io.count("digest.malformed");
+                Proof::Refused(400)
+            }
+        }
+    }
+
+    /// The subscriber who sent a request; otherwise it is challenged (401 or 407) or refused (403).
+    pub(super) fn authenticated(&mut self, server: ServerId, request: &Request, proxy: bool) -> Option<Arc<str>> {
+        let (ask, answer, status) = if proxy {
+            (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization, 407)
+        } else {
+            (HeaderName::WwwAuthenticate, HeaderName::Authorization, 401)
+        };
+        let stale = match self.prove(request, &answer) {
+            Proof::Number(number) => return Some(number),
+            Proof::Refused(status) => {
+                self.refuse(server, request, status);
+                return None;
+            }
+            Proof::Challenge { stale } => stale,
+        };
+        let random = self.io.random();
+        let (known, _) = message::caller_of(request, false);
+        let challenges = match self.subscribers.get(&known) {
+            Some(subscriber) => self.authenticator.challenges_for(subscriber, self.io.now, random, stale),
+            None => self.authenticator.challenges(self.io.now, random, stale),
+        };
+        let tag = self.io.token();
+        let response = message::response(request, status, &tag).and_then(|mut builder| {
+            for challenge in challenges {
+                builder = builder.header(ask.clone(), challenge).ok()?;
+            }
+            Some(builder.build())
+        });
+        self.transactions.respond(&mut self.io, server, response);
+        None
+    }
+
+    /// REGISTER (RFC 3261 10.3).
+    pub(super) fn register(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+        let Some(number) = self.authenticated(server, request, false) else { return };
+        let tag = self.io.token();
+        let response = match self.registrar.register(self.io.now, request, &number, from) {
+            Ok(registered) => {
+                if registered.changed {
+                    self.io.emit(Event::Registration { number, contacts: registered.count });
+                }
+                message::response(request, 200, &tag).and_then(|mut builder| {
+                    for contact in registered.contacts {
+                        builder = builder.header(HeaderName::Contact, contact).ok()?;
+                    }
+                    for path in registered.path {
+                        builder = builder.header(HeaderName::Path, path).ok()?;
+                    }
+                    Some(builder)
+                })
+            }
+            Err(rejected) => {
+                self.io.count("register.rejected");
+                message::response(request, rejected.status, &tag).and_then(|mut builder| {
+                    for (name, value) in rejected.headers {
+                        builder = builder.header(name, value).ok()?;
+                    }
+                    Some(builder)
+                })
+            }
+        };
+        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+    }
+
+    pub(super) fn expire_registrations(&mut self) {
+        for number in self.registrar.expire(self.io.now) {
+            let contacts = u16::try_from(self.registrar.contacts(&number).len()).unwrap_or(u16::MAX);
+            self.io.emit(Event::Registration { number, contacts });
+        }
+    }
+}

@@ -1,0 +1,346 @@
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sipx_sip::headers::{From, MaxForwards, To};
+use sipx_sip::message::Headers;
+use sipx_sip::{Header, HeaderName, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
+
+use super::io::Io;
+use crate::api::Identity;
+
+/// What we answer in Allow (RFC 3261 20.5).
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
+
+/// A message body with its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Body {
+    pub(super) kind: Bytes,
+    pub(super) bytes: Bytes,
+}
+
+impl Body {
+    pub(super) fn sdp(bytes: Bytes) -> Self {
+        Self { kind: Bytes::from_static(b"application/sdp"), bytes }
+    }
+
+    /// The body of a message, `None` when it is empty.
+    pub(super) fn of(headers: &Headers, body: &Bytes) -> Option<Self> {
+        if body.is_empty() {
+            return None;
+        }
+        let kind = headers
+            .value(&HeaderName::ContentType)
+            .map_or_else(|| Bytes::from_static(b"application/sdp"), |value| Bytes::copy_from_slice(&value));
+        Some(Self { kind, bytes: Bytes::copy_from_slice(body) })
+    }
+}
+
+/// The reason phrase of a status we send.
+pub(super) fn phrase(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
+        183 => "Session Progress",
+        200 => "OK",
+        202 => "Accepted",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Request Entity Too Large",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        423 => "Interval Too Brief",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        505 => "Version Not Supported",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        606 => "Not Acceptable",
+        _ => match status / 100 {
+            1 => "Progress",
+            2 => "OK",
+            3 => "Redirected",
+            5 => "Server Failure",
+            6 => "Global Failure",
+            _ => "Request Failure",
+        },
+    }
+}
+
+pub(super) fn host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// The user part of a SIP URI with what RFC 3261 25.1 does not allow there percent-encoded.
+pub(super) fn escape_user(user: &str) -> String {
+    let mut out = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The user part of a SIP URI, unescaped, without the parameters of a telephone number.
+pub(super) fn number_of(uri: &Uri) -> Option<Arc<str>> {
+    let user = uri.user()?;
+    let end = user.iter().position(|&b| b == b';').unwrap_or(user.len());
+    let mut out = Vec::with_capacity(end);
+    let mut rest = &user[..end];
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = |b: &u8| char::from(*b).to_digit(16);
+        if first == b'%'
+            && let [high, low, after @ ..] = tail
+            && let (Some(high), Some(low)) = (hex(high), hex(low))
+        {
+            out.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+            rest = after;
+        } else {
+            out.push(first);
+            rest = tail;
+        }
+    }
+    let text = String::from_utf8(out).ok()?;
+    let clean = !text.is_empty() && !text.chars().any(char::is_control);
+    clean.then(|| Arc::from(text))
+}
+
+/// `"name" <sip:number@domain>` as From, To and P-Asserted-Identity carry it.
+pub(super) fn name_addr(identity: &Identity, domain: &str) -> String {
+    let mut out = String::new();
+    if let Some(display) = identity.display.as_deref().filter(|name| !name.is_empty()) {
+        out.push('"');
+        for c in display.chars().filter(|c| !c.is_control()) {
+            if matches!(c, '"' | '\\') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out.push_str("\" ");
+    }
+    let _ = write!(out, "<sip:{}@{domain}>", escape_user(&identity.number));
+    out
+}
+
+fn display_of(name: Option<&Vec<u8>>) -> Option<Arc<str>> {
+    let text = String::from_utf8_lossy(name?);
+    let text = text.trim();
+    (!text.is_empty()).then(|| Arc::from(text))
+}
+
+/// Who a trunk says is calling: P-Asserted-Identity if the trunk is trusted, else From.
+pub(super) fn caller_of(request: &Request, trusted: bool) -> (Arc<str>, Option<Arc<str>>) {
+    if trusted
+        && let Some(Ok(asserted)) = request.headers.typed::<PAssertedIdentity>()
+        && let Some(number) = number_of(&asserted.address().uri)
+    {
+        return (number, display_of(asserted.address().display_name.as_ref()));
+    }
+    match request.headers.typed::<From>() {
+        Some(Ok(from)) => {
+            (number_of(&from.uri).unwrap_or_else(|| Arc::from("anonymous")), display_of(from.display_name.as_ref()))
+        }
+        _ => (Arc::from("anonymous"), None),
+    }
+}
+
+/// The display name of From.
+pub(super) fn from_display(request: &Request) -> Option<Arc<str>> {
+    match request.headers.typed::<From>() {
+        Some(Ok(from)) => display_of(from.display_name.as_ref()),
+        _ => None,
+    }
+}
+
+pub(super) fn from_tag(headers: &Headers) -> Option<Bytes> {
+    let from = headers.typed::<From>()?.ok()?;
+    from.tag().map(Bytes::copy_from_slice)
+}
+
+pub(super) fn to_tag(headers: &Headers) -> Option<Bytes> {
+    let to = headers.typed::<To>()?.ok()?;
+    to.tag().map(Bytes::copy_from_slice)
+}
+
+/// Hops left, 70 when the request does not say (RFC 3261 16.6).
+pub(super) fn max_forwards(request: &Request) -> u8 {
+    match request.headers.typed::<MaxForwards>() {
+        Some(Ok(hops)) => hops.0,
+        _ => 70,
+    }
+}
+
+/// A response with the headers that RFC 3261 8.2.6.2 asks for; `tag` is put into To unless it has one.
+///
+/// `None` when the request lacks what every response must copy.
+pub(super) fn response(request: &Request, status: u16, tag: &str) -> Option<ResponseBuilder> {
+    let code = StatusCode::new(status)?;
+    let builder = ResponseBuilder::to_request(request, code, phrase(status)).ok()?;
+    if status == 100 || to_tag(&request.headers).is_some() {
+        return Some(builder);
+    }
+    let to = request.headers.value(&HeaderName::To)?;
+    let mut value = to.into_owned();
+    value.extend_from_slice(b";tag=");
+    value.extend_from_slice(tag.as_bytes());
+    builder.set_header(&HeaderName::To, value).ok()
+}
+
+/// A complete response with no body.
+pub(super) fn plain(request: &Request, status: u16, tag: &str) -> Option<Response> {
+    response(request, status, tag).map(ResponseBuilder::build)
+}
+
+/// Adds a body, if any, to a response.
+pub(super) fn with_body(builder: ResponseBuilder, body: Option<&Body>) -> Option<ResponseBuilder> {
+    match body {
+        None => Some(builder),
+        Some(body) => Some(builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone())),
+    }
+}
+
+/// A Via of ours with a new branch.
+pub(super) fn via(io: &mut Io) -> String {
+    let branch = io.token();
+    format!("SIP/2.0/UDP {};branch=z9hG4bK{branch};rport", io.config.address)
+}
+
+/// Our Contact.
+pub(super) fn contact(io: &Io) -> String {
+    format!("<sip:{}>", io.config.address)
+}
+
+/// The value of a Reason header with a SIP cause (RFC 3326).
+pub(super) fn reason(cause: u16, text: &str) -> String {
+    format!("SIP;cause={cause};text=\"{text}\"")
+}
+
+/// Writes the address a request came from into its topmost Via (RFC 3261 18.2.1, RFC 3581).
+pub(super) fn stamp_via(request: &mut Request, from: SocketAddr) {
+    let Some(header) = request.headers.get(&HeaderName::Via) else { return };
+    let value = header.value().into_owned();
+    let end = first_value_end(&value);
+    let Ok(via) = Via::parse_one(&value[..end]) else { return };
+    let ip = from.ip();
+    let differs = !via.host.to_bytes().eq_ignore_ascii_case(ip.to_string().as_bytes());
+    if via.rport().is_none() && !differs {
+        return;
+    }
+    let mut out = Vec::with_capacity(value.len() + 48);
+    for (i, part) in value[..end].split(|&b| b == b';').enumerate() {
+        let name = part.split(|&b| b == b'=').next().unwrap_or(part).trim_ascii();
+        let stamped = name.eq_ignore_ascii_case(b"rport") || name.eq_ignore_ascii_case(b"received");
+        if i > 0 && stamped {
+            continue;
+        }
+        if i > 0 {
+            out.push(b';');
+        }
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(format!(";received={ip}").as_bytes());
+    if via.rport().is_some() {
+        out.extend_from_slice(format!(";rport={}", from.port()).as_bytes());
+    }
+    out.extend_from_slice(&value[end..]);
+    if let Ok(header) = Header::build(HeaderName::Via, out) {
+        request.headers.remove_first(&HeaderName::Via);
+        request.headers.push_front(header);
+    }
+}
+
+/// Where the first value of a comma-separated list ends.
+fn first_value_end(value: &[u8]) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (i, &byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => return i,
+            _ => {}
+        }
+    }
+    value.len()
+}
+
+pub(super) fn bytes_of_request(request: &Request) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    request.write_to(&mut out);
+    Bytes::from(out)
+}
+
+pub(super) fn bytes_of_response(response: &Response) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    response.write_to(&mut out);
+    Bytes::from(out)
+}
+
+/// A datagram whose SIP URIs have no raw `#` in their user parts: phones send dialled service codes as they
+/// are typed, although RFC 3261 25.1 wants `%23`. Digest credentials keep what was hashed.
+pub(super) fn hash_escaped(datagram: Bytes) -> Bytes {
+    let head = datagram.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(datagram.len());
+    if !datagram[..head].contains(&b'#') {
+        return datagram;
+    }
+    let mut out = Vec::with_capacity(datagram.len() + 16);
+    for line in datagram[..head].split_inclusive(|&byte| byte == b'\n') {
+        let credentials = [&b"authorization:"[..], b"proxy-authorization:"]
+            .iter()
+            .any(|name| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name));
+        if credentials {
+            out.extend_from_slice(line);
+            continue;
+        }
+        let mut rest = line;
+        while let Some(at) = rest.windows(4).position(|window| window.eq_ignore_ascii_case(b"sip:")) {
+            let (before, uri) = rest.split_at(at + 4);
+            out.extend_from_slice(before);
+            let stop = |byte: &u8| matches!(byte, b'@' | b'<' | b'>' | b'"') || byte.is_ascii_whitespace();
+            let end = uri.iter().position(stop).unwrap_or(uri.len());
+            let is_user = uri.get(end) == Some(&b'@');
+            for &byte in &uri[..end] {
+                if byte == b'#' && is_user {
+                    out.extend_from_slice(b"%23");
+                } else {
+                    out.push(byte);
+                }
+            }
+            rest = &uri[end..];
+        }
+        out.extend_from_slice(rest);
+    }
+    out.extend_from_slice(&datagram[head..]);
+    Bytes::from(out)
+}

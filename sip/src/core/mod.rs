@@ -1,0 +1,329 @@
+//! The sans-IO core: datagrams and commands go in, datagrams and events come out.
+//!
+//! It reads no clock and draws its random bits from a seeded generator, so the same inputs give the same
+//! outputs. Each of its files has one part of a call's life:
+//!
+//! - [`uas`]: a call that comes in, up to its final response; CANCEL
+//! - [`uac`]: phones and trunks that we call; forks, provisionals, final responses
+//! - [`dial`]: two legs joined: what one side does reaches the other
+//! - [`connect`]: third-party call control for a leg with our own media
+//! - [`inside`]: requests within a dialog
+//! - [`reinvite`]: re-INVITEs, ours and theirs
+//! - [`end`]: how a leg ends, from any state
+mod command;
+mod config;
+mod connect;
+mod dial;
+mod dialog;
+mod end;
+mod inside;
+mod io;
+mod leg;
+mod line;
+mod message;
+mod reinvite;
+mod transactions;
+mod uac;
+mod uas;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sipx_sip::{
+    Limits, Message, Method, Request, Response, ResponseBuilder, Scheme, parse_datagram, validate_request,
+    validate_response,
+};
+
+pub use self::config::{CoreConfig, Counters};
+pub use self::io::{FlowId, Transmit};
+
+use self::io::{Io, Token};
+use self::leg::Leg;
+use self::transactions::{Arrival, Purpose, ServerId, Silence, Transactions};
+use crate::api::{Event, LegId, Played, Subscriber, Trunk};
+use crate::auth::Authenticator;
+use crate::media::Media;
+use crate::registrar::Registrar;
+
+/// The SIP side of a switch, without its sockets.
+#[derive(Debug)]
+pub struct Core<M> {
+    io: Io,
+    transactions: Transactions,
+    media: M,
+    authenticator: Authenticator,
+    registrar: Registrar,
+    subscribers: HashMap<Arc<str>, Subscriber>,
+    /// Legs of each line that has any.
+    lines: HashMap<Arc<str>, u16>,
+    trunks: Vec<Trunk>,
+    legs: HashMap<LegId, Leg>,
+    /// Our tags, each naming one dialog or the attempt to have one.
+    tags: HashMap<Bytes, LegId>,
+    /// Call-ID and From tag of callers' first INVITEs in progress (RFC 3261 8.2.2.2).
+    pending: HashMap<(Bytes, Bytes), LegId>,
+    /// The next leg that the core begins.
+    next_leg: u64,
+}
+
+impl<M: Media> Core<M> {
+    /// A core with no subscribers and no trunks. All its random bits come from `seed`.
+    pub fn new(config: CoreConfig, media: M, seed: [u8; 32]) -> Self {
+        let realm = config.realm.clone();
+        let mut io = Io::new(config, seed);
+        let mut secret = [0; 32];
+        for chunk in secret.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&io.random().to_le_bytes());
+        }
+        Self {
+            io,
+            transactions: Transactions::default(),
+            media,
+            authenticator: Authenticator::new(&realm, secret),
+            registrar: Registrar::new(crate::registrar::Limits::default()),
+            subscribers: HashMap::new(),
+            lines: HashMap::new(),
+            trunks: Vec::new(),
+            legs: HashMap::new(),
+            tags: HashMap::new(),
+            pending: HashMap::new(),
+            next_leg: 1,
+        }
+    }
+
+    /// A datagram of `from` that reached us at `local`. `now` is Unix time (ms) that never goes back.
+    pub fn datagram(&mut self, now: u64, from: SocketAddr, local: SocketAddr, bytes: Bytes) {
+        self.advance(now);
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            self.io.count("datagram.keepalive");
+            return;
+        }
+        self.io.trace(false, local, from, &bytes);
+        match parse_datagram(message::hash_escaped(bytes), &Limits::datagram()) {
+            Ok(Message::Request(request)) => self.request(request, from),
+            Ok(Message::Response(response)) => self.response(response),
+            Err(_) => self.io.count("datagram.unparsable"),
+        }
+    }
+
+    /// The media player says how a play ended.
+    pub fn played(&mut self, now: u64, leg: LegId, token: u64, outcome: Played) {
+        self.advance(now);
+        if let Some(entry) = self.legs.get_mut(&leg)
+            && entry.playing == Some(token)
+        {
+            entry.playing = None;
+            self.io.emit(Event::Played { leg, token, outcome });
+        }
+    }
+
+    /// Lets the timers that are due at `now` (Unix ms) expire.
+    pub fn expire(&mut self, now: u64) {
+        self.advance(now);
+        let mut due = Vec::new();
+        self.io.wheel.expire(self.io.now, &mut due);
+        for (_, token) in due {
+            match token {
+                Token::Route(leg) => self.route_timeout(leg),
+                Token::Ring(leg) => self.ring_timeout(leg),
+                Token::Again(leg) => self.reinvite_again(leg),
+                _ => match self.transactions.expired(&mut self.io, token) {
+                    Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
+                    Some(Silence::NoAck(server, leg)) => self.no_ack(server, leg),
+                    None => {}
+                },
+            }
+        }
+        self.expire_registrations();
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.io.transmits.pop_front()
+    }
+
+    /// The next event for the application.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.io.events.pop_front()
+    }
+
+    /// When [`Self::expire`] has to be called next (Unix ms).
+    pub fn next_deadline(&self) -> Option<u64> {
+        match (self.io.wheel.next_deadline(), self.registrar.next_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// What was refused, repeated or dropped, by name.
+    pub fn counters(&self) -> &Counters {
+        &self.io.counters
+    }
+
+    /// The media player.
+    pub fn media_mut(&mut self) -> &mut M {
+        &mut self.media
+    }
+
+    /// How many legs, transactions and timers there are: all 0 in a core at rest.
+    pub fn load(&self) -> (usize, usize, usize) {
+        (self.legs.len(), self.transactions.len(), self.io.wheel.len())
+    }
+
+    /// Legs of a subscriber's line now.
+    pub fn line(&self, number: &str) -> u16 {
+        self.lines.get(number).copied().unwrap_or(0)
+    }
+
+    fn advance(&mut self, now: u64) {
+        self.io.now = self.io.now.max(now);
+    }
+
+    fn request(&mut self, mut request: Request, from: SocketAddr) {
+        let findings = validate_request(&request);
+        if let Some(finding) = findings.iter().find(|finding| !finding.is_repairable()) {
+            self.io.count("request.malformed");
+            self.refuse_unseen(&request, finding.status(), from);
+            return;
+        }
+        if !matches!(request.uri.scheme(), Scheme::Sip) {
+            self.io.count("request.scheme");
+            self.refuse_unseen(&request, 416, from);
+            return;
+        }
+        message::stamp_via(&mut request, from);
+        match self.transactions.arrived(&mut self.io, request, from) {
+            Arrival::New(server, request) => self.new_request(server, &request, from),
+            Arrival::Ack(ack) => self.ack(&ack),
+            Arrival::Absorbed => {}
+        }
+    }
+
+    /// Answers without a transaction what is too broken to have one (RFC 3261 8.2.7).
+    fn refuse_unseen(&mut self, request: &Request, status: u16, from: SocketAddr) {
+        if request.method == Method::Ack {
+            return;
+        }
+        let tag = self.io.token();
+        let mut request = request.clone();
+        message::stamp_via(&mut request, from);
+        if let Some(response) = message::plain(&request, status, &tag) {
+            self.io.send(from, message::bytes_of_response(&response));
+        }
+    }
+
+    fn new_request(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+        if request.method == Method::Cancel {
+            self.cancel(server, request);
+            return;
+        }
+        if let Some(builder) = self.unsupported(request) {
+            self.io.count("request.extension");
+            self.transactions.respond(&mut self.io, server, Some(builder.build()));
+            return;
+        }
+        if message::to_tag(&request.headers).is_some() {
+            self.inside(server, request, from);
+            return;
+        }
+        match &request.method {
+            Method::Invite => self.incoming(server, request, from),
+            Method::Register => self.register(server, request, from),
+            Method::Options => self.options(server, request),
+            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+                self.io.count("request.no_dialog");
+                self.refuse(server, request, 481);
+            }
+            Method::Other(_) => {
+                self.io.count("request.unknown_method");
+                self.refuse(server, request, 501);
+            }
+            _ => {
+                self.io.count("request.method");
+                self.refuse(server, request, 405);
+            }
+        }
+    }
+
+    /// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
+    fn unsupported(&mut self, request: &Request) -> Option<ResponseBuilder> {
+        let mut wanted = Vec::new();
+        for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
+            if !wanted.is_empty() {
+                wanted.extend_from_slice(b", ");
+            }
+            wanted.extend_from_slice(&header.value());
+        }
+        if wanted.is_empty() {
+            return None;
+        }
+        let tag = self.io.token();
+        message::response(request, 420, &tag)?.header(sipx_sip::HeaderName::Unsupported, wanted).ok()
+    }
+
+    /// Answers a request that has no leg.
+    fn refuse(&mut self, server: ServerId, request: &Request, status: u16) {
+        let tag = self.io.token();
+        let response = message::response(request, status, &tag).and_then(|builder| {
+            if matches!(status, 405 | 501) {
+                return builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok();
+            }
+            Some(builder)
+        });
+        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+    }
+
+    /// 200 to OPTIONS, in a dialog or out (RFC 3261 11.2).
+    fn options(&mut self, server: ServerId, request: &Request) {
+        let tag = self.io.token();
+        let response = message::response(request, 200, &tag).and_then(|builder| {
+            builder
+                .header(sipx_sip::HeaderName::Allow, message::ALLOW)
+                .ok()?
+                .header(sipx_sip::HeaderName::Accept, "application/sdp")
+                .ok()?
+                .header(sipx_sip::HeaderName::Server, self.io.config.product.clone())
+                .ok()
+        });
+        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+    }
+
+    fn response(&mut self, response: Response) {
+        if validate_response(&response).iter().any(|finding| !finding.is_repairable()) {
+            self.io.count("response.malformed");
+            return;
+        }
+        let Some(answer) = self.transactions.answered(&mut self.io, response) else { return };
+        let status = answer.response.status.code();
+        if matches!(status, 401 | 407) && self.authorize(&answer) {
+            return;
+        }
+        match answer.purpose {
+            Purpose::Invite(leg) => self.invite_answered(leg, answer.client, &answer.response),
+            Purpose::Reinvite(leg) => self.reinvite_answered(leg, answer.client, &answer.response),
+            Purpose::Relay(leg, server) => self.relay_answered(leg, server, &answer.response),
+            Purpose::Bye(leg) if status >= 200 => self.forget(leg),
+            Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
+            Purpose::Bye(_) | Purpose::Nothing => {}
+        }
+    }
+
+    fn no_answer(&mut self, client: transactions::ClientId, purpose: Purpose) {
+        self.io.count("request.unanswered");
+        match purpose {
+            Purpose::Invite(leg) => self.invite_failed(leg, client, crate::api::Cause::Timeout, 408),
+            Purpose::Reinvite(leg) => self.reinvite_failed(leg, client, 408),
+            Purpose::Relay(leg, server) => self.relay_failed(leg, server, 408),
+            Purpose::Bye(leg) => self.forget(leg),
+            Purpose::Orphan | Purpose::Nothing => {}
+        }
+    }
+
+    fn begin_leg(&mut self) -> LegId {
+        let id = LegId(self.next_leg);
+        self.next_leg += 2;
+        id
+    }
+}

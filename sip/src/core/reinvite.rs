@@ -1,0 +1,308 @@
+//! Re-INVITEs, ours and theirs (RFC 3261 14).
+
+use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder};
+
+use super::Core;
+use super::dialog::cseq;
+use super::end::Farewell;
+use super::io::Token;
+use super::leg::{AckDue, AckWanted, Joining, Leg, Postponed, Reinvite, Role, Stage, Why};
+use super::message::{self, Body};
+use super::transactions::{ClientId, Purpose, ServerId};
+use crate::api::{Cause, LegId};
+use crate::media::Media;
+use crate::sdp;
+
+/// How often a re-INVITE that meets another one is tried again.
+const MAX_GLARES: u8 = 5;
+
+fn occupied(leg: &Leg) -> bool {
+    leg.reinvite_out.is_some() || leg.reinvite_in.is_some() || leg.ack_wanted.is_some() || leg.ack_due.is_some()
+}
+
+impl<M: Media> Core<M> {
+    /// Offers a new description to a leg, as soon as nothing else is being agreed on with it.
+    pub(super) fn reinvite(&mut self, id: LegId, offer: Body, why: Why) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage == Stage::Up) else { return };
+        if occupied(leg) {
+            let glares = leg.postponed.take().map_or(0, |postponed| postponed.glares);
+            leg.postponed = Some(Postponed { why, offer, timer: None, glares });
+        } else if !self.send_reinvite(id, Some(offer), why) {
+            self.io.count("request.unbuildable");
+            self.hang_up(id, Cause::Refused(500), Farewell::Bye(None));
+        }
+    }
+
+    fn send_reinvite(&mut self, id: LegId, offer: Option<Body>, why: Why) -> bool {
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        let described = leg.described(&self.io, offer.clone());
+        let Some(dialog) = leg.dialog.as_mut() else { return false };
+        let request = dialog.request(&mut self.io, &Method::Invite, described.as_ref(), &[]);
+        let (to, trunk) = (dialog.to, dialog.trunk.clone());
+        let client = request
+            .and_then(|request| self.transactions.request(&mut self.io, request, to, Purpose::Reinvite(id), trunk));
+        let Some(client) = client else { return false };
+        // A far side that says 100 and then nothing must not hold the leg for ever.
+        self.io.after(self.io.config.give_up(), Token::Cancelled(client));
+        leg.reinvite_out = Some(Reinvite { client, why, offer });
+        true
+    }
+
+    /// The time of a postponed re-INVITE may have come.
+    pub(super) fn reinvite_again(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if let Some(postponed) = leg.postponed.as_mut() {
+            postponed.timer = None;
+        }
+        self.next_reinvite(id);
+    }
+
+    /// Sends the postponed re-INVITE unless its timer runs or the leg is still occupied.
+    fn next_reinvite(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if occupied(leg) || leg.postponed.as_ref().is_none_or(|postponed| postponed.timer.is_some()) {
+            return;
+        }
+        let Some(postponed) = leg.postponed.take() else { return };
+        leg.glares = postponed.glares;
+        self.reinvite(id, postponed.offer, postponed.why);
+    }
+
+    /// A response to our re-INVITE.
+    pub(super) fn reinvite_answered(&mut self, id: LegId, client: ClientId, response: &Response) {
+        let status = response.status.code();
+        let current = self
+            .legs
+            .get(&id)
+            .and_then(|leg| leg.reinvite_out.as_ref())
+            .is_some_and(|reinvite| reinvite.client == client);
+        if !current {
+            self.orphan_answered(client, response);
+            return;
+        }
+        if status >= 300 {
+            self.reinvite_failed(id, client, status);
+            return;
+        }
+        if status < 200 {
+            return;
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(reinvite) = leg.reinvite_out.take() else { return };
+        leg.glares = 0;
+        let body = Body::of(&response.headers, response.body());
+        if let Some(dialog) = leg.dialog.as_mut() {
+            dialog.retarget(&response.headers);
+        }
+        match reinvite.why {
+            Why::Swap => {
+                self.send_ack(id, client, None);
+                self.swapped(id, body);
+            }
+            Why::Mend => {
+                if body.is_some() {
+                    leg.remote_sdp = body;
+                }
+                self.send_ack(id, client, None);
+            }
+            Why::Relay(server) => {
+                if body.is_some() {
+                    leg.remote_sdp.clone_from(&body);
+                }
+                let peer = leg.peer;
+                if reinvite.offer.is_some() {
+                    self.send_ack(id, client, None);
+                } else {
+                    leg.ack_due = Some(AckDue { client });
+                }
+                if let Some(peer) = peer {
+                    self.answer_reinvite(peer, server, body);
+                }
+            }
+        }
+        self.next_reinvite(id);
+    }
+
+    /// 200 to the far side's re-INVITE.
+    fn answer_reinvite(&mut self, id: LegId, server: ServerId, body: Option<Body>) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.reinvite_in = None;
+        let body = leg.described(&self.io, body);
+        let Some(request) = self.transactions.server_request(server) else { return };
+        let sequence = cseq(&request.headers).unwrap_or(0);
+        let response = message::response(request, 200, "").and_then(|builder| {
+            let builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+            let builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+            message::with_body(builder, body.as_ref())
+        });
+        self.transactions.belongs(server, id);
+        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+        leg.ack_wanted = Some(AckWanted { server, cseq: sequence });
+    }
+
+    /// Our re-INVITE was refused, or nobody answered it (`status` 408).
+    pub(super) fn reinvite_failed(&mut self, id: LegId, client: ClientId, status: u16) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if leg.reinvite_out.as_ref().is_none_or(|reinvite| reinvite.client != client) {
+            return;
+        }
+        let Some(reinvite) = leg.reinvite_out.take() else { return };
+        let (role, joining, peer) = (leg.role, leg.joining, leg.peer);
+        let gone = matches!(status, 408 | 481);
+        let cause = if status == 408 { Cause::Timeout } else { Cause::Status(status) };
+        if let Why::Relay(server) = reinvite.why {
+            if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(&peer)) {
+                peer.reinvite_in = None;
+            }
+            let status = if gone { 480 } else { super::end::wire_status(Cause::Status(status)) };
+            self.respond_inside(server, status, None);
+            if gone {
+                self.hang_up(id, cause, Farewell::Bye(None));
+                return;
+            }
+            self.next_reinvite(id);
+            if let Some(peer) = peer {
+                self.next_reinvite(peer);
+            }
+            return;
+        }
+        if status == 491 && leg.glares < MAX_GLARES {
+            let Some(offer) = reinvite.offer else { return };
+            self.io.count("reinvite.glare");
+            // RFC 3261 14.1: the owner of the Call-ID waits longer.
+            let wait =
+                if role == Role::Caller { self.io.random_tens(0, 2000) } else { self.io.random_tens(2100, 4000) };
+            let timer = Some(self.io.after(wait, Token::Again(id)));
+            if let Some(leg) = self.legs.get_mut(&id) {
+                let glares = leg.glares + 1;
+                leg.postponed = Some(Postponed { why: reinvite.why, offer, timer, glares });
+            }
+            return;
+        }
+        match (joining, peer) {
+            (Joining::Swapping, Some(callee)) if !gone => {
+                self.end(callee, Cause::Local, &Farewell::Bye(None));
+                self.connect_failed(id, cause);
+            }
+            _ => self.hang_up(id, cause, Farewell::Bye(None)),
+        }
+    }
+
+    /// The far side's re-INVITE.
+    pub(super) fn reinvited(&mut self, id: LegId, server: ServerId, request: &Request) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        let peer = leg.peer.filter(|_| leg.bridged);
+        let peer_occupied = peer.and_then(|peer| self.legs.get(&peer)).is_some_and(occupied);
+        let busy = occupied(leg) || peer_occupied || leg.joining == Joining::Swapping;
+        if busy || leg.stage != Stage::Up || (peer.is_none() && leg.port.is_none()) {
+            self.io.count("reinvite.glare");
+            self.respond_inside(server, 491, None);
+            return;
+        }
+        let offer = Body::of(&request.headers, request.body());
+        if let Some(leg) = self.legs.get_mut(&id) {
+            if let Some(dialog) = leg.dialog.as_mut() {
+                dialog.retarget(&request.headers);
+            }
+            if offer.is_some() {
+                leg.remote_sdp.clone_from(&offer);
+            }
+        }
+        let Some(peer) = peer else {
+            self.reinvited_ours(id, server, offer.as_ref());
+            return;
+        };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.reinvite_in = Some(server);
+        }
+        self.transactions.belongs(server, id);
+        if !self.send_reinvite(peer, offer, Why::Relay(server)) {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.reinvite_in = None;
+            }
+            self.respond_inside(server, 500, None);
+        }
+    }
+
+    /// The far side's re-INVITE while we play to it: hold, or a new address.
+    fn reinvited_ours(&mut self, id: LegId, server: ServerId, offer: Option<&Body>) {
+        match self.own_answer(id, offer) {
+            Some(body) => self.answer_reinvite(id, server, Some(body)),
+            None => self.respond_inside(server, 488, None),
+        }
+    }
+
+    /// Our description for an offer (or our offer, when there is none) on a leg that we play to.
+    pub(super) fn own_answer(&mut self, id: LegId, offer: Option<&Body>) -> Option<Body> {
+        let leg = self.legs.get(&id)?;
+        let (port, (session, _)) = (leg.port?, leg.session?);
+        let address = self.io.config.media_address;
+        let Some(offer) = offer else { return Some(Body::sdp(sdp::offer(address, port, session))) };
+        let (answer, negotiated) = sdp::answer(&offer.bytes, address, port, session).ok()?;
+        self.media.connect(id, negotiated.remote, negotiated.codec);
+        Some(Body::sdp(answer))
+    }
+
+    /// The caller of a relayed re-INVITE takes it back.
+    pub(super) fn cancel_relayed(&mut self, id: LegId) {
+        let Some(peer) = self.legs.get(&id).and_then(|leg| leg.peer) else { return };
+        let Some(reinvite) = self.legs.get(&peer).and_then(|leg| leg.reinvite_out.as_ref()) else { return };
+        let client = reinvite.client;
+        self.transactions.cancel(&mut self.io, client, None);
+    }
+
+    /// What was being agreed on with a leg that ends, comes to nothing.
+    pub(super) fn abort_reinvites(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (theirs, ours) = (leg.reinvite_in.take(), leg.reinvite_out.take());
+        if let Some(server) = theirs {
+            self.respond_inside(server, 487, None);
+        }
+        if let Some(reinvite) = ours {
+            self.transactions.abandon(&mut self.io, reinvite.client, None);
+            if let Why::Relay(server) = reinvite.why {
+                self.respond_inside(server, 487, None);
+            }
+        }
+    }
+
+    /// ACK for a 2xx of ours (RFC 3261 13.3.1.4).
+    pub(super) fn ack(&mut self, request: &Request) {
+        let found = message::to_tag(&request.headers).and_then(|tag| self.tags.get(&tag).copied());
+        let Some((id, leg)) = found.and_then(|id| Some((id, self.legs.get_mut(&id)?))) else {
+            self.io.count("ack.stray");
+            return;
+        };
+        let ours = leg.dialog.as_ref().is_some_and(|dialog| dialog.is_from(&request.headers));
+        let Some(wanted) = leg.ack_wanted.filter(|wanted| ours && Some(wanted.cseq) == cseq(&request.headers)) else {
+            self.io.count("ack.repeated");
+            return;
+        };
+        leg.ack_wanted = None;
+        self.transactions.acknowledged(&mut self.io, wanted.server);
+        let body = Body::of(&request.headers, request.body());
+        let (stage, peer, playing) = (leg.stage, leg.peer, leg.port.is_some());
+        match stage {
+            Stage::Closing => self.bye_at_last(id),
+            Stage::Answering => self.answer_acknowledged(id, body),
+            _ => {
+                if body.is_some() {
+                    leg.remote_sdp.clone_from(&body);
+                }
+                if playing && body.is_some() {
+                    self.hear(id, body.as_ref());
+                }
+                let due = peer.and_then(|peer| self.legs.get_mut(&peer)).and_then(|peer| peer.ack_due.take());
+                if let (Some(peer), Some(due)) = (peer, due) {
+                    let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(&self.io, body));
+                    self.send_ack(peer, due.client, body.as_ref());
+                    self.next_reinvite(peer);
+                }
+            }
+        }
+        self.next_reinvite(id);
+        if let Some(peer) = peer {
+            self.next_reinvite(peer);
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The transactions in flight, on the machines of `sipx-sip` (RFC 3261 17, RFC 6026).
+//!
+//! Client and server transactions live apart, so that a request we send to ourselves cannot be taken for
+//! the one we receive although both have one branch.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ccbs_timers::Handle;
+use sipx_sip::transaction::{ClientState, Output, Timer, TuEvent};
+use sipx_sip::{
+    ClientTransaction, HeaderName, Message, Method, Reliability, Request, RequestBuilder, Response, ServerTransaction,
+    TransactionKey,
+};
+
+use super::config::millis;
+use super::io::{Io, Token};
+use super::message::{bytes_of_request, bytes_of_response, to_tag};
+use crate::api::LegId;
+
+/// A client transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ClientId(u64);
+
+/// A server transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ServerId(u64);
+
+/// Whose business the outcome of a client transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The first INVITE to one of the phones of a leg.
+    Invite(LegId),
+    /// A re-INVITE of a leg.
+    Reinvite(LegId),
+    /// The BYE that ends a leg.
+    Bye(LegId),
+    /// A request passed on from the leg's peer; the response goes back.
+    Relay(LegId, ServerId),
+    /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
+    Orphan,
+    /// CANCEL: nobody asks.
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Cancel {
+    No,
+    /// To be sent after the first provisional response (RFC 3261 9.1), with this Reason.
+    Wanted(Option<String>),
+    Sent,
+}
+
+/// An ACK for a 2xx, kept to answer repetitions of the 2xx.
+#[derive(Debug)]
+struct Ack {
+    tag: Bytes,
+    to: SocketAddr,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Default)]
+struct Timers(Vec<(Timer, Handle)>);
+
+#[derive(Debug)]
+struct Client {
+    machine: ClientTransaction,
+    key: TransactionKey,
+    to: SocketAddr,
+    purpose: Purpose,
+    trunk: Option<Arc<str>>,
+    cancel: Cancel,
+    acks: Vec<Ack>,
+    timers: Timers,
+}
+
+#[derive(Debug)]
+struct Server {
+    machine: ServerTransaction,
+    key: TransactionKey,
+    to: SocketAddr,
+    leg: Option<LegId>,
+    timers: Timers,
+}
+
+/// A 2xx of ours that waits for its ACK.
+#[derive(Debug)]
+struct Repeat {
+    to: SocketAddr,
+    bytes: Bytes,
+    interval: u64,
+    until: u64,
+    leg: LegId,
+    timer: Handle,
+}
+
+/// What a received request turned out to be.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// New: to be handled and answered.
+    New(ServerId, Box<Request>),
+    /// The ACK for a 2xx.
+    Ack(Box<Request>),
+    /// A repetition or an ACK for another final response, dealt with; or a request that can't be handled.
+    Absorbed,
+}
+
+/// What a received response turned out to be.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) client: ClientId,
+    pub(super) purpose: Purpose,
+    pub(super) response: Box<Response>,
+}
+
+/// Who is told that nobody answered or acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// No response to a request within 64·T1.
+    NoAnswer(ClientId, Purpose),
+    /// No ACK for our 2xx within 64·T1.
+    NoAck(ServerId, LegId),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    clients: HashMap<ClientId, Client>,
+    servers: HashMap<ServerId, Server>,
+    client_keys: HashMap<TransactionKey, ClientId>,
+    server_keys: HashMap<TransactionKey, ServerId>,
+    repeats: HashMap<ServerId, Repeat>,
+    next: u64,
+}
+
+const WIRE: Reliability = Reliability::Unreliable;
+
+/// How many answering forks behind one INVITE get their 2xx acknowledged again.
+const MAX_ACKS: usize = 8;
+
+impl Transactions {
+    /// How many are in flight, with 2xx waiting for their ACK.
+    pub(super) fn len(&self) -> usize {
+        self.clients.len() + self.servers.len() + self.repeats.len()
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Sends a request in a new transaction; `None` when its branch is taken or it has none.
+    pub(super) fn request(
+        &mut self,
+        io: &mut Io,
+        request: Request,
+        to: SocketAddr,
+        purpose: Purpose,
+        trunk: Option<Arc<str>>,
+    ) -> Option<ClientId> {
+        let key = TransactionKey::from_sent_request(&request)?;
+        if self.client_keys.contains_key(&key) {
+            io.count("transaction.branch_taken");
+            return None;
+        }
+        let id = ClientId(self.id());
+        let (machine, outputs) = ClientTransaction::new(request, WIRE, io.config.timers);
+        let mut timers = Timers::default();
+        apply(io, outputs, to, &mut timers, |timer| Token::Client(id, timer));
+        self.client_keys.insert(key.clone(), id);
+        let client = Client { machine, key, to, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers };
+        self.clients.insert(id, client);
+        Some(id)
+    }
+
+    /// Takes a request from the wire.
+    pub(super) fn arrived(&mut self, io: &mut Io, request: Request, from: SocketAddr) -> Arrival {
+        let Some(key) = TransactionKey::from_request(&request) else {
+            io.count("request.no_via");
+            return Arrival::Absorbed;
+        };
+        if let Some(&id) = self.server_keys.get(&key) {
+            let Some(server) = self.servers.get_mut(&id) else { return Arrival::Absorbed };
+            if request.method != Method::Ack {
+                io.count("request.repeated");
+            }
+            let outputs = server.machine.on_request(&request);
+            let to = server.to;
+            let (events, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+            if over {
+                self.drop_server(io, id);
+            }
+            return match events.into_iter().next() {
+                Some(TuEvent::Ack(ack)) => Arrival::Ack(ack),
+                _ => Arrival::Absorbed,
+            };
+        }
+        if request.method == Method::Ack {
+            return Arrival::Ack(Box::new(request));
+        }
+        if self.clients.len() + self.servers.len() >= io.config.max_transactions {
+            io.count("request.shed");
+            return Arrival::Absorbed;
+        }
+        let id = ServerId(self.id());
+        let (machine, outputs) = ServerTransaction::new(request, WIRE, io.config.timers);
+        let mut timers = Timers::default();
+        let (events, _) = apply(io, outputs, from, &mut timers, |timer| Token::Server(id, timer));
+        self.server_keys.insert(key.clone(), id);
+        self.servers.insert(id, Server { machine, key, to: from, leg: None, timers });
+        match events.into_iter().next() {
+            Some(TuEvent::Request(request)) => Arrival::New(id, request),
+            _ => Arrival::Absorbed,
+        }
+    }
+
+    /// Takes a response from the wire; `None` when it matches nothing or is a repetition, dealt with here.
+    pub(super) fn answered(&mut self, io: &mut Io, response: Response) -> Option<Answer> {
+        let found = TransactionKey::from_response(&response).and_then(|key| self.client_keys.get(&key).copied());
+        let Some(id) = found else {
+            io.count("response.stray");
+            return None;
+        };
+        let status = response.status;
+        let client = self.clients.get_mut(&id)?;
+        if status.is_success()
+            && let Some(tag) = to_tag(&response.headers)
+            && let Some(ack) = client.acks.iter().find(|ack| ack.tag == tag)
+        {
+            io.count("response.repeated_2xx");
+            io.send(ack.to, ack.bytes.clone());
+            return None;
+        }
+        let outputs = client.machine.on_response(response);
+        let to = client.to;
+        let (events, over) = apply(io, outputs, to, &mut client.timers, |timer| Token::Client(id, timer));
+        let purpose = client.purpose;
+        if status.is_provisional() && matches!(client.cancel, Cancel::Wanted(_)) {
+            self.send_cancel(io, id);
+        }
+        if over {
+            self.drop_client(io, id);
+        }
+        match events.into_iter().next() {
+            Some(TuEvent::Response(response)) => Some(Answer { client: id, purpose, response }),
+            _ => None,
+        }
+    }
+
+    /// Sends a response. A 2xx to an INVITE is repeated until [`Self::acknowledged`] or 64·T1.
+    pub(super) fn respond(&mut self, io: &mut Io, id: ServerId, response: Option<Response>) {
+        let Some(response) = response else {
+            io.count("response.unbuildable");
+            self.drop_server(io, id);
+            return;
+        };
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let to = server.to;
+        if response.status.is_success()
+            && server.machine.request().method == Method::Invite
+            && let Some(leg) = server.leg
+            && !self.repeats.contains_key(&id)
+        {
+            let interval = io.config.t1();
+            let timer = io.after(interval, Token::Repeat(id));
+            let until = io.now.saturating_add(io.config.give_up());
+            let bytes = bytes_of_response(&response);
+            self.repeats.insert(id, Repeat { to, bytes, interval, until, leg, timer });
+        }
+        let outputs = server.machine.on_tu_response(response);
+        let (_, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+        if over {
+            self.drop_server(io, id);
+        }
+    }
+
+    /// The ACK for a 2xx of ours came.
+    pub(super) fn acknowledged(&mut self, io: &mut Io, id: ServerId) {
+        if let Some(repeat) = self.repeats.remove(&id) {
+            io.wheel.cancel(repeat.timer);
+        }
+    }
+
+    /// Sends the ACK for a 2xx and keeps it for repetitions of the 2xx.
+    pub(super) fn acknowledge(&mut self, io: &mut Io, id: ClientId, tag: Bytes, to: SocketAddr, ack: &Request) {
+        let bytes = bytes_of_request(ack);
+        io.send(to, bytes.clone());
+        if let Some(client) = self.clients.get_mut(&id)
+            && client.acks.len() < MAX_ACKS
+        {
+            client.acks.push(Ack { tag, to, bytes });
+        }
+    }
+
+    /// Gives an INVITE up: CANCEL now, after the first provisional, or not at all when it has its answer.
+    pub(super) fn cancel(&mut self, io: &mut Io, id: ClientId, reason: Option<String>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if !matches!(client.cancel, Cancel::No) {
+            return;
+        }
+        client.cancel = Cancel::Wanted(reason);
+        if client.machine.state() == ClientState::Proceeding {
+            self.send_cancel(io, id);
+        }
+    }
+
+    /// As [`Self::cancel`], and nobody waits for the outcome any more.
+    pub(super) fn abandon(&mut self, io: &mut Io, id: ClientId, reason: Option<String>) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.purpose = Purpose::Orphan;
+        }
+        self.cancel(io, id, reason);
+    }
+
+    fn send_cancel(&mut self, io: &mut Io, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Cancel::Wanted(reason) = std::mem::replace(&mut client.cancel, Cancel::Sent) else { return };
+        let invite = client.machine.request();
+        let to = client.to;
+        let cancel = cancel_for(invite, reason);
+        io.after(io.config.give_up(), Token::Cancelled(id));
+        if let Some(cancel) = cancel {
+            self.request(io, cancel, to, Purpose::Nothing, None);
+        }
+    }
+
+    /// The INVITE that a CANCEL names, if it still waits for its final response.
+    pub(super) fn cancelled(&self, cancel: &Request) -> Option<(ServerId, Option<LegId>)> {
+        let key = TransactionKey::for_cancelled_invite(cancel)?;
+        let id = *self.server_keys.get(&key)?;
+        Some((id, self.servers.get(&id)?.leg))
+    }
+
+    /// Names the leg that a server transaction belongs to.
+    pub(super) fn belongs(&mut self, id: ServerId, leg: LegId) {
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.leg = Some(leg);
+        }
+    }
+
+    pub(super) fn server_request(&self, id: ServerId) -> Option<&Request> {
+        self.servers.get(&id).map(|server| server.machine.request())
+    }
+
+    pub(super) fn client_request(&self, id: ClientId) -> Option<&Request> {
+        self.clients.get(&id).map(|client| client.machine.request())
+    }
+
+    /// Where a client transaction's requests go, and the trunk behind it.
+    pub(super) fn client_target(&self, id: ClientId) -> Option<(SocketAddr, Option<Arc<str>>)> {
+        self.clients.get(&id).map(|client| (client.to, client.trunk.clone()))
+    }
+
+    /// One of our timers expired.
+    pub(super) fn expired(&mut self, io: &mut Io, token: Token) -> Option<Silence> {
+        match token {
+            Token::Client(id, timer) => {
+                let client = self.clients.get_mut(&id)?;
+                client.timers.0.retain(|(name, _)| *name != timer);
+                if matches!(timer, Timer::A | Timer::E) {
+                    io.count("request.resent");
+                }
+                let outputs = client.machine.on_timer(timer);
+                let (to, purpose) = (client.to, client.purpose);
+                let (events, over) = apply(io, outputs, to, &mut client.timers, |timer| Token::Client(id, timer));
+                if over {
+                    self.drop_client(io, id);
+                }
+                let silent = events.iter().any(|event| matches!(event, TuEvent::Timeout));
+                silent.then_some(Silence::NoAnswer(id, purpose))
+            }
+            Token::Server(id, timer) => {
+                let server = self.servers.get_mut(&id)?;
+                server.timers.0.retain(|(name, _)| *name != timer);
+                if timer == Timer::G {
+                    io.count("response.resent");
+                }
+                let outputs = server.machine.on_timer(timer);
+                let to = server.to;
+                let (_, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+                if over {
+                    self.drop_server(io, id);
+                }
+                None
+            }
+            Token::Repeat(id) => {
+                let now = io.now;
+                let longest = io.config.t2();
+                let repeat = self.repeats.get_mut(&id)?;
+                if now >= repeat.until {
+                    let leg = repeat.leg;
+                    self.repeats.remove(&id);
+                    return Some(Silence::NoAck(id, leg));
+                }
+                repeat.interval = (repeat.interval * 2).min(longest);
+                repeat.timer = io.after(repeat.interval.min(repeat.until - now), Token::Repeat(id));
+                io.count("response.resent_2xx");
+                io.send(repeat.to, repeat.bytes.clone());
+                None
+            }
+            Token::Cancelled(id) => {
+                let state = self.clients.get(&id)?.machine.state();
+                let purpose = self.clients.get(&id)?.purpose;
+                if state != ClientState::Proceeding {
+                    return None;
+                }
+                self.drop_client(io, id);
+                Some(Silence::NoAnswer(id, purpose))
+            }
+            Token::Route(_) | Token::Ring(_) | Token::Again(_) => None,
+        }
+    }
+
+    fn drop_client(&mut self, io: &mut Io, id: ClientId) {
+        if let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
+            for (_, handle) in client.timers.0 {
+                io.wheel.cancel(handle);
+            }
+        }
+    }
+
+    fn drop_server(&mut self, io: &mut Io, id: ServerId) {
+        if let Some(server) = self.servers.remove(&id) {
+            self.server_keys.remove(&server.key);
+            for (_, handle) in server.timers.0 {
+                io.wheel.cancel(handle);
+            }
+        }
+    }
+}
+
+/// Does what a machine asks for; gives back what it says to its user and whether it is over.
+fn apply(
+    io: &mut Io,
+    outputs: Vec<Output>,
+    to: SocketAddr,
+    timers: &mut Timers,
+    token: impl Fn(Timer) -> Token,
+) -> (Vec<TuEvent>, bool) {
+    let mut events = Vec::new();
+    let mut over = false;
+    for output in outputs {
+        match output {
+            Output::Send(message) => {
+                let bytes = match message.as_ref() {
+                    Message::Request(request) => bytes_of_request(request),
+                    Message::Response(response) => bytes_of_response(response),
+                };
+                io.send(to, bytes);
+            }
+            Output::SetTimer { timer, after } => {
+                let handle = io.after(millis(after), token(timer));
+                timers.0.push((timer, handle));
+            }
+            Output::ClearTimer(timer) => {
+                timers.0.retain(|(name, handle)| {
+                    if *name == timer {
+                        io.wheel.cancel(*handle);
+                    }
+                    *name != timer
+                });
+            }
+            Output::ToTu(event) => events.push(*event),
+            Output::Terminated(_) => over = true,
+            _ => {}
+        }
+    }
+    (events, over)
+}
+
+/// The CANCEL of an INVITE (RFC 3261 9.1).
+fn cancel_for(invite: &Request, reason: Option<String>) -> Option<Request> {
+    let mut builder = RequestBuilder::new(Method::Cancel, invite.uri.clone());
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId] {
+        let value = invite.headers.value(&name)?.into_owned();
+        builder = builder.header(name, value).ok()?;
+    }
+    for route in invite.headers.get_all(&HeaderName::Route) {
+        builder = builder.header(HeaderName::Route, route.value().into_owned()).ok()?;
+    }
+    let cseq = invite.headers.typed::<sipx_sip::CSeq>()?.ok()?;
+    builder = builder.cseq(cseq.sequence, &Method::Cancel).ok()?.max_forwards(70);
+    if let Some(reason) = reason {
+        builder = builder.header(HeaderName::Reason, reason).ok()?;
+    }
+    Some(builder.build())
+}

@@ -1,0 +1,374 @@
+//! Phones and trunks that we call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
+use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
+
+use super::Core;
+use super::dialog::Dialog;
+use super::io::Token;
+use super::leg::{Branch, Destination, Leg, Role, Stage};
+use super::message::{self, Body};
+use super::transactions::{Answer, ClientId, Purpose};
+use crate::api::{Cause, Identity, LegId, Target};
+use crate::media::Media;
+
+/// What a call needs beside its target.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) identity: Identity,
+    pub(super) timeout_ms: u64,
+    pub(super) offer: Option<Body>,
+    pub(super) hops: u8,
+}
+
+/// Where a target's phones are.
+struct Route {
+    destinations: Vec<Destination>,
+    line: Option<Arc<str>>,
+    trunk: Option<Arc<str>>,
+    /// The number called: the user part of To.
+    number: Arc<str>,
+    /// Whether our P-Asserted-Identity goes there.
+    asserted: bool,
+}
+
+impl<M: Media> Core<M> {
+    fn route(&self, target: &Target) -> Result<Route, Cause> {
+        match target {
+            Target::Subscriber(number) => {
+                if !self.subscribers.contains_key(number) {
+                    return Err(Cause::Refused(404));
+                }
+                let destinations: Vec<_> = self
+                    .registrar
+                    .contacts(number)
+                    .iter()
+                    .take(self.io.config.max_forks)
+                    .map(|contact| Destination {
+                        uri: contact.uri.clone(),
+                        to: contact.source,
+                        routes: contact.path.clone(),
+                    })
+                    .collect();
+                if destinations.is_empty() {
+                    return Err(Cause::Refused(480));
+                }
+                if !self.line_is_free(number) {
+                    return Err(Cause::Refused(486));
+                }
+                Ok(Route {
+                    destinations,
+                    line: Some(number.clone()),
+                    trunk: None,
+                    number: number.clone(),
+                    asserted: true,
+                })
+            }
+            Target::Trunk { trunk, number } => {
+                let trunk = self.trunks.iter().find(|known| known.name == *trunk).ok_or(Cause::Refused(503))?;
+                let uri = format!("sip:{}@{}", message::escape_user(number), trunk.address);
+                let uri = Uri::parse(Bytes::from(uri)).map_err(|_| Cause::Refused(404))?;
+                Ok(Route {
+                    destinations: vec![Destination { uri, to: trunk.address, routes: Vec::new() }],
+                    line: None,
+                    trunk: Some(trunk.name.clone()),
+                    number: number.clone(),
+                    asserted: trunk.trusted,
+                })
+            }
+        }
+    }
+
+    /// Whether a target could be called now.
+    pub(super) fn callable(&self, target: &Target) -> Result<(), Cause> {
+        self.route(target).map(|_| ())
+    }
+
+    /// Calls all phones of a target at once.
+    pub(super) fn call(&mut self, id: LegId, role: Role, target: &Target, call: Call) -> Result<(), Cause> {
+        let route = self.route(target)?;
+        if self.legs.len() >= self.io.config.max_legs {
+            self.io.count("leg.shed");
+            return Err(Cause::Refused(503));
+        }
+        let mut leg = Leg::new(role, Stage::Calling, route.line.clone());
+        leg.hops = call.hops;
+        for destination in &route.destinations {
+            let tag = self.io.token();
+            let invite = self.invite(&route, destination, &call, &tag);
+            let client = invite.and_then(|invite| {
+                self.transactions.request(
+                    &mut self.io,
+                    invite,
+                    destination.to,
+                    Purpose::Invite(id),
+                    route.trunk.clone(),
+                )
+            });
+            let Some(client) = client else {
+                self.io.count("request.unbuildable");
+                continue;
+            };
+            let tag = Bytes::from(tag);
+            self.tags.insert(tag.clone(), id);
+            leg.branches.push(Branch { client, tag, rang: false, failed: None });
+        }
+        if leg.branches.is_empty() {
+            return Err(Cause::Refused(500));
+        }
+        leg.timer = Some(self.io.after(call.timeout_ms, Token::Ring(id)));
+        self.legs.insert(id, leg);
+        if let Some(line) = &route.line {
+            self.line_up(line);
+        }
+        Ok(())
+    }
+
+    fn invite(&mut self, route: &Route, to: &Destination, call: &Call, tag: &str) -> Option<Request> {
+        let domain = self.io.domain.clone();
+        let from = message::name_addr(&call.identity, &domain);
+        let called = message::escape_user(&route.number);
+        let call_id = format!("{}@{}", self.io.token(), message::host(self.io.config.address.ip()));
+        let via = message::via(&mut self.io);
+        let mut builder = RequestBuilder::new(Method::Invite, to.uri.clone()).header(HeaderName::Via, via).ok()?;
+        for path in &to.routes {
+            builder = builder.header(HeaderName::Route, path.clone()).ok()?;
+        }
+        builder = builder
+            .max_forwards(call.hops)
+            .header(HeaderName::From, format!("{from};tag={tag}"))
+            .ok()?
+            .header(HeaderName::To, format!("<sip:{called}@{domain}>"))
+            .ok()?
+            .header(HeaderName::CallId, call_id)
+            .ok()?
+            .cseq(1, &Method::Invite)
+            .ok()?
+            .header(HeaderName::Contact, message::contact(&self.io))
+            .ok()?
+            .header(HeaderName::Allow, message::ALLOW)
+            .ok()?
+            .header(HeaderName::UserAgent, self.io.config.product.clone())
+            .ok()?;
+        if route.asserted {
+            builder = builder.header(HeaderName::PAssertedIdentity, from).ok()?;
+        }
+        if let Some(body) = &call.offer {
+            builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
+        }
+        Some(builder.build())
+    }
+
+    /// A response to the first INVITE of a called leg.
+    pub(super) fn invite_answered(&mut self, id: LegId, client: ClientId, response: &Response) {
+        let status = response.status.code();
+        let Some(leg) = self.legs.get_mut(&id) else {
+            self.orphan_answered(client, response);
+            return;
+        };
+        match status {
+            100 => {}
+            101..200 => {
+                let early = !leg.branches.iter().any(|branch| branch.rang && branch.client != client);
+                if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) {
+                    branch.rang = true;
+                }
+                // Two phones' early media can't both be the one answer that the caller's offer may have.
+                let body = if early { Body::of(&response.headers, response.body()) } else { None };
+                self.callee_rings(id, status, body);
+            }
+            200..300 => self.picked_up(id, client, response),
+            _ => self.invite_failed(id, client, Cause::Status(status), status),
+        }
+    }
+
+    fn picked_up(&mut self, id: LegId, client: ClientId, response: &Response) {
+        let target = self.transactions.client_target(client);
+        let invite = self.transactions.client_request(client);
+        let dialog = match (target, invite) {
+            (Some((to, trunk)), Some(invite)) => Dialog::calling(invite, response, to, trunk),
+            _ => None,
+        };
+        let (Some(leg), Some(dialog)) = (self.legs.get_mut(&id), dialog) else {
+            self.orphan_answered(client, response);
+            return;
+        };
+        if leg.stage != Stage::Calling || !leg.branches.iter().any(|branch| branch.client == client) {
+            self.orphan_answered(client, response);
+            return;
+        }
+        for branch in std::mem::take(&mut leg.branches) {
+            if branch.client == client {
+                leg.tag = branch.tag;
+            } else {
+                self.tags.remove(&branch.tag);
+                let elsewhere = message::reason(200, "Call completed elsewhere");
+                self.transactions.abandon(&mut self.io, branch.client, Some(elsewhere));
+            }
+        }
+        leg.dialog = Some(dialog);
+        leg.stage = Stage::Up;
+        leg.remote_sdp = Body::of(&response.headers, response.body());
+        if let Some(timer) = leg.timer.take() {
+            self.io.wheel.cancel(timer);
+        }
+        match leg.role {
+            Role::Rung => self.rung_answered(id, client),
+            Role::Dialled(caller) => self.dialled_answered(id, caller, client),
+            Role::Connected(first) => self.connected_answered(id, first, client),
+            Role::Caller => {}
+        }
+    }
+
+    /// Sends the ACK for the 2xx that a leg's INVITE or re-INVITE got.
+    pub(super) fn send_ack(&mut self, id: LegId, client: ClientId, body: Option<&Body>) {
+        let Some(dialog) = self.legs.get(&id).and_then(|leg| leg.dialog.as_ref()) else { return };
+        let Some(invite) = self.transactions.client_request(client) else {
+            self.io.count("ack.too_late");
+            return;
+        };
+        let (tag, to) = (dialog.remote_tag.clone(), dialog.to);
+        if let Some(ack) = dialog.ack(&mut self.io, invite, body) {
+            self.transactions.acknowledge(&mut self.io, client, tag, to, &ack);
+        }
+    }
+
+    /// One phone of a called leg failed; when all have, the leg has.
+    pub(super) fn invite_failed(&mut self, id: LegId, client: ClientId, cause: Cause, status: u16) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) else { return };
+        branch.failed = Some(cause);
+        if status >= 600 {
+            // "Everywhere" speaks for the other phones too (RFC 3261 16.7).
+            for other in leg.branches.iter_mut().filter(|branch| branch.failed.is_none()) {
+                other.failed = Some(cause);
+                self.transactions.abandon(&mut self.io, other.client, None);
+            }
+        }
+        let causes: Option<Vec<Cause>> = leg.branches.iter().map(|branch| branch.failed).collect();
+        let best = causes.and_then(|causes| causes.into_iter().max_by_key(|cause| weight(*cause)));
+        if let Some(cause) = best {
+            self.callee_failed(id, cause);
+        }
+    }
+
+    /// A response to an INVITE nobody waits for: a 2xx that came too late is ended as RFC 3261 15 wants.
+    pub(super) fn orphan_answered(&mut self, client: ClientId, response: &Response) {
+        if !response.status.is_success() {
+            return;
+        }
+        self.io.count("response.late_2xx");
+        let Some((to, trunk)) = self.transactions.client_target(client) else { return };
+        let Some(invite) = self.transactions.client_request(client) else { return };
+        let inside = message::to_tag(&invite.headers).is_some();
+        let Some(mut dialog) = Dialog::calling(invite, response, to, trunk.clone()) else { return };
+        let to = dialog.to;
+        if let Some(ack) = dialog.ack(&mut self.io, invite, None) {
+            self.transactions.acknowledge(&mut self.io, client, dialog.remote_tag.clone(), to, &ack);
+        }
+        if inside {
+            return;
+        }
+        if let Some(bye) = dialog.request(&mut self.io, &Method::Bye, None, &[]) {
+            self.transactions.request(&mut self.io, bye, to, Purpose::Nothing, trunk);
+        }
+    }
+
+    /// A called leg rang too long.
+    pub(super) fn ring_timeout(&mut self, id: LegId) {
+        if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Calling) {
+            self.callee_failed(id, Cause::Refused(408));
+        }
+    }
+
+    /// Repeats a request that a trunk challenged, with our credentials; once.
+    pub(super) fn authorize(&mut self, answer: &Answer) -> bool {
+        self.authorized(answer).is_some()
+    }
+
+    fn authorized(&mut self, answer: &Answer) -> Option<()> {
+        let leg = match answer.purpose {
+            Purpose::Invite(leg) | Purpose::Reinvite(leg) | Purpose::Bye(leg) | Purpose::Relay(leg, _) => leg,
+            Purpose::Orphan | Purpose::Nothing => return None,
+        };
+        let (to, trunk) = self.transactions.client_target(answer.client)?;
+        let trunk = trunk?;
+        let (user, password) = self.trunks.iter().find(|known| known.name == trunk)?.credentials.clone()?;
+        let request = self.transactions.client_request(answer.client)?;
+        let tried = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        if tried.iter().any(|name| request.headers.get(name).is_some()) {
+            self.io.count("trunk.credentials_refused");
+            return None;
+        }
+        let challenge = challenge_of(&answer.response)?;
+        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
+        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
+            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
+            sequence = dialog.local_cseq;
+        }
+        let cnonce = self.io.token();
+        let authorization = respond(
+            &challenge,
+            &Credentials::new(user.as_ref(), password.as_ref()),
+            &request.method.to_string(),
+            &String::from_utf8_lossy(&request.uri.to_bytes()),
+            1,
+            &cnonce,
+        );
+        let via = message::via(&mut self.io);
+        let mut builder = RequestBuilder::new(request.method.clone(), request.uri.clone())
+            .header(HeaderName::Via, via)
+            .ok()?
+            .cseq(sequence, &request.method)
+            .ok()?
+            .header(challenge.response_header(), authorization)
+            .ok()?;
+        for header in request.headers.iter() {
+            let ours = [HeaderName::Via, HeaderName::CSeq, HeaderName::ContentLength];
+            if !ours.contains(header.name()) {
+                builder = builder.header(header.name().clone(), header.value().into_owned()).ok()?;
+            }
+        }
+        if !request.body().is_empty() {
+            builder = builder.body(request.body().clone());
+        }
+        let request = builder.build();
+        let client = self.transactions.request(&mut self.io, request, to, answer.purpose, Some(trunk))?;
+        let leg = self.legs.get_mut(&leg)?;
+        if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
+            branch.client = client;
+        }
+        if let Some(reinvite) = leg.reinvite_out.as_mut()
+            && reinvite.client == answer.client
+        {
+            reinvite.client = client;
+        }
+        Some(())
+    }
+}
+
+fn challenge_of(response: &Response) -> Option<Challenge> {
+    let mut challenges = Vec::new();
+    for (name, proxy) in [(HeaderName::WwwAuthenticate, false), (HeaderName::ProxyAuthenticate, true)] {
+        for header in response.headers.get_all(&name) {
+            challenges.extend(Challenge::parse(&header.value(), proxy));
+        }
+    }
+    strongest(challenges)
+}
+
+/// Which of several phones' failures the caller hears: a refusal by a user before a technical failure, and
+/// busy before both.
+fn weight(cause: Cause) -> u8 {
+    match cause {
+        Cause::Status(600..) => 6,
+        Cause::Status(486) => 5,
+        Cause::Status(480 | 487 | 408) => 2,
+        Cause::Status(401 | 407 | 500..) => 1,
+        Cause::Status(_) => 3,
+        _ => 0,
+    }
+}

@@ -1,0 +1,168 @@
+//! A call that comes in, up to its final response.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sipx_sip::{HeaderName, Request, Response, ResponseBuilder};
+
+use super::Core;
+use super::dialog::{Dialog, cseq};
+use super::end::Farewell;
+use super::io::Token;
+use super::leg::{AckWanted, Leg, Role, Stage};
+use super::message::{self, Body};
+use super::transactions::ServerId;
+use crate::api::{Cause, Event, LegId, Party};
+use crate::media::Media;
+
+impl<M: Media> Core<M> {
+    /// A first INVITE.
+    pub(super) fn incoming(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+        let hops = message::max_forwards(request);
+        let Some(dialled) = message::number_of(&request.uri) else {
+            self.refuse(server, request, 404);
+            return;
+        };
+        let trunk = self.trunk_at(from).map(|trunk| (trunk.name.clone(), trunk.trusted));
+        let (party, number, display, line) = if let Some((name, trusted)) = &trunk {
+            let (number, display) = message::caller_of(request, *trusted);
+            (Party::Trunk(name.clone()), number, display, None)
+        } else {
+            let Some(number) = self.authenticated(server, request, true) else { return };
+            let display = message::from_display(request);
+            (Party::Subscriber(number.clone()), number.clone(), display, Some(number))
+        };
+        if hops == 0 {
+            self.io.count("request.hops");
+            self.refuse(server, request, 483);
+            return;
+        }
+        if self.legs.len() >= self.io.config.max_legs {
+            self.io.count("leg.shed");
+            self.refuse(server, request, 503);
+            return;
+        }
+        let key = pending_key(request);
+        if self.pending.contains_key(&key) {
+            self.io.count("request.merged");
+            self.refuse(server, request, 482);
+            return;
+        }
+        let tag = self.io.token();
+        let Some(dialog) = Dialog::called(request, &tag, from, trunk.map(|(name, _)| name)) else {
+            self.io.count("request.malformed");
+            self.refuse(server, request, 400);
+            return;
+        };
+        let call_id: Arc<str> = Arc::from(String::from_utf8_lossy(&dialog.call_id).as_ref());
+        let id = self.begin_leg();
+        let mut leg = Leg::new(Role::Caller, Stage::Routing, line.clone());
+        leg.tag = dialog.local_tag.clone();
+        leg.dialog = Some(dialog);
+        leg.invite = Some(server);
+        leg.hops = hops - 1;
+        leg.remote_sdp = Body::of(&request.headers, request.body());
+        leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
+        self.tags.insert(leg.tag.clone(), id);
+        self.pending.insert(key, id);
+        self.legs.insert(id, leg);
+        self.transactions.belongs(server, id);
+        self.io.emit(Event::Incoming { leg: id, from: party, number, display, dialled, call_id });
+        if let Some(line) = line {
+            self.line_up(&line);
+        }
+    }
+
+    /// Forgets that a caller's first INVITE is in progress.
+    pub(super) fn settled(&mut self, server: ServerId) {
+        if let Some(request) = self.transactions.server_request(server) {
+            let key = pending_key(request);
+            self.pending.remove(&key);
+        }
+    }
+
+    /// A response to a caller's INVITE, from its leg.
+    fn caller_response(&mut self, id: LegId, status: u16, body: Option<Body>) -> Option<(ServerId, Response)> {
+        let leg = self.legs.get_mut(&id)?;
+        let server = leg.invite?;
+        let body = leg.described(&self.io, body);
+        let tag = String::from_utf8_lossy(&leg.tag).into_owned();
+        let request = self.transactions.server_request(server)?;
+        let mut builder = message::response(request, status, &tag)?;
+        if status < 300 && status > 100 {
+            // The caller's later requests take the way its INVITE took (RFC 3261 12.1.1).
+            for route in request.headers.get_all(&HeaderName::RecordRoute) {
+                builder = builder.header(HeaderName::RecordRoute, route.value().into_owned()).ok()?;
+            }
+            builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+            builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+        }
+        let builder = message::with_body(builder, body.as_ref())?;
+        Some((server, ResponseBuilder::build(builder)))
+    }
+
+    /// A provisional response to a caller.
+    pub(super) fn ring_caller(&mut self, id: LegId, status: u16, body: Option<Body>) {
+        if let Some((server, response)) = self.caller_response(id, status, body) {
+            self.transactions.respond(&mut self.io, server, Some(response));
+        }
+    }
+
+    /// The 200 to a caller: repeated until its ACK comes.
+    pub(super) fn answer_caller(&mut self, id: LegId, body: Option<Body>) {
+        let Some((server, response)) = self.caller_response(id, 200, body) else { return };
+        let cseq = cseq(&response.headers).unwrap_or(0);
+        self.settled(server);
+        self.transactions.respond(&mut self.io, server, Some(response));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.invite = None;
+            leg.ack_wanted = Some(AckWanted { server, cseq });
+        }
+    }
+
+    /// The final refusal to a caller.
+    pub(super) fn refuse_caller(&mut self, id: LegId, status: u16) {
+        let Some((server, response)) = self.caller_response(id, status, None) else { return };
+        self.settled(server);
+        self.transactions.respond(&mut self.io, server, Some(response));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.invite = None;
+        }
+    }
+
+    /// CANCEL (RFC 3261 9.2).
+    pub(super) fn cancel(&mut self, server: ServerId, request: &Request) {
+        let Some((invite, leg)) = self.transactions.cancelled(request) else {
+            self.io.count("cancel.unmatched");
+            self.refuse(server, request, 481);
+            return;
+        };
+        let tag = match leg.and_then(|id| self.legs.get(&id)) {
+            Some(leg) => String::from_utf8_lossy(&leg.tag).into_owned(),
+            None => self.io.token(),
+        };
+        let response = message::plain(request, 200, &tag);
+        self.transactions.respond(&mut self.io, server, response);
+        let Some(id) = leg else { return };
+        let Some(leg) = self.legs.get(&id) else { return };
+        if leg.invite == Some(invite) {
+            self.hang_up(id, Cause::Remote, Farewell::Final(487));
+        } else if leg.reinvite_in == Some(invite) {
+            self.cancel_relayed(id);
+        }
+    }
+
+    /// The application did not say what to do with a call.
+    pub(super) fn route_timeout(&mut self, id: LegId) {
+        if self.legs.get(&id).is_some_and(|leg| leg.stage == Stage::Routing) {
+            self.io.count("leg.not_routed");
+            self.hang_up(id, Cause::Refused(500), Farewell::Final(500));
+        }
+    }
+}
+
+fn pending_key(request: &Request) -> (Bytes, Bytes) {
+    let call_id = request.headers.value(&HeaderName::CallId).map(|id| Bytes::copy_from_slice(&id));
+    (call_id.unwrap_or_default(), message::from_tag(&request.headers).unwrap_or_default())
+}
