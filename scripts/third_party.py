@@ -51,7 +51,7 @@ def metadata() -> dict[str, Any]:
 
 
 def linked_crates() -> list[dict[str, Any]]:
-    """The crates whose code is in the extension: by normal dependencies, without the macros that only expand."""
+    """The crates whose code is in the extension: by normal dependencies, without macros that only expand."""
     whole = metadata()
     packages = {package["id"]: package for package in whole["packages"]}
     nodes = {node["id"]: node for node in whole["resolve"]["nodes"]}
@@ -83,7 +83,7 @@ def taken(package: dict[str, Any]) -> str:
     if " AND " in expression and all(part.strip("() ") in TAKEN for part in expression.split(" AND ")):
         return expression
     raise SystemExit(
-        f"{package['name']} {package['version']}: licence {expression!r} is not in TAKEN; look at it, then add it"
+        f"{package['name']} {package['version']}: licence {expression!r} is not in TAKEN; look at it first"
     )
 
 
