@@ -1,0 +1,187 @@
+//! The wheel against a sorted map.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{DEAD_ALLOWED, Handle, Wheel};
+
+/// What the wheel must do, done by a sorted map.
+#[derive(Default)]
+struct Model {
+    timers: BTreeMap<(u64, u64), u32>,
+    next: u64,
+    now: u64,
+}
+
+impl Model {
+    fn insert(&mut self, deadline: u64, token: u32) -> (u64, u64) {
+        let key = (deadline, self.next);
+        self.next += 1;
+        self.timers.insert(key, token);
+        key
+    }
+
+    fn expire(&mut self, now: u64) -> Vec<(u64, u32)> {
+        if now < self.now {
+            return Vec::new();
+        }
+        self.now = now;
+        let mut out = Vec::new();
+        while let Some(entry) = self.timers.first_entry()
+            && entry.key().0 <= now
+        {
+            let ((deadline, _), token) = entry.remove_entry();
+            out.push((deadline, token));
+        }
+        out
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Insert { ahead: i64 },
+    Cancel { which: usize },
+    Reschedule { which: usize, ahead: i64 },
+    Expire { ahead: i64 },
+}
+
+const DAY: i64 = 86_400_000;
+
+fn ahead() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        4 => -5_i64..70,
+        4 => 0_i64..10_000,
+        3 => 0_i64..3_000_000,
+        1 => 0_i64..60 * DAY,
+        1 => (0_u32..62).prop_map(|bit| 1_i64 << bit),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => ahead().prop_map(|ahead| Op::Insert { ahead }),
+        3 => any::<usize>().prop_map(|which| Op::Cancel { which }),
+        2 => (any::<usize>(), ahead()).prop_map(|(which, ahead)| Op::Reschedule { which, ahead }),
+        3 => ahead().prop_map(|ahead| Op::Expire { ahead }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn does_what_a_sorted_map_does(start in prop_oneof![Just(0), any::<u32>().prop_map(u64::from), Just(u64::MAX - 9)],
+                                   ops in prop::collection::vec(op(), 1..300)) {
+        let mut wheel = Wheel::new(start);
+        let mut model = Model { now: start, ..Model::default() };
+        let mut handles: Vec<(Handle, (u64, u64))> = Vec::new();
+        let mut out = Vec::new();
+        for (token, op) in (0_u32..).zip(ops) {
+            match op {
+                Op::Insert { ahead } => {
+                    let deadline = model.now.saturating_add_signed(ahead);
+                    handles.push((wheel.insert(deadline, token), model.insert(deadline, token)));
+                }
+                Op::Cancel { which } if !handles.is_empty() => {
+                    let (handle, key) = handles[which % handles.len()];
+                    prop_assert_eq!(wheel.cancel(handle), model.timers.remove(&key));
+                    prop_assert_eq!(wheel.cancel(handle), None);
+                }
+                Op::Reschedule { which, ahead } if !handles.is_empty() => {
+                    let which = which % handles.len();
+                    let (handle, key) = handles[which];
+                    let deadline = model.now.saturating_add_signed(ahead);
+                    let moved = model.timers.remove(&key);
+                    prop_assert_eq!(wheel.reschedule(handle, deadline), moved.is_some());
+                    if let Some(moved) = moved {
+                        handles[which].1 = model.insert(deadline, moved);
+                        prop_assert_eq!(wheel.deadline(handle), Some(deadline));
+                    }
+                }
+                Op::Expire { ahead } => {
+                    let now = model.now.saturating_add_signed(ahead);
+                    out.clear();
+                    wheel.expire(now, &mut out);
+                    prop_assert_eq!(&out, &model.expire(now));
+                }
+                _ => {}
+            }
+            prop_assert_eq!(wheel.len(), model.timers.len());
+            prop_assert_eq!(wheel.next_deadline(), model.timers.first_key_value().map(|(key, _)| key.0));
+            prop_assert!(wheel.filings() <= 2 * wheel.len() + DEAD_ALLOWED + 1);
+        }
+        let pending: Vec<(u64, u32)> = wheel.pending().into_iter().map(|(deadline, &token)| (deadline, token)).collect();
+        let expected: Vec<(u64, u32)> = model.timers.iter().map(|(key, &token)| (key.0, token)).collect();
+        prop_assert_eq!(pending, expected);
+        out.clear();
+        wheel.expire(u64::MAX, &mut out);
+        prop_assert_eq!(out, model.expire(u64::MAX));
+        prop_assert!(wheel.is_empty());
+        prop_assert_eq!(wheel.filings(), 0);
+    }
+}
+
+#[test]
+fn equal_deadlines_leave_in_order_of_insertion() {
+    let mut wheel = Wheel::new(0);
+    for token in 0..1_000 {
+        wheel.insert(60 * 86_400_000, token);
+    }
+    let mut out = Vec::new();
+    wheel.expire(u64::MAX, &mut out);
+    assert!(out.iter().map(|(_, token)| *token).eq(0..1_000));
+}
+
+#[test]
+fn a_long_jump_visits_only_occupied_slots() {
+    let mut wheel = Wheel::new(0);
+    let mut out = Vec::new();
+    let jump = 60 * 86_400_000;
+    for round in 1..=10_000_u64 {
+        wheel.insert(round * jump, round);
+        wheel.expire(round * jump - 1, &mut out);
+        assert!(out.is_empty());
+        wheel.expire(round * jump, &mut out);
+        assert_eq!(out.drain(..).collect::<Vec<_>>(), [(round * jump, round)]);
+    }
+}
+
+#[test]
+fn the_dead_are_bounded_however_many_are_cancelled() {
+    let mut wheel = Wheel::new(0);
+    for round in 0..100_000 {
+        let handle = wheel.insert(1_000_000_000 + round, ());
+        wheel.cancel(handle);
+        assert!(wheel.filings() <= DEAD_ALLOWED + 1);
+    }
+    assert_eq!(wheel.next_deadline(), None);
+}
+
+#[test]
+fn a_stale_handle_is_harmless() {
+    let mut wheel = Wheel::new(0);
+    let old = wheel.insert(5, 'a');
+    assert_eq!(wheel.cancel(old), Some('a'));
+    let new = wheel.insert(7, 'b');
+    assert_eq!(wheel.cancel(old), None);
+    assert!(!wheel.reschedule(old, 9));
+    assert_eq!(wheel.deadline(old), None);
+    assert_eq!(wheel.deadline(new), Some(7));
+}
+
+#[test]
+fn a_pushed_back_timer_is_not_filed_again_until_its_slot_fires() {
+    let mut wheel = Wheel::new(0);
+    let handle = wheel.insert(10, 'a');
+    for deadline in 11..1_000 {
+        assert!(wheel.reschedule(handle, deadline));
+    }
+    assert_eq!(wheel.filings(), 1);
+    let mut out = Vec::new();
+    wheel.expire(998, &mut out);
+    assert!(out.is_empty());
+    assert_eq!(wheel.next_deadline(), Some(999));
+    wheel.expire(999, &mut out);
+    assert_eq!(out, [(999, 'a')]);
+}
