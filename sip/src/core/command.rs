@@ -41,6 +41,18 @@ impl<M: Media> Core<M> {
         }
     }
 
+    /// Ends every leg, in order of their ids: the switch is about to stop. `now` is Unix time (ms).
+    pub fn release_all(&mut self, now: u64) {
+        let mut legs: Vec<LegId> = self.legs.keys().copied().collect();
+        legs.sort_unstable();
+        for leg in legs {
+            // One leg's end takes others with it.
+            if self.legs.get(&leg).is_some_and(|leg| leg.stage != Stage::Closing) {
+                self.command(now, Command::Release { leg, cause: None });
+            }
+        }
+    }
+
     fn reject(&mut self, id: LegId, status: u16) {
         if self.legs.get(&id).is_none_or(|leg| leg.stage != Stage::Routing) {
             self.io.count("command.out_of_place");

@@ -1,0 +1,224 @@
+//! The endpoint: the core with its socket, its player and its clock, on a thread of its own.
+//!
+//! The application hands in commands and fetches events; neither side ever waits for the other.
+
+mod events;
+mod run;
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::api::{Command, Event, LegId};
+use crate::core::CoreConfig;
+pub use crate::net::ListenError;
+use crate::rtp::PlayerConfig;
+use events::{CounterBoard, EventQueue};
+
+/// What an endpoint is told at its start.
+#[derive(Debug, Clone)]
+pub struct EndpointConfig {
+    /// Where SIP is received over UDP; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// The address that phones are told, for SIP and RTP; needed when listening on all interfaces.
+    pub advertise: Option<IpAddr>,
+    /// The digest realm.
+    pub realm: String,
+    /// Local ports for prompts; even ones are used.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// The text of User-Agent and Server.
+    pub user_agent: String,
+    /// Whether every message is reported by [`Event::Trace`].
+    pub trace: bool,
+    /// Most commands that wait; one more is [`CommandError::Overload`].
+    pub commands: usize,
+    /// Most events that wait. While so many do, traces and then datagrams are shed and counted, so that no
+    /// other event is lost.
+    pub events: usize,
+    /// Most received datagrams that wait; more are shed and counted.
+    pub datagrams: usize,
+    /// Receive buffer asked of the kernel (octets).
+    pub receive_buffer: usize,
+    /// Most streams of our own media at once.
+    pub streams: usize,
+    /// Most legs at once.
+    pub legs: usize,
+    /// How long phones have at the end to answer their BYE (ms).
+    pub close_ms: u64,
+    /// All random bits come from it; `None` takes the operating system's.
+    pub seed: Option<[u8; 32]>,
+}
+
+impl EndpointConfig {
+    /// The defaults for an endpoint at an address, in a realm.
+    pub fn new(listen: SocketAddr, realm: impl Into<String>) -> Self {
+        Self {
+            listen,
+            advertise: None,
+            realm: realm.into(),
+            rtp_ports: 16_384..=32_766,
+            user_agent: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
+            trace: false,
+            commands: 65_536,
+            events: 65_536,
+            datagrams: 16_384,
+            receive_buffer: 4 << 20,
+            streams: 2_000,
+            legs: 20_000,
+            close_ms: 1_000,
+            seed: None,
+        }
+    }
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Too many wait already; try again when events have come.
+    #[error("the endpoint's command queue is full")]
+    Overload,
+    /// The endpoint was closed.
+    #[error("the endpoint is closed")]
+    Closed,
+}
+
+/// A running endpoint. Dropping it closes it.
+#[derive(Debug)]
+pub struct Endpoint {
+    commands: mpsc::Sender<Command>,
+    closing: mpsc::Sender<()>,
+    events: Arc<EventQueue>,
+    counters: Arc<CounterBoard>,
+    next_leg: AtomicU64,
+    local: SocketAddr,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Endpoint {
+    /// Binds the socket and starts the thread. `wake` is called, from that thread, each time the events that wait
+    /// become some from none; it must not wait.
+    pub fn start(config: EndpointConfig, wake: impl Fn() + Send + 'static) -> Result<Self, ListenError> {
+        let listen = config.listen;
+        let io = |error| ListenError::Io(listen, error);
+        let advertised = advertised(&config)?;
+        if config.rtp_ports.clone().all(|port| port % 2 == 1) {
+            return Err(ListenError::NoRtpPorts(*config.rtp_ports.start(), *config.rtp_ports.end()));
+        }
+        let socket = crate::net::bind(listen, config.receive_buffer)?;
+        let local = socket.local_addr().map_err(io)?;
+        let seed = match config.seed {
+            Some(seed) => seed,
+            None => os_seed().map_err(io)?,
+        };
+
+        let mut core = CoreConfig::new(SocketAddr::new(advertised, local.port()), config.realm);
+        core.product = config.user_agent;
+        core.trace = config.trace;
+        core.max_legs = config.legs;
+        let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = seed;
+        let player_seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]).rotate_left(17);
+        let mut player = PlayerConfig::new(listen.ip(), config.rtp_ports, player_seed);
+        player.streams = config.streams;
+
+        let (commands, command_inbox) = mpsc::channel(config.commands.max(1));
+        let (closing, closed) = mpsc::channel(1);
+        let events = Arc::new(EventQueue::new(config.events, wake));
+        let counters = Arc::new(CounterBoard::default());
+        let parts = run::Parts {
+            socket,
+            local,
+            core,
+            seed,
+            player,
+            datagrams: config.datagrams,
+            close: Duration::from_millis(config.close_ms),
+            commands: command_inbox,
+            closed,
+            events: Arc::clone(&events),
+            counters: Arc::clone(&counters),
+        };
+        let thread = run::spawn(parts).map_err(io)?;
+        Ok(Self {
+            commands,
+            closing,
+            events,
+            counters,
+            next_leg: AtomicU64::new(2),
+            local,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Hands in a command; it is answered by an event.
+    pub fn command(&self, command: Command) -> Result<(), CommandError> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                self.counters.refused_command();
+                CommandError::Overload
+            }
+            mpsc::error::TrySendError::Closed(_) => CommandError::Closed,
+        })
+    }
+
+    /// All events that wait, oldest first.
+    pub fn drain(&self) -> Vec<Event> {
+        self.events.drain()
+    }
+
+    /// A name for a leg that the application is about to begin.
+    pub fn next_leg(&self) -> LegId {
+        LegId(self.next_leg.fetch_add(2, Ordering::Relaxed))
+    }
+
+    /// Where SIP is received.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What was counted, by name, a moment ago.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.counters.read()
+    }
+
+    /// Ends all calls (BYE, CANCEL), gives phones a moment to answer, and ends the thread. Further commands are
+    /// refused; events that wait can still be drained. A second call does nothing.
+    pub fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = self.closing.try_send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn advertised(config: &EndpointConfig) -> Result<IpAddr, ListenError> {
+    let listen = config.listen;
+    match config.advertise {
+        Some(address) if address.is_unspecified() || address.is_multicast() || address.is_ipv4() != listen.is_ipv4() => {
+            Err(ListenError::BadAdvertise(address, listen))
+        }
+        Some(address) => Ok(address),
+        None if listen.ip().is_unspecified() => Err(ListenError::NoAdvertise(listen)),
+        None => Ok(listen.ip()),
+    }
+}
+
+fn os_seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! What the endpoint's thread leaves for the application: events and counters.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::api::Event;
+
+/// Events that wait for the application.
+pub(super) struct EventQueue {
+    waiting: Mutex<Vec<Event>>,
+    capacity: usize,
+    wake: Box<dyn Fn() + Send + Sync>,
+    traces_shed: AtomicU64,
+}
+
+impl std::fmt::Debug for EventQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventQueue").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+impl EventQueue {
+    pub(super) fn new(capacity: usize, wake: impl Fn() + Send + 'static) -> Self {
+        // Called by one thread only; the lock is what makes that visible to the compiler.
+        let wake = Mutex::new(wake);
+        let wake = Box::new(move || wake.lock().unwrap_or_else(PoisonError::into_inner)());
+        Self { waiting: Mutex::default(), capacity: capacity.max(1), wake, traces_shed: AtomicU64::new(0) }
+    }
+
+    /// Adds events, and wakes the application if there were none. Traces may take half the queue; events that
+    /// the application needs are all kept, whatever their number: it is the caller that stops their source.
+    pub(super) fn push(&self, events: impl Iterator<Item = Event>) {
+        let wake = {
+            let mut waiting = self.lock();
+            let before = waiting.len();
+            for event in events {
+                if matches!(event, Event::Trace { .. }) && waiting.len() >= self.capacity / 2 {
+                    self.traces_shed.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    waiting.push(event);
+                }
+            }
+            before == 0 && !waiting.is_empty()
+        };
+        if wake {
+            (self.wake)();
+        }
+    }
+
+    pub(super) fn drain(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().len() >= self.capacity
+    }
+
+    pub(super) fn traces_shed(&self) -> u64 {
+        self.traces_shed.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The counters as the thread last wrote them.
+#[derive(Debug, Default)]
+pub(super) struct CounterBoard {
+    board: Mutex<BTreeMap<&'static str, u64>>,
+    commands_refused: AtomicU64,
+}
+
+impl CounterBoard {
+    pub(super) fn refused_command(&self) {
+        self.commands_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn write(&self, counters: impl Iterator<Item = (&'static str, u64)>) {
+        self.lock().extend(counters);
+    }
+
+    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
+        let mut board = self.lock().clone();
+        board.insert("command.overload", self.commands_refused.load(Ordering::Relaxed));
+        board.into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,188 @@
+//! The endpoint's thread: one loop that feeds the core and sends what it says.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use super::events::{CounterBoard, EventQueue};
+use crate::api::Command;
+use crate::core::{Core, CoreConfig};
+use crate::media::Outcome;
+use crate::net::Udp;
+use crate::rtp::{Player, PlayerConfig};
+
+/// Datagrams or commands that the core takes before the socket is emptied again.
+const TURN: usize = 64;
+/// Longest sleep: the clock is looked at again after it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What the thread is made of.
+pub(super) struct Parts {
+    pub(super) socket: std::net::UdpSocket,
+    pub(super) local: SocketAddr,
+    pub(super) core: CoreConfig,
+    pub(super) seed: [u8; 32],
+    pub(super) player: PlayerConfig,
+    pub(super) datagrams: usize,
+    pub(super) close: Duration,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) closed: mpsc::Receiver<()>,
+    pub(super) events: Arc<EventQueue>,
+    pub(super) counters: Arc<CounterBoard>,
+}
+
+/// Unix time that never goes back: read once, then counted on by the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    begun: Instant,
+    unix: Duration,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { begun: Instant::now(), unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from((self.unix + self.begun.elapsed()).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long until a Unix time (ms).
+    fn until(&self, deadline_ms: u64) -> Duration {
+        Duration::from_millis(deadline_ms).saturating_sub(self.unix + self.begun.elapsed())
+    }
+}
+
+/// Starts the thread; what can fail fails here.
+pub(super) fn spawn(parts: Parts) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let (outcomes, outcome_inbox) = mpsc::unbounded_channel();
+    let player = Player::start(parts.player.clone(), move |outcome| {
+        let _ = outcomes.send(outcome);
+    })?;
+    let udp = {
+        let _inside = runtime.enter();
+        Udp::new(parts.socket, parts.datagrams)?
+    };
+    let player_counters = player.counters();
+    let running = Loop {
+        core: Core::new(parts.core, player, parts.seed),
+        udp,
+        local: parts.local,
+        clock: Clock::start(),
+        commands: parts.commands,
+        closed: parts.closed,
+        outcomes: outcome_inbox,
+        events: parts.events,
+        counters: parts.counters,
+        player_counters: Box::new(player_counters),
+        events_full: 0,
+        close: parts.close,
+    };
+    std::thread::Builder::new().name("ccbs-sip".to_owned()).spawn(move || runtime.block_on(running.run()))
+}
+
+struct Loop {
+    core: Core<Player>,
+    udp: Udp,
+    local: SocketAddr,
+    clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    closed: mpsc::Receiver<()>,
+    /// At most one outcome for each play that was commanded.
+    outcomes: mpsc::UnboundedReceiver<Outcome>,
+    events: Arc<EventQueue>,
+    counters: Arc<CounterBoard>,
+    player_counters: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>,
+    /// Datagrams shed because the application does not fetch its events.
+    events_full: u64,
+    close: Duration,
+}
+
+impl Loop {
+    async fn run(mut self) {
+        while self.turn().await {}
+        self.commands.close();
+        self.core.release_all(self.clock.now_ms());
+        self.flush();
+        let end = self.clock.now_ms().saturating_add(u64::try_from(self.close.as_millis()).unwrap_or(u64::MAX));
+        while self.core.load().0 > 0 && self.clock.now_ms() < end {
+            let left = self.clock.until(end);
+            let _ = tokio::time::timeout(left, self.turn()).await;
+        }
+        self.flush();
+    }
+
+    /// Waits for something to do and does some of it; false when the endpoint is to close.
+    async fn turn(&mut self) -> bool {
+        let sleep = self.core.next_deadline().map_or(LONGEST_SLEEP, |at| self.clock.until(at)).min(LONGEST_SLEEP);
+        let mut open = true;
+        if !self.udp.has_next() {
+            let commands_open = !self.commands.is_closed();
+            tokio::select! {
+                biased;
+                () = self.udp.readable() => {}
+                Some(command) = self.commands.recv(), if commands_open => {
+                    self.core.command(self.clock.now_ms(), command);
+                }
+                Some(outcome) = self.outcomes.recv() => {
+                    self.core.played(self.clock.now_ms(), outcome.leg, outcome.token, outcome.played);
+                }
+                closed = self.closed.recv(), if commands_open => {
+                    // A handle that was dropped without a word closes too.
+                    let _ = closed;
+                    open = false;
+                }
+                () = wait(sleep) => {}
+            }
+        }
+        self.udp.receive();
+        for _ in 0..TURN {
+            let Some((from, bytes)) = self.udp.next() else { break };
+            if self.events.is_full() {
+                self.events_full += 1;
+            } else {
+                self.core.datagram(self.clock.now_ms(), from, self.local, bytes);
+            }
+        }
+        for _ in 0..TURN {
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.core.command(self.clock.now_ms(), command);
+        }
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            self.core.played(self.clock.now_ms(), outcome.leg, outcome.token, outcome.played);
+        }
+        self.core.expire(self.clock.now_ms());
+        self.flush();
+        open
+    }
+
+    fn flush(&mut self) {
+        while let Some(transmit) = self.core.poll_transmit() {
+            self.udp.send(transmit.to, &transmit.bytes);
+        }
+        let udp = self.udp.counters;
+        let own = [
+            ("udp.received", udp.received),
+            ("udp.sent", udp.sent),
+            ("udp.shed", udp.shed),
+            ("udp.receive_failed", udp.receive_failed),
+            ("udp.send_failed", udp.send_failed),
+            ("events.full", self.events_full),
+            ("events.traces_shed", self.events.traces_shed()),
+        ];
+        // Before the events: who has seen an event finds it counted.
+        self.counters.write(self.core.counters().iter().chain(own).chain((self.player_counters)()));
+        let core = &mut self.core;
+        self.events.push(std::iter::from_fn(|| core.poll_event()));
+    }
+}
+
+fn wait(duration: Duration) -> impl Future<Output = ()> {
+    tokio::time::sleep(duration)
+}
