@@ -1,7 +1,42 @@
-//! .
-use pyo3::prelude::*;
+//! The compiled part of ccbs as the Python module `ccbs._ccbs`: it carries and decides nothing.
 
+mod actions;
+mod driver;
+mod engine;
+mod error;
+mod events;
+mod process;
+mod profile;
+mod record;
+mod sip_events;
+mod views;
+mod wake;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The compiled part of ccbs: the engine, its driver, the SIP endpoint.
 #[pymodule]
-fn _ccbs(_m: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    error::register(module)?;
+    profile::register(module)?;
+    events::register(module)?;
+    actions::register(module)?;
+    views::register(module)?;
+    sip_events::register(module)?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<driver::Driver>()?;
+    module.add_function(wrap_pyfunction!(build_info, module)?)?;
+    // Everything without an underscore is public; a list of that says nothing more.
+    module.delattr("__all__")
+}
+
+/// Version, profile (debug or release) and compiler of the compiled part.
+#[pyfunction]
+fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let info = PyDict::new(py);
+    info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+    info.set_item("compiler", env!("CCBS_COMPILER"))?;
+    Ok(info)
 }

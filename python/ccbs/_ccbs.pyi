@@ -1,27 +1,37 @@
-"""The compiled part of ccbs: the engine, its driver, the SIP endpoint."""
+"""The compiled part of ccbs: the engine, its driver, the SIP endpoint.
+
+Everything is frozen and safe to share between threads. Numbers of lines are texts of 1–255 bytes. Ids
+(``order``, ``recall``, ``request``, ``leg``, ``token``) are from 0 to 2⁶⁴ − 1. Times are Unix milliseconds.
+A value of the wrong type raises :class:`TypeError`, a value outside its range :class:`InvalidValue`; both name
+the argument.
+"""
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, TypeAlias, final
 
 class CcbsError(Exception):
-    """Base of every error that the compiled part raises."""
+    """Base of every error that the compiled part raises.
+
+    Raised itself when a driver or endpoint has stopped by itself, or the machine gave it no thread or descriptor.
+    """
 
 class InvalidValue(CcbsError, ValueError):
     """A value outside its range; the message names the field, the value and the range."""
 
     field: str
+    """The argument or setting, e.g. ``attempts``."""
 
 class SnapshotError(CcbsError, ValueError):
-    """A snapshot that cannot be restored."""
+    """A snapshot that cannot be restored: damaged, or written by a version with another format."""
 
 class Overload(CcbsError):
-    """A bounded queue is full; what was offered was not taken."""
+    """A bounded queue is full; nothing of what was offered was taken."""
 
 class Closed(CcbsError):
     """The driver or endpoint was closed, or belongs to the process before a fork."""
 
 class ListenError(CcbsError, OSError):
-    """The endpoint could not listen: the port is in use or not permitted."""
+    """The endpoint could not listen: the port is in use or not permitted. ``errno`` is set where known."""
 
 class InvalidPrompt(CcbsError, ValueError):
     """A WAV file that cannot be played."""
@@ -30,7 +40,18 @@ class InvalidPrompt(CcbsError, ValueError):
 
 @final
 class Profile:
-    """The service of one subscriber as orderer; frozen."""
+    """The service of one subscriber as orderer; frozen. Made by :meth:`autodial`."""
+
+    cb_timer_internal_s: Final[int]
+    cb_timer_external_s: Final[int]
+    attempts: Final[int]
+    offer_window_s: Final[int]
+    caller_ring_s: Final[int]
+    callee_ring_s: Final[int]
+    caller_free_guard_s: Final[int]
+    service_duration_s: Final[int]
+    orders_per_caller: Final[int]
+    waiting_per_callee: Final[int]
 
     @staticmethod
     def autodial(
@@ -42,14 +63,35 @@ class Profile:
         caller_ring_s: int = 20,
         callee_ring_s: int = 30,
         caller_free_guard_s: int = 2,
-        service_duration_s: int = 2700,
+        service_duration_s: int = 2_700,
         orders_per_caller: int = 5,
         waiting_per_callee: int = 5,
-    ) -> Profile: ...
+    ) -> Profile:
+        """Return the reference profile: driven by the CB timer, whether or not the callee is free.
+
+        :param cb_timer_internal_s: CB timer for an internal callee, 1–3,600 s.
+        :param cb_timer_external_s: CB timer for an external callee, 1–3,600 s.
+        :param attempts: how many recalls an order may make, 1–20.
+        :param offer_window_s: how long after the failed call an order may be placed, 5–300 s.
+        :param caller_ring_s: how long the caller's phone rings at the recall, 5–180 s.
+        :param callee_ring_s: how long the callee's phone rings at the recall, 5–180 s.
+        :param caller_free_guard_s: how long the caller must be free before a suspended order goes on, 0–60 s.
+        :param service_duration_s: life of an order, 60–86,400 s.
+        :param orders_per_caller: orders of one caller at a time, 1–30.
+        :param waiting_per_callee: orders waiting for one callee, 1–30.
+        :raises InvalidValue: outside the range.
+
+        Source: service.md, "Set-up" 3; standards.md, "Settings".
+        """
 
 @final
 class Limits:
-    """Limits of the whole engine; frozen."""
+    """Limits of the whole engine; frozen. Source: standards.md, "Settings"."""
+
+    orders_total: Final[int]
+    recalls_at_once: Final[int]
+    recalls_per_second: Final[int]
+    offers_per_caller: Final[int]
 
     def __new__(
         cls,
@@ -58,287 +100,708 @@ class Limits:
         recalls_at_once: int = 500,
         recalls_per_second: int = 100,
         offers_per_caller: int = 8,
-    ) -> Limits: ...
+    ) -> Limits:
+        """Check the limits.
 
-# --- events: frozen, positional or keyword, re-exported by ccbs.events -----------------------------
-# `line`, `caller`, `callee` are numbers.
+        :param orders_total: orders held at a time, 1–10,000,000; more are denied ``overload``.
+        :param recalls_at_once: recalls in progress at a time, 1–100,000; more wait.
+        :param recalls_per_second: recalls begun per second, 1–10,000; more wait.
+        :param offers_per_caller: failed calls of one caller that may be ordered, 1–100; the oldest makes room.
+        :raises InvalidValue: outside the range.
+        """
+
+# --- events, re-exported by ccbs.events -------------------------------------------------------------
 
 @final
 class Line:
+    """A line is configured, or its kind changed.
+
+    :param line: its number.
+    :param external: whether it is behind a trunk; decides the CB timer of orders for it (service.md, "Set-up" 3).
+    """
+
+    __match_args__ = ("line", "external")
+    line: Final[str]
+    external: Final[bool]
     def __new__(cls, line: str, external: bool = False) -> Line: ...
 
 @final
 class LineRemoved:
+    """A line left the configuration: its orders end ``caller-gone`` or ``callee-gone``."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
     def __new__(cls, line: str) -> LineRemoved: ...
 
 @final
 class Service:
+    """The service of a line as orderer.
+
+    :param profile: its numbers, for orders accepted from now on; ``None`` switches the service off, which ends the
+        orders it placed with ``service-off``.
+    """
+
+    __match_args__ = ("line", "profile")
+    line: Final[str]
+    profile: Final[Profile | None]
     def __new__(cls, line: str, profile: Profile | None) -> Service: ...
 
 @final
 class LineBusy:
+    """The line has a call of any kind, a recall's own leg included."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
     def __new__(cls, line: str) -> LineBusy: ...
 
 @final
 class LineFree:
+    """The line has no call."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
     def __new__(cls, line: str) -> LineFree: ...
 
 @final
 class LineUnknown:
+    """Nobody can say whether the line has a call."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
     def __new__(cls, line: str) -> LineUnknown: ...
 
 @final
 class CallFailed:
-    # cause: "busy" | "no-reply" | "not-logged-in"
+    """A call that is no recall failed: the caller may order the callee within the offer window.
+
+    :param cause: ``busy``, ``no-reply`` or ``not-logged-in``; profile autodial offers on ``busy``.
+    """
+
+    __match_args__ = ("caller", "callee", "cause")
+    caller: Final[str]
+    callee: Final[str]
+    cause: Final[str]
     def __new__(cls, caller: str, callee: str, cause: str = "busy") -> CallFailed: ...
 
 @final
 class CallAnswered:
+    """A call that is no recall was answered: orders between the two, either way, are fulfilled."""
+
+    __match_args__ = ("caller", "callee")
+    caller: Final[str]
+    callee: Final[str]
     def __new__(cls, caller: str, callee: str) -> CallAnswered: ...
 
 @final
 class Order:
+    """``*37*CALLEE#``, or ``*37#`` without a callee: the last number that failed. Answered by a :class:`Reply`.
+
+    :param request: a number of your choice that comes back in the reply.
+    :param caller: the authenticated subscriber who orders.
+    """
+
+    __match_args__ = ("request", "caller", "callee")
+    request: Final[int]
+    caller: Final[str]
+    callee: Final[str | None]
     def __new__(cls, request: int, caller: str, callee: str | None = None) -> Order: ...
 
 @final
 class Cancel:
+    """``#37*CALLEE#``, or ``#37#`` without a callee: all orders of the caller. Answered by a :class:`Reply`."""
+
+    __match_args__ = ("request", "caller", "callee")
+    request: Final[int]
+    caller: Final[str]
+    callee: Final[str | None]
     def __new__(cls, request: int, caller: str, callee: str | None = None) -> Cancel: ...
 
 @final
 class Query:
+    """``*#37#``: what has the caller ordered? Answered by a :class:`Reply`."""
+
+    __match_args__ = ("request", "caller")
+    request: Final[int]
+    caller: Final[str]
     def __new__(cls, request: int, caller: str) -> Query: ...
 
 @final
 class OperatorCancel:
+    """The operator ends one order (``cancelled-by-operator``). Answered by a :class:`Reply`."""
+
+    __match_args__ = ("request", "order")
+    request: Final[int]
+    order: Final[int]
     def __new__(cls, request: int, order: int) -> OperatorCancel: ...
 
 @final
 class RingResult:
-    # outcome: "answered" or a value of ccbs.RingOutcome
+    """Answer to :class:`Ring`.
+
+    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable`` or ``failed``.
+    """
+
+    __match_args__ = ("recall", "outcome")
+    recall: Final[int]
+    outcome: Final[str]
     def __new__(cls, recall: int, outcome: str) -> RingResult: ...
 
 @final
 class PlayResult:
-    # outcome: "played" | "caller-gone" | "failed"
+    """Answer to :class:`Play`.
+
+    :param outcome: ``played``, ``caller-gone`` or ``failed``.
+    """
+
+    __match_args__ = ("recall", "outcome")
+    recall: Final[int]
+    outcome: Final[str]
     def __new__(cls, recall: int, outcome: str) -> PlayResult: ...
 
 @final
 class ConnectResult:
-    # outcome: a value of ccbs.ConnectOutcome
+    """Answer to :class:`Connect`.
+
+    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable``, ``caller-gone`` or ``failed``.
+    """
+
+    __match_args__ = ("recall", "outcome")
+    recall: Final[int]
+    outcome: Final[str]
     def __new__(cls, recall: int, outcome: str) -> ConnectResult: ...
 
 @final
 class Released:
+    """Answer to :class:`Release`: both legs of the recall are gone."""
+
+    __match_args__ = ("recall",)
+    recall: Final[int]
     def __new__(cls, recall: int) -> Released: ...
 
 @final
 class Restarted:
+    """The process that carried the recalls has started anew: recalls in progress are void and their
+    attempts not used, and every line's state is unknown."""
+
+    __match_args__ = ()
     def __new__(cls) -> Restarted: ...
 
-Event = (
-    Line | LineRemoved | Service | LineBusy | LineFree | LineUnknown | CallFailed | CallAnswered
-    | Order | Cancel | Query | OperatorCancel | RingResult | PlayResult | ConnectResult | Released | Restarted
+Event: TypeAlias = (
+    Line | LineRemoved | Service | LineBusy | LineFree | LineUnknown | CallFailed | CallAnswered | Order
+    | Cancel | Query | OperatorCancel | RingResult | PlayResult | ConnectResult | Released | Restarted
 )
 
-# --- replies and actions: frozen, with __match_args__, re-exported by ccbs.actions ------------------
+# --- replies and actions, re-exported by ccbs.actions ------------------------------------------------
 
 @final
 class Accepted:
-    order: int
-    callee: str
-    place: int
+    """The order was accepted.
+
+    :param place: in the callee's queue, from 1.
+    """
+
+    __match_args__ = ("order", "callee", "place")
+    order: Final[int]
+    callee: Final[str]
+    place: Final[int]
+    def __new__(cls, order: int, callee: str, place: int) -> Accepted: ...
 
 @final
 class Confirmed:
-    order: int
-    callee: str
-    place: int
+    """The same order stands already; nothing about it changed.
+
+    :param place: in the callee's queue, from 1.
+    """
+
+    __match_args__ = ("order", "callee", "place")
+    order: Final[int]
+    callee: Final[str]
+    place: Final[int]
+    def __new__(cls, order: int, callee: str, place: int) -> Confirmed: ...
 
 @final
 class Denied:
-    denial: str  # "not-allowed" | "no-offer" | "own-number" | "caller-limit" | "callee-limit" | "overload"
-    short_term: bool
+    """The order was refused; no order was made.
+
+    :param denial: ``not-allowed``, ``no-offer``, ``own-number``, ``caller-limit``, ``callee-limit`` or ``overload``.
+    :param short_term: whether trying again later may succeed (standards.md, "Rules").
+    """
+
+    __match_args__ = ("denial", "short_term")
+    denial: Final[str]
+    short_term: Final[bool]
+    def __new__(cls, denial: str, short_term: bool) -> Denied: ...
 
 @final
 class Cancelled:
-    orders: tuple[int, ...]
+    """These orders were cancelled.
+
+    :param orders: oldest first, never empty.
+    """
+
+    __match_args__ = ("orders",)
+    orders: Final[tuple[int, ...]]
+    def __new__(cls, orders: Sequence[int]) -> Cancelled: ...
 
 @final
-class NothingOrdered: ...
+class NothingOrdered:
+    """There was nothing to cancel, or nothing is ordered."""
+
+    __match_args__ = ()
+    def __new__(cls) -> NothingOrdered: ...
 
 @final
 class Ordered:
-    callees: tuple[str, ...]
+    """The caller's orders.
 
-AnyReply = Accepted | Confirmed | Denied | Cancelled | NothingOrdered | Ordered
+    :param callees: oldest first, never empty.
+    """
+
+    __match_args__ = ("callees",)
+    callees: Final[tuple[str, ...]]
+    def __new__(cls, callees: Sequence[str]) -> Ordered: ...
+
+AnyReply: TypeAlias = (
+    Accepted | Confirmed | Denied | Cancelled | NothingOrdered | Ordered
+)
 
 @final
 class Reply:
-    request: int
-    reply: AnyReply
+    """Answer a request.
+
+    :param request: the number that came with the request.
+    """
+
+    __match_args__ = ("request", "reply")
+    request: Final[int]
+    reply: Final[AnyReply]
+    def __new__(cls, request: int, reply: AnyReply) -> Reply: ...
 
 @final
 class Ring:
-    recall: int
-    order: int
-    caller: str
-    callee: str
-    timeout_ms: int
+    """Call the caller's phone, showing the callee's number. Answered by :class:`RingResult`.
+
+    :param timeout_ms: how long to ring.
+    """
+
+    __match_args__ = ("recall", "order", "caller", "callee", "timeout_ms")
+    recall: Final[int]
+    order: Final[int]
+    caller: Final[str]
+    callee: Final[str]
+    timeout_ms: Final[int]
+    def __new__(cls, recall: int, order: int, caller: str, callee: str, timeout_ms: int) -> Ring: ...
 
 @final
 class Play:
-    recall: int
-    order: int
-    prompts: tuple[str, ...]  # "activated" | "callee-busy-again" | "callee-no-answer" | "attempts-used-up"
+    """Play prompts, one after the other, to the caller. Answered by :class:`PlayResult`.
+
+    :param prompts: of ``activated``, ``callee-busy-again``, ``callee-no-answer``, ``attempts-used-up``.
+    """
+
+    __match_args__ = ("recall", "order", "prompts")
+    recall: Final[int]
+    order: Final[int]
+    prompts: Final[tuple[str, ...]]
+    def __new__(cls, recall: int, order: int, prompts: Sequence[str]) -> Play: ...
 
 @final
 class Connect:
-    recall: int
-    order: int
-    caller: str
-    callee: str
-    timeout_ms: int
+    """Call the callee, showing the caller's number, and join the two. Answered by :class:`ConnectResult`.
+
+    :param timeout_ms: how long to ring.
+    """
+
+    __match_args__ = ("recall", "order", "caller", "callee", "timeout_ms")
+    recall: Final[int]
+    order: Final[int]
+    caller: Final[str]
+    callee: Final[str]
+    timeout_ms: Final[int]
+    def __new__(cls, recall: int, order: int, caller: str, callee: str, timeout_ms: int) -> Connect: ...
 
 @final
 class Release:
-    recall: int
-    order: int
-    reason: str  # "attempt-failed" | "order-ended" | "overdue"
+    """End whatever the recall has: a call that rings, a prompt, a leg. Answered by :class:`Released`.
+
+    :param reason: ``attempt-failed``, ``order-ended`` or ``overdue``.
+    """
+
+    __match_args__ = ("recall", "order", "reason")
+    recall: Final[int]
+    order: Final[int]
+    reason: Final[str]
+    def __new__(cls, recall: int, order: int, reason: str) -> Release: ...
 
 @final
 class Step:
-    order: int
-    caller: str
-    callee: str
-    # "accepted" | "suspended" | "resumed" | "attempt-began" | "caller-answered" | "callee-called"
-    # | "attempt-failed" | "ended"
-    kind: str
-    place: int | None
-    due: int | None  # Unix ms
-    expires: int | None  # Unix ms
-    attempt: int | None
-    attempts: int | None
-    failure: str | None  # "caller-no-answer", "callee-busy", …
-    reason: str | None  # "completed", "attempts-exhausted", … (standards.md, "Rules")
+    """A step in the life of an order, for logs and pages. Needs no answer.
 
-Action = Reply | Ring | Play | Connect | Release | Step
+    :param kind: ``accepted`` (with place, due, expires), ``suspended``, ``resumed``, ``attempt-began`` (attempt, attempts),
+        ``caller-answered``, ``callee-called``, ``attempt-failed`` (attempt, attempts, failure, due) or ``ended`` (reason).
+    :param place: in the callee's queue, from 1.
+    :param due: when the CB timer expires next (Unix ms); ``None`` when the order ends.
+    :param expires: when the order's life is over (Unix ms).
+    :param attempt: which, from 1, out of ``attempts``.
+    :param failure: ``caller-no-answer``, ``caller-busy``, ``caller-declined``, ``caller-unreachable``, ``caller-gone``,
+        ``callee-busy``, ``callee-no-answer``, ``callee-declined``, ``callee-unreachable`` or ``switch-failed``.
+    :param reason: one of standards.md, "Rules": ``completed``, ``attempts-exhausted``, ``expired``, …
+    """
+
+    __match_args__ = ("order", "caller", "callee", "kind", "place", "due", "expires", "attempt", "attempts", "failure", "reason")
+    order: Final[int]
+    caller: Final[str]
+    callee: Final[str]
+    kind: Final[str]
+    place: Final[int | None]
+    due: Final[int | None]
+    expires: Final[int | None]
+    attempt: Final[int | None]
+    attempts: Final[int | None]
+    failure: Final[str | None]
+    reason: Final[str | None]
+    def __new__(
+        cls,
+        order: int,
+        caller: str,
+        callee: str,
+        kind: str,
+        place: int | None = None,
+        due: int | None = None,
+        expires: int | None = None,
+        attempt: int | None = None,
+        attempts: int | None = None,
+        failure: str | None = None,
+        reason: str | None = None,
+    ) -> Step: ...
+
+Action: TypeAlias = (
+    Reply | Ring | Play | Connect | Release | Step
+)
+
+# --- what is -----------------------------------------------------------------------------------------
 
 @final
 class OrderView:
-    order: int
-    caller: str
-    callee: str
-    state: str
-    place: int
-    attempt: int
-    attempts: int
-    due: int | None  # Unix ms
-    expires: int  # Unix ms
+    """One order as it stands.
+
+    :param state: the word of its state in the transition table.
+    :param place: in the callee's queue, from 1.
+    :param attempt: how many attempts it has begun, out of ``attempts``.
+    :param due: when the CB timer expires (Unix ms), while it runs.
+    :param expires: when its life is over (Unix ms).
+    """
+
+    __match_args__ = ("order", "caller", "callee", "state", "place", "attempt", "attempts", "due", "expires")
+    order: Final[int]
+    caller: Final[str]
+    callee: Final[str]
+    state: Final[str]
+    place: Final[int]
+    attempt: Final[int]
+    attempts: Final[int]
+    due: Final[int | None]
+    expires: Final[int]
+    def __new__(
+        cls,
+        order: int,
+        caller: str,
+        callee: str,
+        state: str,
+        place: int,
+        attempt: int,
+        attempts: int,
+        due: int | None,
+        expires: int,
+    ) -> OrderView: ...
 
 @final
 class LineView:
-    line: str
-    external: bool
-    state: str  # "free" | "busy" | "unknown"
-    in_recall: bool
-    orders: int
-    waiting: int
+    """One line as the engine knows it.
+
+    :param state: ``free``, ``busy`` or ``unknown``.
+    :param in_recall: whether a recall holds it, in either role.
+    :param orders: how many orders it has placed.
+    :param waiting: how many orders wait for it.
+    """
+
+    __match_args__ = ("line", "external", "state", "in_recall", "orders", "waiting")
+    line: Final[str]
+    external: Final[bool]
+    state: Final[str]
+    in_recall: Final[bool]
+    orders: Final[int]
+    waiting: Final[int]
+    def __new__(
+        cls,
+        line: str,
+        external: bool,
+        state: str,
+        in_recall: bool,
+        orders: int,
+        waiting: int,
+    ) -> LineView: ...
 
 @final
 class Engine:
-    """Layer 0: the state machine itself, synchronous. Time is Unix milliseconds and only what you pass."""
+    """Layer 0: the state machine itself, synchronous. Time is Unix milliseconds and only what you pass.
 
-    def __new__(cls, limits: Limits | None = None) -> Engine: ...
-    def apply(self, events: Sequence[Event], now: int) -> list[Action]: ...
-    def next_deadline(self) -> int | None: ...
-    def snapshot(self) -> bytes: ...
+    Deterministic: the same calls give the same actions. Needs no event loop, no thread and no clock.
+    """
+
+    def __new__(cls, limits: Limits | None = None) -> Engine:
+        """Make an engine that knows no line and holds no order.
+
+        :param limits: limits of the whole engine; the defaults of :class:`Limits` when not given.
+        """
+
+    def apply(self, events: Sequence[Event], now: int) -> list[Action]:
+        """Fire the timers due at ``now``, apply the events in their order, and return what to do.
+
+        :param events: any number, also none: to fire timers only.
+        :param now: Unix time in milliseconds; a time before that of an earlier call counts as the earlier one
+            (counter ``time_went_back``).
+        :returns: what to do, in this order.
+        :raises TypeError: ``events`` is no sequence of events; nothing was applied.
+        """
+
+    def next_deadline(self) -> int | None:
+        """Return when the next timer is due (Unix ms): call :meth:`apply` then, or earlier with events.
+
+        :returns: the time, or ``None`` when no timer is set.
+        """
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, for :meth:`restore`."""
+
     @staticmethod
-    def restore(snapshot: bytes) -> Engine: ...
-    def orders(self) -> list[OrderView]: ...
-    def lines(self) -> list[LineView]: ...
-    def counters(self) -> dict[str, int]: ...
+    def restore(snapshot: bytes) -> Engine:
+        """Return an engine that goes on where the snapshot was taken.
+
+        :param snapshot: what :meth:`snapshot` returned, here or in another process.
+        :raises SnapshotError: damaged, or of another format.
+        """
+
+    def orders(self) -> list[OrderView]:
+        """Return the orders that stand, oldest first."""
+
+    def lines(self) -> list[LineView]:
+        """Return the lines that are configured or referred to."""
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted since the engine was made, by name."""
 
 @final
 class Driver:
-    """The engine with a clock and a commit point, on a thread of its own."""
+    """The engine with a clock and a commit point, on a thread of its own.
 
-    def __new__(cls, limits: Limits | None = None, *, queue_limit: int = 65_536) -> Driver: ...
-    def fileno(self) -> int: ...  # eventfd, readable when drain() has something
-    def submit(self, events: Sequence[Event]) -> None: ...
-    def drain(self) -> list[Action]: ...
-    def orders(self) -> list[OrderView]: ...
-    def lines(self) -> list[LineView]: ...
-    def counters(self) -> dict[str, int]: ...
-    def close(self) -> None: ...
+    Events are stamped with the time, committed to the store (in memory), and only then applied; actions wait to
+    be drained. The thread never needs the interpreter. Not closed, it is closed when it is collected and at the
+    interpreter's exit. After a fork the child must make its own: every method raises :class:`Closed` there.
+    """
+
+    def __new__(cls, limits: Limits | None = None, *, queue_limit: int = 65_536) -> Driver:
+        """Start the thread.
+
+        :param limits: limits of the whole engine.
+        :param queue_limit: events that may wait to be applied, and actions that may wait to be drained; when so
+            many wait, no more events are applied until :meth:`drain` is called. At least 1.
+        :raises InvalidValue: ``queue_limit`` is below 1.
+        :raises CcbsError: the machine gave no thread or no descriptor.
+        """
+
+    def fileno(self) -> int:
+        """Return an eventfd that is readable when :meth:`drain` has something, for ``loop.add_reader``.
+
+        It belongs to the driver and is open until the driver is collected, also after :meth:`close`.
+        """
+
+    def submit(self, events: Sequence[Event]) -> None:
+        """Offer a batch of events, which is taken whole or not at all, and return at once.
+
+        :param events: in the order in which they happened.
+        :raises Overload: they do not fit into the queue; drain, then submit again.
+        :raises Closed: the driver was closed.
+        :raises CcbsError: the driver has stopped because its store failed.
+        :raises TypeError: ``events`` is no sequence of events.
+        """
+
+    def drain(self) -> list[Action]:
+        """Take all actions that are out, oldest first, and make the eventfd unreadable.
+
+        :returns: the actions; empty when there are none at the moment.
+        :raises Closed: the driver was closed and everything was drained.
+        :raises CcbsError: the driver has stopped because its store failed, and everything was drained.
+        """
+
+    def orders(self) -> list[OrderView]:
+        """Return the orders that stand, oldest first; also after :meth:`close`."""
+
+    def lines(self) -> list[LineView]:
+        """Return the lines that are configured or referred to; also after :meth:`close`."""
+
+    def counters(self) -> dict[str, int]:
+        """Return the counts of the engine and of the driver (``driver_…``), by name; also after :meth:`close`."""
+
+    def close(self) -> None:
+        """Apply what was submitted, end the thread, and take no more events.
+
+        What is then out can still be drained. A second call does nothing.
+        """
 
 # --- SIP: see sip/src/api.rs for what each command and event means ----------------------------------
-# cause: ("status", 486) | ("refused", 486) | ("remote", None) | ("local", None) | ("peer", None) | ("timeout", None)
 
-Cause = tuple[str, int | None]
+Cause: TypeAlias = tuple[str, int | None]
+"""Why a leg ended or failed: ``("status", 486)`` the far side's final status, ``("refused", 486)`` our own,
+``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was joined to ended,
+``("timeout", None)`` the far side fell silent."""
 
 @final
 class Incoming:
-    leg: int
-    from_trunk: str | None  # the trunk's name; None: from the subscriber `number`
-    number: str
-    display: str | None
-    dialled: str
-    call_id: str
+    """A phone or trunk begins a call; to be answered by ``reject``, ``dial`` or ``answer``.
+
+    :param from_trunk: the trunk's name; ``None`` when the subscriber ``number`` calls, authenticated.
+    :param number: the calling number: the subscriber's own, or what the trunk says.
+    :param display: the calling name, if any.
+    :param dialled: user part of the Request-URI, unescaped (``%23`` is ``#``).
+    """
+
+    __match_args__ = ("leg", "from_trunk", "number", "display", "dialled", "call_id")
+    leg: Final[int]
+    from_trunk: Final[str | None]
+    number: Final[str]
+    display: Final[str | None]
+    dialled: Final[str]
+    call_id: Final[str]
+    def __new__(
+        cls,
+        leg: int,
+        from_trunk: str | None,
+        number: str,
+        display: str | None,
+        dialled: str,
+        call_id: str,
+    ) -> Incoming: ...
 
 @final
 class Ringing:
-    leg: int
+    """The far side of a ``ring`` (or of the callee of a ``dial`` or ``connect``) rings."""
+
+    __match_args__ = ("leg",)
+    leg: Final[int]
+    def __new__(cls, leg: int) -> Ringing: ...
 
 @final
 class Answered:
-    leg: int
+    """A ``ring`` was answered by the phone, or an ``answer`` was acknowledged."""
+
+    __match_args__ = ("leg",)
+    leg: Final[int]
+    def __new__(cls, leg: int) -> Answered: ...
 
 @final
 class Bridged:
-    leg: int
-    peer: int
+    """A ``dial`` or ``connect`` succeeded: the two talk.
+
+    :param peer: the callee's leg.
+    """
+
+    __match_args__ = ("leg", "peer")
+    leg: Final[int]
+    peer: Final[int]
+    def __new__(cls, leg: int, peer: int) -> Bridged: ...
 
 @final
 class ConnectFailed:
-    leg: int
-    cause: Cause
+    """A ``connect`` failed; the leg is up, with our media."""
+
+    __match_args__ = ("leg", "cause")
+    leg: Final[int]
+    cause: Final[Cause]
+    def __new__(cls, leg: int, cause: Cause) -> ConnectFailed: ...
 
 @final
 class Played:
-    leg: int
-    token: int
-    outcome: str  # "finished" | "stopped" | "failed"
+    """A ``play`` ended.
+
+    :param token: what ``play`` returned.
+    :param outcome: ``finished``, ``stopped`` or ``failed``.
+    """
+
+    __match_args__ = ("leg", "token", "outcome")
+    leg: Final[int]
+    token: Final[int]
+    outcome: Final[str]
+    def __new__(cls, leg: int, token: int, outcome: str) -> Played: ...
 
 @final
 class Ended:
-    leg: int
-    cause: Cause
+    """A leg is gone; exactly one for each leg."""
+
+    __match_args__ = ("leg", "cause")
+    leg: Final[int]
+    cause: Final[Cause]
+    def __new__(cls, leg: int, cause: Cause) -> Ended: ...
 
 @final
 class LineLegs:
-    number: str
-    legs: int
+    """A subscriber's number of calls became more or less; ringing ones count too."""
+
+    __match_args__ = ("number", "legs")
+    number: Final[str]
+    legs: Final[int]
+    def __new__(cls, number: str, legs: int) -> LineLegs: ...
 
 @final
 class Registration:
-    number: str
-    contacts: int
+    """A subscriber's phones changed.
+
+    :param contacts: how many are registered now.
+    """
+
+    __match_args__ = ("number", "contacts")
+    number: Final[str]
+    contacts: Final[int]
+    def __new__(cls, number: str, contacts: int) -> Registration: ...
 
 @final
 class Trace:
-    at_us: int
-    sent: bool
-    local: tuple[str, int]
-    remote: tuple[str, int]
-    message: bytes
+    """A SIP message as it went over the wire; only with ``trace=True``.
 
-SipEvent = (
-    Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration | Trace
+    :param at_us: Unix time in microseconds.
+    :param sent: whether we sent it.
+    :param local: our address and port.
+    :param remote: the far address and port.
+    """
+
+    __match_args__ = ("at_us", "sent", "local", "remote", "message")
+    at_us: Final[int]
+    sent: Final[bool]
+    local: Final[tuple[str, int]]
+    remote: Final[tuple[str, int]]
+    message: Final[bytes]
+    def __new__(
+        cls,
+        at_us: int,
+        sent: bool,
+        local: tuple[str, int],
+        remote: tuple[str, int],
+        message: bytes,
+    ) -> Trace: ...
+
+SipEvent: TypeAlias = (
+    Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration
+    | Trace
 )
 
 @final
 class SipEndpoint:
-    """A SIP switch on a thread of its own; commands return at once, events come by drain()."""
+    """A SIP switch on a thread of its own; commands return at once, events come by :meth:`drain`.
+
+    Every command may raise :class:`Closed` (closed, or of the process before a fork) and :class:`Overload` (the
+    queue of commands is full). A command for a leg that is gone is no error: its ``Ended`` has said so. Not closed,
+    it is closed when it is collected and at the interpreter's exit.
+    """
 
     def __new__(
         cls,
@@ -350,15 +813,48 @@ class SipEndpoint:
         user_agent: str = "ccbs",
         trace: bool = False,
         queue_limit: int = 65_536,
-    ) -> SipEndpoint: ...
+    ) -> SipEndpoint:
+        """Listen on UDP and start.
+
+        :param listen: IP address and port; port 0 takes a free one, see :attr:`local_address`.
+        :param realm: of the digest (RFC 7616 §3.3); HA1s are made with it.
+        :param advertise: IP address to write into Via, Contact and SDP, where ``listen`` is not what others see.
+        :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
+        :param user_agent: value of the header fields User-Agent and Server.
+        :param trace: whether every SIP message comes as a :class:`Trace` as well.
+        :param queue_limit: events that may wait to be drained, at least 1.
+        :raises ListenError: the port is in use, or not permitted, or the address is not this machine's.
+        :raises InvalidValue: an argument outside its range, or no IP address.
+        """
+
     @property
-    def local_address(self) -> tuple[str, int]: ...
-    def fileno(self) -> int: ...
-    def drain(self) -> list[SipEvent]: ...
+    def local_address(self) -> tuple[str, int]:
+        """IP address and port that it listens on."""
+
+    def fileno(self) -> int:
+        """Return an eventfd that is readable when :meth:`drain` has something, for ``loop.add_reader``.
+
+        It belongs to the endpoint and is open until the endpoint is collected, also after :meth:`close`.
+        """
+
+    def drain(self) -> list[SipEvent]:
+        """Take all events that wait, oldest first, and make the eventfd unreadable."""
+
     def set_subscriber(
         self, number: str, *, ha1_md5: str | None, ha1_sha256: str | None, capacity: int
-    ) -> None: ...
-    def remove_subscriber(self, number: str) -> None: ...
+    ) -> None:
+        """Add or change a subscriber; its registrations stay.
+
+        :param number: also the digest's user name and the user part of the address of record.
+        :param ha1_md5: hex of MD5(number:realm:password), if this algorithm may be used (RFC 7616 §3.4.2).
+        :param ha1_sha256: the same with SHA-256.
+        :param capacity: calls at once, 1–65,535; 1 is call waiting off.
+        :raises InvalidValue: a digest that is not hex of the right length, or neither given; a capacity of 0.
+        """
+
+    def remove_subscriber(self, number: str) -> None:
+        """Remove a subscriber: its registrations go and its calls end."""
+
     def set_trunk(
         self,
         name: str,
@@ -367,29 +863,122 @@ class SipEndpoint:
         username: str | None = None,
         password: str | None = None,
         trusted: bool = False,
-    ) -> None: ...
-    def remove_trunk(self, name: str) -> None: ...
-    def load_prompt(self, name: str, wav: bytes) -> float: ...  # its length in seconds
-    def reject(self, leg: int, status: int) -> None: ...
+    ) -> None:
+        """Add or change a trunk.
+
+        :param address: IP address and port; requests from this IP address, any port, are from this trunk.
+        :param username: for its digest challenges, together with ``password``.
+        :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+        :raises InvalidValue: no IP address, or only one of ``username`` and ``password``.
+        """
+
+    def remove_trunk(self, name: str) -> None:
+        """Remove a trunk; its calls go on."""
+
+    def load_prompt(self, name: str, wav: bytes) -> float:
+        """Make a prompt playable; a prompt of this name is replaced.
+
+        :param name: for :meth:`play`.
+        :param wav: a WAV file of any rate, converted to mono and 8 kHz.
+        :returns: its length in seconds.
+        :raises InvalidPrompt: it cannot be played, with the reason.
+        """
+
+    def reject(self, leg: int, status: int) -> None:
+        """Refuse an incoming leg. Answered by :class:`Ended`.
+
+        :param status: SIP status, 300–699.
+        :raises InvalidValue: outside the range.
+        """
+
     def dial(
-        self, leg: int, number: str, *, trunk: str | None = None,
-        shown_number: str, shown_name: str | None = None, timeout_s: float,
-    ) -> None: ...
-    def answer(self, leg: int) -> None: ...
+        self,
+        leg: int,
+        number: str,
+        *,
+        trunk: str | None = None,
+        shown_number: str,
+        shown_name: str | None = None,
+        timeout_s: float,
+    ) -> None:
+        """Call on behalf of an incoming leg and join the two. Answered by :class:`Bridged` or :class:`Ended`.
+
+        :param leg: the incoming leg.
+        :param number: a subscriber, or with ``trunk`` what to ask the trunk for.
+        :param trunk: the trunk's name.
+        :param shown_number: what the callee's display shows (From, P-Asserted-Identity).
+        :param shown_name: the same, the name.
+        :param timeout_s: how long it may ring, in seconds, above 0.
+        """
+
+    def answer(self, leg: int) -> None:
+        """Answer an incoming leg with our own media. Answered by :class:`Answered` or :class:`Ended`."""
+
     def ring(
-        self, number: str, *, trunk: str | None = None,
-        shown_number: str, shown_name: str | None = None, timeout_s: float,
-    ) -> int: ...
-    def play(self, leg: int, prompts: Sequence[str]) -> int: ...  # the token
-    def stop_play(self, leg: int) -> None: ...
+        self,
+        number: str,
+        *,
+        trunk: str | None = None,
+        shown_number: str,
+        shown_name: str | None = None,
+        timeout_s: float,
+    ) -> int:
+        """Call with our own media: the first leg of a recall. Answered by :class:`Answered` or :class:`Ended`.
+
+        The arguments are those of :meth:`dial`.
+
+        :returns: the new leg.
+        """
+
+    def play(self, leg: int, prompts: Sequence[str]) -> int:
+        """Play prompts, one after the other, on an answered leg. Answered by :class:`Played`.
+
+        :param prompts: names given to :meth:`load_prompt`.
+        :returns: the token of the answer.
+        """
+
+    def stop_play(self, leg: int) -> None:
+        """End a play in progress, if any."""
+
     def connect(
-        self, leg: int, number: str, *, trunk: str | None = None,
-        shown_number: str, shown_name: str | None = None, timeout_s: float,
-    ) -> None: ...
-    def stop_connect(self, leg: int) -> None: ...
-    def release(self, leg: int, cause: int | None = None) -> None: ...
-    def counters(self) -> dict[str, int]: ...
-    def close(self) -> None: ...
+        self,
+        leg: int,
+        number: str,
+        *,
+        trunk: str | None = None,
+        shown_number: str,
+        shown_name: str | None = None,
+        timeout_s: float,
+    ) -> None:
+        """Call the number for an answered leg with our media and join the two by re-INVITE (RFC 3725 §4.4).
+
+        Answered by :class:`Bridged`, :class:`ConnectFailed` (the leg is up) or :class:`Ended`. The arguments are
+        those of :meth:`dial`.
+        """
+
+    def stop_connect(self, leg: int) -> None:
+        """Give up a connect in progress. Answered by :class:`ConnectFailed`, or :class:`Bridged` if that won."""
+
+    def release(self, leg: int, cause: int | None = None) -> None:
+        """End a leg in any state, and what is joined to it. Answered by :class:`Ended`.
+
+        :param cause: SIP status for the Reason header field of BYE or CANCEL (RFC 3326), 300–699.
+        :raises InvalidValue: outside the range.
+        """
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+
+    def close(self) -> None:
+        """End all calls, stop listening and end the thread. A second call does nothing."""
+
+def prompt_seconds(wav: bytes) -> float:
+    """Decode a WAV file as :meth:`SipEndpoint.load_prompt` does.
+
+    :param wav: the whole file.
+    :returns: its length in seconds.
+    :raises InvalidPrompt: it cannot be played, with the reason.
+    """
 
 def build_info() -> dict[str, str]:
-    """Version, profile (debug or release) and compiler of the compiled part."""
+    """Return the ``version``, the ``profile`` (``debug`` or ``release``) and the ``compiler`` of this module."""

@@ -1,0 +1,116 @@
+//! The engine with a clock and a commit point, woken by an eventfd.
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+
+use ccbs_driver::{DrainError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::actions;
+use crate::error::Error;
+use crate::events;
+use crate::process::Here;
+use crate::profile::Limits;
+use crate::record::Given;
+use crate::views::{LineView, OrderView};
+use crate::wake::Wake;
+
+/// The engine with a clock and a commit point, on a thread of its own.
+#[pyclass(frozen, weakref, module = "ccbs._ccbs")]
+pub(crate) struct Driver {
+    driver: Here<ccbs_driver::Driver>,
+    wake: Wake,
+}
+
+#[pymethods]
+impl Driver {
+    #[new]
+    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536))), text_signature = "(limits=None, *, queue_limit=65536)")]
+    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>) -> Result<Self, Error> {
+        let queue_limit = queue_limit.named("queue_limit")?;
+        if queue_limit == 0 {
+            return Err(Error::invalid("queue_limit", "0 is below 1"));
+        }
+        let limits = limits.named("limits")?.map_or_else(ccbs_engine::Limits::default, |limits| limits.to_engine());
+        let engine = ccbs_engine::Engine::new(limits)?;
+        let settings = Settings { inbox_limit: queue_limit, outbox_limit: queue_limit, ..Settings::default() };
+        let wake = Wake::new()?;
+        let theirs = wake.clone();
+        let driver =
+            ccbs_driver::Driver::start(engine, MemoryStore::new(), SystemClock::new(), settings, move || theirs.set())?;
+        Ok(Self { driver: Here::new("driver", driver), wake })
+    }
+
+    /// The eventfd that is readable when drain() has something.
+    fn fileno(&self) -> Result<RawFd, Error> {
+        self.driver.get()?;
+        Ok(self.wake.fileno())
+    }
+
+    /// Offers a batch of events, taken whole or not at all.
+    fn submit(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> Result<(), Error> {
+        let driver = self.driver.get()?;
+        let events = events::from_sequence(events)?;
+        Ok(py.detach(|| driver.submit(events))?)
+    }
+
+    /// Takes all actions that are out.
+    fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
+        let driver = self.driver.get()?;
+        self.wake.clear();
+        Ok(actions::to_list(py, &driver.drain()?)?)
+    }
+
+    /// Every order, oldest first.
+    fn orders(&self, py: Python<'_>) -> Result<Vec<OrderView>, Error> {
+        let driver = self.driver.get()?;
+        Ok(py.detach(|| driver.with_engine(OrderView::all)))
+    }
+
+    /// Every line, in the order of their first appearance.
+    fn lines(&self, py: Python<'_>) -> Result<Vec<LineView>, Error> {
+        let driver = self.driver.get()?;
+        Ok(py.detach(|| driver.with_engine(LineView::all)))
+    }
+
+    /// Counts of the engine and of the driver, by name.
+    fn counters(&self, py: Python<'_>) -> Result<BTreeMap<&'static str, u64>, Error> {
+        let driver = self.driver.get()?;
+        Ok(py.detach(|| driver.counters()))
+    }
+
+    /// Applies what was submitted, ends the thread, and takes no more events.
+    fn close(&self, py: Python<'_>) -> Result<(), Error> {
+        let driver = self.driver.get()?;
+        py.detach(|| driver.close());
+        Ok(())
+    }
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        Self::Stopped(error.to_string())
+    }
+}
+
+impl From<SubmitError> for Error {
+    fn from(error: SubmitError) -> Self {
+        let message = error.to_string();
+        match error {
+            SubmitError::Overload { .. } => Self::Overload(message),
+            SubmitError::Closed => Self::Closed(message),
+            SubmitError::Failed { .. } => Self::Stopped(message),
+        }
+    }
+}
+
+impl From<DrainError> for Error {
+    fn from(error: DrainError) -> Self {
+        let message = error.to_string();
+        match error {
+            DrainError::Closed => Self::Closed(message),
+            DrainError::Failed { .. } => Self::Stopped(message),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The engine on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use ccbs_engine::{Action, Engine, EngineError, Event, Millis};
+use thiserror::Error;
+
+use crate::clock::Clock;
+use crate::commit::{Commit, lock};
+use crate::mailbox::{Inbox, Outbox, State};
+use crate::run::{Counters, Shared, run};
+use crate::store::Store;
+
+/// Bounds of a driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Events that may wait to be committed, at least 1.
+    pub inbox_limit: usize,
+    /// Actions that may wait to be drained, at least 1. A driver whose outbox is that full takes no inputs and
+    /// fires no timers until it is drained; the actions of the commit that fills it still go in.
+    pub outbox_limit: usize,
+    /// Events in one commit, at least 1.
+    pub group_limit: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { inbox_limit: 65_536, outbox_limit: 65_536, group_limit: 4_096 }
+    }
+}
+
+/// Why a driver did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A bound of zero.
+    #[error("{field}: 0 is below 1")]
+    Bound {
+        /// Which.
+        field: &'static str,
+    },
+    /// The machine gave no thread or no event queue.
+    #[error("the driver's thread could not start: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why events were not taken; none of the batch was.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SubmitError {
+    /// The inbox has not so much room. The outbox may be full because nobody drains it, or the store is slow.
+    #[error("{}", overload(*.offered, *.queued, *.limit))]
+    Overload {
+        /// How many were offered.
+        offered: usize,
+        /// How many wait.
+        queued: usize,
+        /// How many may.
+        limit: usize,
+    },
+    /// The driver was closed.
+    #[error("the driver was closed")]
+    Closed,
+    /// The driver stopped by itself.
+    #[error("the driver has stopped: {reason}")]
+    Failed {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+fn overload(offered: usize, queued: usize, limit: usize) -> String {
+    if offered > limit {
+        return format!("{offered} events never fit a queue of {limit}: split the batch or raise the limit");
+    }
+    format!("{offered} events do not fit: {queued} of at most {limit} wait; drain the actions, then submit again")
+}
+
+/// Why there are no actions and never will be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DrainError {
+    /// The driver was closed and every action was drained.
+    #[error("the driver was closed")]
+    Closed,
+    /// The driver stopped by itself, and every action that it let out was drained.
+    #[error("the driver has stopped: {reason}")]
+    Failed {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+/// An engine with a clock, a store and a thread of its own. Its methods may be called from any thread.
+pub struct Driver {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Driver {
+    /// Starts a thread that drives `engine`, new or restored.
+    ///
+    /// `wake` is called on that thread when the outbox stops being empty and when the driver has stopped; it
+    /// must neither block nor panic. [`Driver::drain`] answers it.
+    pub fn start<S: Store, C: Clock>(
+        engine: Engine,
+        store: S,
+        clock: C,
+        settings: Settings,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        for (field, value) in [
+            ("inbox_limit", settings.inbox_limit),
+            ("outbox_limit", settings.outbox_limit),
+            ("group_limit", settings.group_limit),
+        ] {
+            if value == 0 {
+                return Err(StartError::Bound { field });
+            }
+        }
+        let commit = Commit::new(engine, store);
+        let shared = Arc::new(Shared {
+            inbox: Inbox::new(settings.inbox_limit),
+            outbox: Outbox::new(settings.outbox_limit, Box::new(wake)),
+            engine: commit.engine(),
+            counters: Counters::default(),
+            last_refusal: Mutex::new(None),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("ccbs-driver".into())
+            .spawn(move || runtime.block_on(run(commit, clock, settings.group_limit, theirs)))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Offers a batch of events, which is taken whole or not at all. They are stamped with the time when the
+    /// driver takes them to the store, in the order of their submission.
+    pub fn submit(&self, events: Vec<Event>) -> Result<(), SubmitError> {
+        let taken = self.shared.inbox.offer(events);
+        if matches!(taken, Err(SubmitError::Overload { .. })) {
+            self.shared.counters.overloads.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Takes all actions that are out, oldest first; empty when there are none at the moment.
+    pub fn drain(&self) -> Result<Vec<Action>, DrainError> {
+        self.shared.outbox.drain()
+    }
+
+    /// Looks at the applied state; the driver applies nothing meanwhile.
+    pub fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
+        look(&lock(&self.shared.engine))
+    }
+
+    /// When the next timer is due (Unix ms), if one is set.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.with_engine(Engine::next_deadline)
+    }
+
+    /// Why the engine refused an event the last time it did; `driver_events_refused` counts them.
+    pub fn last_refusal(&self) -> Option<EngineError> {
+        lock(&self.shared.last_refusal).clone()
+    }
+
+    /// Counts of the engine and of the driver (`driver_…`), by name.
+    pub fn counters(&self) -> BTreeMap<&'static str, u64> {
+        let mut counters: BTreeMap<&'static str, u64> = self.with_engine(|engine| engine.counters().collect());
+        let ours = &self.shared.counters;
+        counters.extend(
+            [
+                ("driver_commits", &ours.commits),
+                ("driver_events", &ours.events),
+                ("driver_events_refused", &ours.refused),
+                ("driver_events_uncommitted", &ours.uncommitted),
+                ("driver_actions", &ours.actions),
+                ("driver_snapshots", &ours.snapshots),
+                ("driver_overloads", &ours.overloads),
+            ]
+            .map(|(name, counter)| (name, counter.load(Ordering::Relaxed))),
+        );
+        counters.insert("driver_events_waiting", self.shared.inbox.len() as u64);
+        counters
+    }
+
+    /// Takes no more events, commits and applies those that were taken, and ends the thread. What is then out
+    /// can still be drained. Waits for a commit in progress; a second call does nothing.
+    pub fn close(&self) {
+        self.shared.inbox.set(State::Closing);
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic of the thread was already told to whoever submits or drains.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

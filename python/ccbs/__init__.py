@@ -1,0 +1,65 @@
+"""Call back on busy, for any switch.
+
+Layer 0 is :class:`Engine`: events in, actions out, no clock, no event loop (:mod:`ccbs.events`,
+:mod:`ccbs.actions`). Layer 1 is :class:`CallbackService`, which needs of a switch the five methods of
+:class:`Switch`. Layer 2 is the program ``ccbs serve``.
+"""
+
+import warnings
+
+from ccbs import actions, events
+from ccbs._ccbs import (
+    CcbsError,
+    Closed,
+    Driver,
+    Engine,
+    InvalidPrompt,
+    InvalidValue,
+    Limits,
+    LineView,
+    ListenError,
+    OrderView,
+    Overload,
+    Profile,
+    SnapshotError,
+    build_info,
+)
+from ccbs.service import CallbackService
+from ccbs.switch import ConnectOutcome, LegGone, LineState, RingFailed, RingOutcome, Switch, current_order
+
+__all__ = [
+    "CallbackService",
+    "CcbsError",
+    "Closed",
+    "ConnectOutcome",
+    "Driver",
+    "Engine",
+    "InvalidPrompt",
+    "InvalidValue",
+    "LegGone",
+    "Limits",
+    "LineState",
+    "LineView",
+    "ListenError",
+    "OrderView",
+    "Overload",
+    "Profile",
+    "RingFailed",
+    "RingOutcome",
+    "SnapshotError",
+    "Switch",
+    "__version__",
+    "actions",
+    "build_info",
+    "current_order",
+    "events",
+]
+
+__version__ = build_info()["version"]
+
+if build_info()["profile"] == "debug":
+    warnings.warn(
+        "ccbs was built without optimisation and is many times slower: build it with 'maturin develop --release'",
+        RuntimeWarning,
+        stacklevel=2,
+    )
