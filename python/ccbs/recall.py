@@ -151,12 +151,12 @@ class RecallCarrier:
             recall.has_leg = True
         except RingFailed as failed:
             outcome = failed.outcome if isinstance(failed.outcome, RingOutcome) else RingOutcome.FAILED
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if recall.releasing:
                 raise
-            self._raised(recall, "ring")
-        except Exception:
-            self._raised(recall, "ring")
+            self._raised(recall, "ring", error)
+        except Exception as error:
+            self._raised(recall, "ring", error)
         if recall.releasing:
             # The switch ignored its cancellation; the leg it made in the end is nobody's unless released
             # here.
@@ -176,12 +176,12 @@ class RecallCarrier:
             outcome = "played"
         except LegGone:
             outcome = "caller-gone"
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if recall.releasing:
                 raise
-            self._raised(recall, "play")
-        except Exception:
-            self._raised(recall, "play")
+            self._raised(recall, "play", error)
+        except Exception as error:
+            self._raised(recall, "play", error)
         if recall.releasing:
             return
         if outcome == "caller-gone":
@@ -193,12 +193,12 @@ class RecallCarrier:
         try:
             told = await self._switch.connect(recall.leg, recall.callee, recall.caller, timeout)
             outcome = ConnectOutcome(told)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if recall.releasing:
                 raise
-            self._raised(recall, "connect")
-        except Exception:
-            self._raised(recall, "connect")
+            self._raised(recall, "connect", error)
+        except Exception as error:
+            self._raised(recall, "connect", error)
         if recall.releasing:
             return
         if outcome in (ConnectOutcome.ANSWERED, ConnectOutcome.CALLER_GONE):
@@ -209,7 +209,9 @@ class RecallCarrier:
         step = recall.step
         if step is not None and not step.done():
             step.cancel()
-            if not await bounded(step, self._release_timeout):
+            # Cancelled once only: what it still does after that may be the undoing.
+            done, _ = await asyncio.wait({step}, timeout=self._release_timeout)
+            if not done:
                 recall.given_up = True
                 self._overdue(recall, "gives up no call")
         if recall.has_leg:
@@ -222,12 +224,14 @@ class RecallCarrier:
         task = self._spawn(recall.order, self._call_release(recall, leg, reason))
         if not await bounded(task, self._release_timeout):
             self._overdue(recall, "did not release a leg")
+        elif task.cancelled():
+            self._raised(recall, "release", asyncio.CancelledError())
 
     async def _call_release(self, recall: _Recall, leg: Any, reason: str) -> None:
         try:
             await self._switch.release(leg, reason)
-        except Exception:
-            self._raised(recall, "release")
+        except Exception as error:
+            self._raised(recall, "release", error)
 
     # --- book-keeping -----------------------------------------------------------------------------
 
@@ -246,14 +250,15 @@ class RecallCarrier:
     def _forget(self, recall: _Recall) -> None:
         self._recalls.pop(recall.id, None)
 
-    def _raised(self, recall: _Recall, method: str) -> None:
+    def _raised(self, recall: _Recall, method: str, error: BaseException) -> None:
         self._counts["switch_errors"] += 1
-        self._logger.exception(
+        self._logger.error(
             "order %d: %s() of the switch failed in the recall of %s for %s",
             recall.order,
             method,
             recall.caller,
             recall.callee,
+            exc_info=error,
         )
 
     def _overdue(self, recall: _Recall, what: str) -> None:

@@ -1,0 +1,49 @@
+"""The snippets of docs/embedding.md run as they stand, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parents[2] / "docs" / "embedding.md"
+SNIPPETS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("snippet", "told"),
+    [
+        (
+            SNIPPETS[0],
+            ["order 1: accepted", "leg to 102 hears activated", "order 1: ended completed"],
+        ),
+        (
+            SNIPPETS[1],
+            ["request 1 is answered", "step accepted", "ring 102 showing 101", "attempts-exhausted"],
+        ),
+    ],
+    ids=["layer 1", "layer 0"],
+)
+def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    at = 0
+    for words in told:
+        assert words in ran.stdout[at:], ran.stdout
+        at = ran.stdout.index(words, at)
+
+
+def test_every_snippet_is_tried() -> None:
+    assert len(SNIPPETS) == 2
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", GUIDE.read_text(encoding="utf-8"))
+    # operating.md and the others of docs/ are looked at by their own paths.
+    assert [link for link in links if not (GUIDE.parent / link).exists()] == []
