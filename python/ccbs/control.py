@@ -85,7 +85,7 @@ class ControlServer:
             )
         except BaseException:
             listening.close()
-            self._remove()
+            self.remove()
             raise
 
     async def close(self) -> None:
@@ -97,7 +97,7 @@ class ControlServer:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._remove()
+        self.remove()
 
     def counters(self) -> dict[str, int]:
         """``control_requests``, ``control_refused``, ``control_malformed``, ``control_turned_away`` (too many
@@ -130,7 +130,8 @@ class ControlServer:
         listening.setblocking(False)
         return listening
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Remove the socket's file, unless it is not (or no longer) this server's."""
         with contextlib.suppress(OSError):
             found = os.stat(self.path, follow_symlinks=False)
             # Another server may have taken the path since.
@@ -261,7 +262,9 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = 10.0) -> A
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             connection.connect(os.fspath(path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            # A server that turns this client away has written why and closed already.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 line = lines.readline()
     except (FileNotFoundError, ConnectionRefusedError):

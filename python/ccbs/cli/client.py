@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def orders(socket: _Socket = None, config: _Config = None, as_json: _Json = False) -> None:
     """Show the orders that stand."""
-    found = _ask({"ask": "orders"}, socket, config)
+    found = _rows({"ask": "orders"}, socket, config)
     if as_json:
         print_json(found)
         return
@@ -60,7 +60,7 @@ def orders(socket: _Socket = None, config: _Config = None, as_json: _Json = Fals
 
 def lines(socket: _Socket = None, config: _Config = None, as_json: _Json = False) -> None:
     """Show the lines: who is busy, who has orders."""
-    found = _ask({"ask": "lines"}, socket, config)
+    found = _rows({"ask": "lines"}, socket, config)
     if as_json:
         print_json(found)
         return
@@ -88,10 +88,10 @@ def calls(
     config: _Config = None,
     as_json: _Json = False,
     number: Annotated[str | None, typer.Option(help="Only calls from or to this number.")] = None,
-    last: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest.")] = 50,
 ) -> None:
     """Show the last calls."""
-    found = _ask({"ask": "calls", "number": number, "last": last}, socket, config)
+    found = _rows({"ask": "calls", "number": number, "last": last}, socket, config, note=False)
     if as_json:
         print_json(found)
         return
@@ -134,6 +134,16 @@ def cancel(
         print_json(found)
     else:
         typer.echo(f"Order {order} is cancelled.")
+
+
+def _rows(
+    request: Mapping[str, Any], socket: Path | None, config: Path | None, *, note: bool = True
+) -> list[dict[str, Any]]:
+    answer = _ask(request, socket, config)
+    rows: list[dict[str, Any]] = answer["rows"]
+    if note and answer["total"] > len(rows):
+        typer.echo(f"The first {len(rows)} of {answer['total']} are shown.", err=True)
+    return rows
 
 
 def _ask(request: Mapping[str, Any], socket: Path | None, config: Path | None) -> Any:

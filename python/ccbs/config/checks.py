@@ -18,7 +18,7 @@ from ccbs.config.document import Document
 from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.prompt_files import check_prompts
 from ccbs.config.validate import closest
-from ccbs.config.written import as_written
+from ccbs.config.written import as_written, is_number
 from ccbs.numbering import DialPattern
 from ccbs.provisioning.preset import read_pack
 
@@ -111,7 +111,9 @@ def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[
     _unique(document, _entries(data, "subscribers"), "number")
     for path, entry in _entries(data, "subscribers"):
         number = _text(entry.get("number"))
-        if number and patterns is not None and not any(pattern.matches(number) for pattern in patterns):
+        if number is None or patterns is None or not is_number(number):
+            pass
+        elif not any(pattern.matches(number) for pattern in patterns):
             document.problem(
                 (*path, "number"),
                 f"{number!r} fits no pattern of numbering.internal",

@@ -17,13 +17,16 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ccbs.config.problem import ConfigError, FieldPath, Problem
 
-__all__ = ["MAX_BYTES", "MAX_VALUES", "Document", "WrittenFloat", "WrittenInt", "read"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Document", "WrittenFloat", "WrittenInt", "read"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest file read."""
 
-MAX_VALUES = 5_000_000
+MAX_VALUES = 2_000_000
 """The most values a file may hold once its aliases are followed."""
+
+MAX_DEPTH = 32
+"""How deep lists and mappings may be nested."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -142,7 +145,11 @@ def _parse(file: Path, text: str) -> Document:
         ) from None
     except RecursionError:
         raise ConfigError(
-            [Problem(file, 0, (), "is nested too deeply", "nesting of a few levels", "correct the brackets")]
+            [
+                Problem(
+                    file, 0, (), "is nested too deeply", f"at most {MAX_DEPTH} levels", "correct the brackets"
+                )
+            ]
         ) from None
     if node is not None:
         document.data = _Builder(document).build(node, ())
@@ -180,17 +187,21 @@ class _Builder:
 
     def build(self, node: Node, path: FieldPath) -> Any:
         self._values += 1
+        file, line = self._document.file, node.start_mark.line + 1
         if self._values > MAX_VALUES:
-            problem = Problem(
-                self._document.file,
-                0,
-                (),
-                "holds too many values",
-                f"at most {MAX_VALUES:,}",
-                "use fewer aliases",
+            raise ConfigError(
+                [
+                    Problem(
+                        file, 0, (), "holds too many values", f"at most {MAX_VALUES:,}", "use fewer aliases"
+                    )
+                ]
             )
-            raise ConfigError([problem])
-        self._document._values.setdefault(path, node.start_mark.line + 1)
+        if len(path) > MAX_DEPTH:
+            what = "is nested too deeply"
+            raise ConfigError(
+                [Problem(file, line, (), what, f"at most {MAX_DEPTH} levels", "correct the brackets")]
+            )
+        self._document._values.setdefault(path, line)
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -252,6 +263,9 @@ class _Builder:
                 )
                 continue
             self._document._keys.setdefault(here, line)
+            if value_node.value == "":
+                # What is not written is placed by YAML where the next thing begins.
+                self._document._values[here] = line
             result[key] = self.build(value_node, here)
         for value_node in merged:
             self._merge(value_node, path, result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,11 @@ from ccbs.config.document import Document
 from ccbs.config.problem import FieldPath
 from ccbs.config.validate import closest
 from ccbs.config.written import as_written
-from ccbs.prompts import LANGUAGES, LARGEST_WAV, Catalogue
+from ccbs.prompts import LARGEST_WAV, languages, names
 
 __all__ = ["check_prompts"]
 
 _WAV = "a WAV file (mono or stereo, linear or G.711, any rate)"
-
-
-@functools.cache
-def _names() -> list[str]:
-    return list(Catalogue.load(LANGUAGES[0]).names)
 
 
 def check_prompts(document: Document, data: dict[str, Any]) -> None:
@@ -45,7 +39,7 @@ def check_prompts(document: Document, data: dict[str, Any]) -> None:
 
 def _check_language(document: Document, path: FieldPath, value: Any, *, key: bool = False) -> None:
     value = as_written(value)
-    known = list(LANGUAGES)
+    known = list(languages())
     if isinstance(value, str) and value and value not in known:
         meant = closest(value, known)
         todo = f"did you mean {meant}?" if meant else "choose one of them"
@@ -55,7 +49,7 @@ def _check_language(document: Document, path: FieldPath, value: Any, *, key: boo
 
 
 def _check_name(document: Document, path: FieldPath, name: str) -> None:
-    known = _names()
+    known = list(names())
     if name not in known:
         meant = closest(name, known)
         todo = f"did you mean {meant}?" if meant else "remove it"

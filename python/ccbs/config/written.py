@@ -25,6 +25,7 @@ __all__ = [
     "Text",
     "Word",
     "as_written",
+    "is_number",
 ]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -113,6 +114,12 @@ _NUMBER = r"\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63}"
 _DIAL = r"[0-9*#+]{1,64}"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _IP = "an IP address such as 192.0.2.10"
+
+
+def is_number(text: str) -> bool:
+    """Whether a text may be a subscriber's number."""
+    return re.fullmatch(_NUMBER, text) is not None
+
 
 # Validators written later run first.
 Text = Annotated[str, _text("text", 1024), _schema("text")]

@@ -1,0 +1,272 @@
+"""The program ``ccbs serve``: a SIP switch with callback on busy, put together from its configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import importlib.metadata
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ccbs._ccbs import (
+    InvalidPrompt,
+    Limits,
+    ListenError,
+    Profile,
+    Registration,
+    SipEndpoint,
+    SipEvent,
+    Step,
+    Trace,
+)
+from ccbs.calls import CallLog
+from ccbs.codes import ServiceCodes
+from ccbs.config import Config, SubscriberConfig
+from ccbs.config.checks import find_coroutine
+from ccbs.control import ControlError, ControlServer
+from ccbs.operator_desk import OperatorDesk
+from ccbs.prompts import Catalogue, PromptError
+from ccbs.service import CallbackService
+from ccbs.sip import SipSwitch, Trunk
+from ccbs.steps import line
+from ccbs.subscribers import Directory, Subscriber
+from ccbs.trace import TraceFile
+
+__all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
+
+STOP_BOUND_S = 10.0
+"""How long stopping may take, in seconds; what is not done by then is left."""
+
+_LOG = logging.getLogger("ccbs.server")
+
+
+class StartError(Exception):
+    """The server cannot start; the message is a sentence for the operator."""
+
+
+def run(config: Config, *, trace: Path | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. A second signal ends the process at once.
+
+    :param config: the configuration.
+    :param trace: a file that gets each SIP message as a JSON line, or None.
+    :returns: the exit code: 0 after a clean stop, 1 when something was left undone.
+    :raises StartError: when it cannot start.
+    """
+    return asyncio.run(Server(config, trace=trace).serve())
+
+
+class Server:
+    """One running switch.
+
+    :param config: the configuration.
+    :param trace: a file that gets each SIP message as a JSON line, or None.
+    :param say: prints one line for the operator.
+    """
+
+    def __init__(
+        self, config: Config, *, trace: Path | None = None, say: Callable[[str], None] | None = None
+    ) -> None:
+        self._config = config
+        self._say = say or _print
+        self._stop = asyncio.Event()
+        self._control: ControlServer | None = None
+        try:
+            self._trace = TraceFile(trace) if trace is not None else None
+        except OSError as error:
+            raise StartError(
+                f"The trace file {trace} cannot be written: {error.strerror}. Give --trace another path."
+            ) from None
+
+    async def serve(self) -> int:
+        """See :func:`run`."""
+        config = self._config
+        directory = Directory(_subscriber(found) for found in config.subscribers)
+        prompts = _prompts(config)
+        endpoint = _listen(config, tracing=self._trace is not None)
+        calls = CallLog(limit=config.call_log_records, path=config.call_log_file)
+        try:
+            switch = _switch(config, endpoint, directory, calls, prompts, self._on_event)
+        except BaseException:
+            endpoint.close()
+            raise
+        engine = config.limits.engine
+        service = CallbackService(
+            switch,
+            limits=Limits(
+                orders_total=engine.orders_total,
+                recalls_at_once=engine.recalls_at_once,
+                recalls_per_second=engine.recalls_per_second,
+                offers_per_caller=engine.offers_per_caller,
+            ),
+            on_step=self._on_step,
+            facts_limit=engine.queue,
+        )
+        desk = OperatorDesk(switch, service)
+        control = self._control = ControlServer(
+            config.control_socket,
+            desk.answer,
+            clients=config.control_clients,
+            timeout_s=config.control_timeout_s,
+        )
+        desk.counted = (control, self._trace) if self._trace else (control,)
+        self._watch_signals()
+        try:
+            await service.start()
+            await switch.start(service)
+            # Whoever can ask it may rely on the switch taking calls.
+            await control.start()
+            self._say(self._greeting(endpoint))
+            await self._stop.wait()
+            self._say("stopping")
+        except ControlError as error:
+            raise StartError(str(error)) from None
+        finally:
+            clean = await self._wind_down(control, switch, service)
+        self._say("stopped")
+        return 0 if clean else 1
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self._stop.set()
+
+    async def _wind_down(self, control: ControlServer, switch: SipSwitch, service: CallbackService) -> bool:
+        try:
+            async with asyncio.timeout(STOP_BOUND_S):
+                await control.close()
+                await service.stop()
+                await switch.stop()
+        except TimeoutError:
+            _LOG.error("not everything was stopped within %g s; it is left as it is", STOP_BOUND_S)
+            return False
+        finally:
+            if self._trace is not None:
+                self._trace.close()
+        return True
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            _LOG.warning("second signal: ended at once")
+            if self._control is not None:
+                self._control.remove()
+            os._exit(128 + number)
+        self._stop.set()
+
+    def _greeting(self, endpoint: SipEndpoint) -> str:
+        host, port = endpoint.local_address
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return (
+            f"ccbs {importlib.metadata.version('ccbs')} listens on {address} (UDP), "
+            f"realm {self._config.listen.realm}; subscribers: {len(self._config.subscribers)}, "
+            f"trunks: {len(self._config.trunks)}; "
+            f"control socket {self._config.control_socket}"
+        )
+
+    def _on_step(self, step: Step) -> None:
+        self._say(line(step, time.time()))
+
+    def _on_event(self, event: SipEvent) -> None:
+        if isinstance(event, Trace):
+            if self._trace is not None:
+                self._trace.write(event)
+        elif isinstance(event, Registration):
+            _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
+
+
+def _print(text: str) -> None:
+    # The switch goes on when nobody reads its lines any more.
+    with contextlib.suppress(OSError, ValueError):
+        print(text, flush=True)
+
+
+def _subscriber(found: SubscriberConfig) -> Subscriber:
+    return Subscriber(
+        number=found.number,
+        name=found.name,
+        ha1_md5=found.ha1_md5,
+        ha1_sha256=found.ha1_sha256,
+        call_waiting=found.call_waiting,
+        autodial=None if found.autodial is None else Profile.autodial(**found.autodial),
+        language=found.language,
+        softkey_pack=found.softkey_pack,
+    )
+
+
+def _prompts(config: Config) -> dict[str, dict[str, bytes]]:
+    prompts: dict[str, dict[str, bytes]] = {}
+    try:
+        for language in config.languages:
+            catalogue = Catalogue.load(language, config.overrides.get(language, {}))
+            prompts[language] = {name: catalogue.wav(name) for name in catalogue.names}
+    except PromptError as error:
+        raise StartError(f"The prompts cannot be loaded: {error}") from None
+    return prompts
+
+
+def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
+    listen = config.listen
+    try:
+        return SipEndpoint(
+            listen=(listen.address, listen.port),
+            realm=listen.realm,
+            advertise=listen.advertise,
+            rtp_ports=(listen.rtp_ports.first, listen.rtp_ports.last),
+            user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
+            trace=tracing,
+            queue_limit=config.limits.endpoint.queue,
+        )
+    except ListenError as error:
+        where = f"{listen.address} port {listen.port} (UDP)"
+        if error.errno == errno.EADDRINUSE:
+            why, todo = "it is in use by another program", "Stop that program or set listen.port."
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            why, todo = "there is no permission", "Choose listen.port from 1024 on."
+        elif error.errno == errno.EADDRNOTAVAIL:
+            why, todo = "this machine has no such address", "Correct listen.address."
+        else:
+            why, todo = str(error), "Correct the section listen."
+        raise StartError(f"The switch cannot listen on {where}: {why}. {todo}") from None
+
+
+def _switch(
+    config: Config,
+    endpoint: SipEndpoint,
+    directory: Directory,
+    calls: CallLog,
+    prompts: Mapping[str, Mapping[str, bytes]],
+    on_event: Callable[[SipEvent], None],
+) -> SipSwitch:
+    try:
+        return SipSwitch(
+            endpoint,
+            directory=directory,
+            numbering=config.numbering,
+            trunks=[
+                Trunk(
+                    name=trunk.name,
+                    host=trunk.host,
+                    port=trunk.port,
+                    username=trunk.username,
+                    password=trunk.password.get_secret_value() if trunk.password else None,
+                    trusted=trunk.trusted,
+                )
+                for trunk in config.trunks
+            ],
+            calls=calls,
+            codes=ServiceCodes(config.service_digits),
+            prompts=prompts,
+            route=find_coroutine(config.route, config.file.parent) if config.route else None,
+            default_language=config.language,
+            on_event=on_event,
+        )
+    except InvalidPrompt as error:
+        raise StartError(f"A prompt cannot be played: {error}") from None

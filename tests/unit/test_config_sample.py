@@ -1,0 +1,114 @@
+"""The sample configuration and the published schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from broken_config import SOUND, write
+
+from ccbs import Profile
+from ccbs.config import load, schema
+from ccbs.config.document import read
+from ccbs.config.model import AutodialSettings
+from ccbs.subscribers import ha1_md5, ha1_sha256
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "config" / "ccbs.yml"
+PUBLISHED = ROOT / "docs" / "ccbs.schema.json"
+
+
+def test_the_published_schema_is_that_of_the_models() -> None:
+    assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == schema(), (
+        "the schema changed: ccbs schema > docs/ccbs.schema.json"
+    )
+
+
+def test_the_sample_is_valid_by_the_published_schema() -> None:
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.validate(read(SAMPLE).data, published)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        SOUND + "zzz: 1\n",
+        SOUND + "profiles: {autodial: {attempts: 25}}\n",
+        SOUND + "switch: isdn\n",
+        SOUND.replace("realm", "relm"),
+        SOUND.replace("number: 101", "number: [101]"),
+        SOUND.replace("[1XX]", "1XX"),
+    ],
+)
+def test_the_published_schema_refuses_what_the_models_refuse(tmp_path: Path, broken: str) -> None:
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(read(write(tmp_path, broken)).data, published)
+
+
+def test_the_sample_holds_the_set_up_of_the_reference() -> None:
+    config = load(SAMPLE)
+    assert [subscriber.number for subscriber in config.subscribers] == ["101", "102", "104"]
+    callee, orderer, other = config.subscribers
+    assert orderer.autodial is not None
+    assert orderer.autodial["cb_timer_internal_s"] == 10
+    assert orderer.autodial["cb_timer_external_s"] == 20
+    assert orderer.autodial["attempts"] == 3
+    assert orderer.softkey_pack == "default"
+    assert callee.call_waiting is False
+    assert callee.autodial is None
+    assert other.autodial is None
+    assert [trunk.name for trunk in config.trunks] == ["city"]
+    assert config.service_digits == "37"
+    assert config.languages == ("ru",)
+
+
+def test_ha1_is_made_of_number_realm_and_password() -> None:
+    callee = load(SAMPLE).subscribers[0]
+    assert callee.ha1_md5 == ha1_md5("101", "ccbs.example", "change-me-101")
+    assert callee.ha1_sha256 == ha1_sha256("101", "ccbs.example", "change-me-101")
+
+
+def test_a_subscriber_of_ha1_only_has_no_password(tmp_path: Path) -> None:
+    stored = "0123456789abcdefABCDEF0123456789"
+    config = load(write(tmp_path, SOUND.replace("password: secret-101", f"ha1_md5: {stored}")))
+    (subscriber,) = config.subscribers
+    assert subscriber.password is None
+    assert subscriber.ha1_md5 == stored.lower()
+    assert subscriber.ha1_sha256 is None
+
+
+def test_own_numbers_go_before_those_of_the_profile(tmp_path: Path) -> None:
+    text = (
+        SOUND.replace("  password", "  services: {autodial: {allowed: true, attempts: 7}}\n  password")
+        + "profiles: {autodial: {attempts: 5, caller_ring_s: 40}}\n"
+    )
+    (subscriber,) = load(write(tmp_path, text)).subscribers
+    assert subscriber.autodial == {"attempts": 7, "caller_ring_s": 40}
+
+
+def test_a_service_that_is_not_allowed_is_no_service(tmp_path: Path) -> None:
+    text = SOUND.replace("  password", "  services: {autodial: {allowed: false, attempts: 7}}\n  password")
+    assert load(write(tmp_path, text)).subscribers[0].autodial is None
+
+
+def test_every_setting_and_its_range_are_those_of_the_engine(tmp_path: Path) -> None:
+    bounds = schema()["$defs"]["AutodialSettings"]["properties"]
+    assert set(bounds) == set(AutodialSettings.model_fields)
+    for name, drawn in bounds.items():
+        number = next(option for option in drawn["anyOf"] if option.get("type") == "integer")
+        for inside in (number["minimum"], number["maximum"]):
+            Profile.autodial(**{name: inside})
+        for outside in (number["minimum"] - 1, number["maximum"] + 1):
+            if outside >= 0:
+                with pytest.raises(ValueError, match=name):
+                    Profile.autodial(**{name: outside})
+
+
+def test_secrets_are_not_in_the_printed_form() -> None:
+    printed = repr(load(SAMPLE))
+    assert "change-me" not in printed
+    assert ha1_md5("101", "ccbs.example", "change-me-101") not in printed
