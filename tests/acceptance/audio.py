@@ -16,7 +16,6 @@ __all__ = [
     "level",
     "read_wav",
     "silence_or_tone",
-    "through_g711",
     "to_rate",
     "write_wav",
 ]
@@ -89,23 +88,3 @@ def silence_or_tone(frequency_hz: float, seconds: float, level: float = 0.3) -> 
 def level(samples: Samples) -> float:
     """The root mean square."""
     return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
-
-
-def through_g711(samples: Samples, law: str) -> Samples:
-    """What is left after coding and decoding: ``"pcmu"`` or ``"pcma"`` (ITU-T G.711), 8 bits logarithmic.
-
-    The continuous companding curve quantised to 8 bits, whose error is that of the segmented one.
-    """
-    magnitude = np.minimum(np.abs(samples), 1.0)
-    if law == "pcmu":
-        coded = np.log1p(255 * magnitude) / np.log(256)
-        decoded = np.expm1(np.round(coded * 127) / 127 * np.log(256)) / 255
-    elif law == "pcma":
-        a, scale = 87.6, 1 + np.log(87.6)
-        small = magnitude < 1 / a
-        coded = np.where(small, a * magnitude, 1 + np.log(np.maximum(a * magnitude, 1))) / scale
-        steps = np.round(coded * 127) / 127 * scale
-        decoded = np.where(steps < 1, steps / a, np.exp(np.maximum(steps, 1) - 1) / a)
-    else:
-        raise ValueError(f"{law!r} is no G.711 law; expected 'pcmu' or 'pcma'")
-    return np.sign(samples) * decoded

@@ -159,6 +159,13 @@ class SwitchProcess:
 
     def received(self, method: str) -> list[SipMessage]:
         """The requests of that method that this switch received, from its own trace."""
+        return self._traced(method, "received")
+
+    def sent(self, method: str) -> list[SipMessage]:
+        """The requests of that method that this switch sent, from its own trace."""
+        return self._traced(method, "sent")
+
+    def _traced(self, method: str, direction: str) -> list[SipMessage]:
         found = []
         with self.trace_file.open(encoding="utf-8") as file:
             for line in file:
@@ -172,7 +179,7 @@ class SwitchProcess:
                     target=str(entry["remote"] if entry["sent"] else entry["local"]),
                     text=entry["message"],
                 )
-                if message.direction == "received" and message.status is None and message.method == method:
+                if message.direction == direction and message.status is None and message.method == method:
                     found.append(message)
         return found
 

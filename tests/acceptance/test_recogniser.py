@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from .audio import RATE, Samples, silence_or_tone, through_g711, to_rate
+from .audio import RATE, Samples, silence_or_tone, to_rate
+from .g711 import round_trip
 from .recognise import Recogniser, packaged_catalogue, tone_bursts
 
 CATALOGUE = packaged_catalogue("ru", "en")
@@ -18,13 +19,13 @@ def noise(length: int, level: float, seed: int = 1) -> Samples:
     return np.random.default_rng(seed).normal(0, level, length)
 
 
-def on_the_phone(sound: Samples, law: str = "pcmu") -> Samples:
+def on_the_phone(sound: Samples, law: str = "PCMU") -> Samples:
     """As a phone records it: some silence, another gain, line noise, a companded voice."""
     padded = np.concatenate([np.zeros(3_111), 0.5 * sound, np.zeros(2_000)])
-    return through_g711(padded + noise(len(padded), 0.003), law)
+    return round_trip(padded + noise(len(padded), 0.003), law)
 
 
-@pytest.mark.parametrize("law", ["pcmu", "pcma"])
+@pytest.mark.parametrize("law", ["PCMU", "PCMA"])
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_each_prompt_is_recognised(name: str, law: str) -> None:
     heard = RECOGNISER.recognise(on_the_phone(CATALOGUE[name], law))
@@ -80,7 +81,7 @@ def test_prompts_in_a_row_are_told_in_order() -> None:
 
 def test_ringback_is_a_tone_of_425_hz_and_speech_is_not() -> None:
     cadence = np.concatenate([silence_or_tone(425, 1), np.zeros(4 * RATE), silence_or_tone(425, 1)])
-    bursts = tone_bursts(through_g711(cadence, "pcma"), 425)
+    bursts = tone_bursts(round_trip(cadence, "PCMA"), 425)
     assert [(round(burst.begins_s, 1), round(burst.length_s, 1)) for burst in bursts] == [(0, 1), (5, 1)]
     for other in (silence_or_tone(700, 2), CATALOGUE["en/activated"], noise(RATE, 0.2), np.zeros(RATE)):
         assert tone_bursts(other, 425) == []
