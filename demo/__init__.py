@@ -1,0 +1,1 @@
+"""The four procedures between real SIP phones, to look at."""
