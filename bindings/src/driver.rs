@@ -10,7 +10,7 @@ use pyo3::types::PyList;
 use crate::actions;
 use crate::error::Error;
 use crate::events;
-use crate::process::Here;
+use crate::process::{Close, Here};
 use crate::profile::Limits;
 use crate::record::Given;
 use crate::views::{LineView, OrderView};
@@ -21,6 +21,12 @@ use crate::wake::Wake;
 pub(crate) struct Driver {
     driver: Here<ccbs_driver::Driver>,
     wake: Wake,
+}
+
+impl Close for ccbs_driver::Driver {
+    fn close(&self) {
+        Self::close(self);
+    }
 }
 
 #[pymethods]
@@ -42,7 +48,7 @@ impl Driver {
         Ok(Self { driver: Here::new("driver", driver), wake })
     }
 
-    /// The eventfd that is readable when drain() has something.
+    /// The eventfd that is readable when `drain()` has something.
     fn fileno(&self) -> Result<RawFd, Error> {
         self.driver.get()?;
         Ok(self.wake.fileno())

@@ -61,7 +61,7 @@ impl Engine {
         lock(&self.engine).next_deadline()
     }
 
-    /// The whole state, for restore().
+    /// The whole state, for `restore()`.
     fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let state = py.detach(|| lock(&self.engine).snapshot());
         PyBytes::new(py, &state)

@@ -8,6 +8,8 @@ mod events;
 mod process;
 mod profile;
 mod record;
+mod sip;
+mod sip_arguments;
 mod sip_events;
 mod views;
 mod wake;
@@ -24,6 +26,9 @@ fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     actions::register(module)?;
     views::register(module)?;
     sip_events::register(module)?;
+    process::register(module)?;
+    module.add_class::<sip::SipEndpoint>()?;
+    module.add_function(wrap_pyfunction!(sip::prompt_seconds, module)?)?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<driver::Driver>()?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;

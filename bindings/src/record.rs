@@ -86,6 +86,9 @@ where
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err("expected a sequence of them, got one 'str'"));
+        }
         object.extract().map(Self)
     }
 }

@@ -1,0 +1,352 @@
+//! The SIP endpoint: commands from Python, events by an eventfd.
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ccbs_sip::api::{Command, LegId};
+use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig, ListenError};
+use ccbs_sip::prompt::{self, PromptError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::error::Error;
+use crate::process::{Close, Here};
+use crate::record::{Given, Many, Text};
+use crate::sip_arguments::{self as arguments, Callee};
+use crate::sip_events;
+use crate::wake::Wake;
+
+/// A SIP switch on a thread of its own; commands return at once, events come by `drain()`.
+#[pyclass(frozen, weakref, module = "ccbs._ccbs")]
+pub(crate) struct SipEndpoint {
+    endpoint: Here<Endpoint>,
+    wake: Wake,
+    tokens: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Close for Endpoint {
+    fn close(&self) {
+        Self::close(self);
+    }
+}
+
+impl SipEndpoint {
+    fn command(&self, command: Command) -> Result<(), Error> {
+        Ok(self.endpoint.get()?.command(command)?)
+    }
+}
+
+#[pymethods]
+impl SipEndpoint {
+    #[new]
+    #[pyo3(
+        signature = (
+            *,
+            listen,
+            realm,
+            advertise = Given(Ok(None)),
+            rtp_ports = Given(Ok((16_384, 32_766))),
+            user_agent = Given(Ok(Text("ccbs".into()))),
+            trace = Given(Ok(false)),
+            queue_limit = Given(Ok(65_536)),
+        ),
+        text_signature = "(*, listen, realm, advertise=None, rtp_ports=(16384, 32766), user_agent='ccbs', \
+trace=False, queue_limit=65536)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        listen: Given<(String, i64)>,
+        realm: Given<Text>,
+        advertise: Given<Option<String>>,
+        rtp_ports: Given<(i64, i64)>,
+        user_agent: Given<Text>,
+        trace: Given<bool>,
+        queue_limit: Given<usize>,
+    ) -> Result<Self, Error> {
+        let listen = arguments::address("listen", &listen.named("listen")?, 0)?;
+        let realm = arguments::plain("realm", realm.named("realm")?)?;
+        let mut config = EndpointConfig::new(listen, &*realm);
+        config.advertise = match advertise.named("advertise")? {
+            Some(address) => Some(arguments::ip("advertise", &address)?),
+            None => None,
+        };
+        config.rtp_ports = arguments::rtp_ports(rtp_ports.named("rtp_ports")?)?;
+        config.user_agent = arguments::plain("user_agent", user_agent.named("user_agent")?)?.to_string();
+        config.trace = trace.named("trace")?;
+        config.events = queue_limit.named("queue_limit")?;
+        if config.events == 0 {
+            return Err(Error::invalid("queue_limit", "0 is below 1"));
+        }
+        let wake = Wake::new()?;
+        let theirs = wake.clone();
+        let endpoint = py.detach(|| Endpoint::start(config, move || theirs.set()))?;
+        Ok(Self {
+            endpoint: Here::new("endpoint", endpoint),
+            wake,
+            tokens: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// IP address and port that it listens on.
+    #[getter]
+    fn local_address(&self) -> Result<(String, u16), Error> {
+        Ok(sip_events::address(&self.endpoint.get()?.local_address()))
+    }
+
+    /// The eventfd that is readable when `drain()` has something.
+    fn fileno(&self) -> Result<RawFd, Error> {
+        self.endpoint.get()?;
+        Ok(self.wake.fileno())
+    }
+
+    /// Takes all events that wait.
+    fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
+        let endpoint = self.endpoint.get()?;
+        let closed = self.closed.load(Ordering::Acquire);
+        self.wake.clear();
+        let events = endpoint.drain();
+        if closed && events.is_empty() {
+            return Err(CommandError::Closed.into());
+        }
+        Ok(sip_events::to_list(py, &events)?)
+    }
+
+    /// Adds or changes a subscriber.
+    #[pyo3(signature = (number, *, ha1_md5, ha1_sha256, capacity))]
+    fn set_subscriber(
+        &self,
+        number: Given<Text>,
+        ha1_md5: Given<Option<String>>,
+        ha1_sha256: Given<Option<String>>,
+        capacity: Given<i64>,
+    ) -> Result<(), Error> {
+        let subscriber = arguments::subscriber(
+            number.named("number")?,
+            ha1_md5.named("ha1_md5")?,
+            ha1_sha256.named("ha1_sha256")?,
+            capacity.named("capacity")?,
+        )?;
+        self.command(Command::SetSubscriber(subscriber))
+    }
+
+    /// Removes a subscriber: its registrations go, its calls end.
+    fn remove_subscriber(&self, number: Given<Text>) -> Result<(), Error> {
+        self.command(Command::RemoveSubscriber(number.named("number")?.0))
+    }
+
+    /// Adds or changes a trunk.
+    #[pyo3(
+        signature = (
+            name,
+            *,
+            address,
+            username = Given(Ok(None)),
+            password = Given(Ok(None)),
+            trusted = Given(Ok(false)),
+        ),
+        text_signature = "($self, name, *, address, username=None, password=None, trusted=False)"
+    )]
+    fn set_trunk(
+        &self,
+        name: Given<Text>,
+        address: Given<(String, i64)>,
+        username: Given<Option<Text>>,
+        password: Given<Option<Text>>,
+        trusted: Given<bool>,
+    ) -> Result<(), Error> {
+        let trunk = arguments::trunk(
+            name.named("name")?,
+            &address.named("address")?,
+            username.named("username")?,
+            password.named("password")?,
+            trusted.named("trusted")?,
+        )?;
+        self.command(Command::SetTrunk(trunk))
+    }
+
+    /// Removes a trunk; its calls go on.
+    fn remove_trunk(&self, name: Given<Text>) -> Result<(), Error> {
+        self.command(Command::RemoveTrunk(name.named("name")?.0))
+    }
+
+    /// Makes a prompt playable and gives back its length in seconds.
+    fn load_prompt(&self, py: Python<'_>, name: Given<Text>, wav: Given<Py<PyBytes>>) -> Result<f64, Error> {
+        self.endpoint.get()?;
+        let name = arguments::plain("name", name.named("name")?)?;
+        let samples = decode(py, &wav.named("wav")?)?;
+        let seconds = prompt::seconds(&samples);
+        self.command(Command::LoadPrompt { name, samples: samples.into() })?;
+        Ok(seconds)
+    }
+
+    /// Refuses an incoming leg.
+    fn reject(&self, leg: Given<u64>, status: Given<i64>) -> Result<(), Error> {
+        let status = arguments::status("status", status.named("status")?, 300)?;
+        self.command(Command::Reject { leg: LegId(leg.named("leg")?), status })
+    }
+
+    /// Calls on behalf of an incoming leg and joins the two.
+    #[pyo3(
+        signature = (
+            leg, number, *, trunk = Given(Ok(None)), shown_number, shown_name = Given(Ok(None)), timeout_s
+        ),
+        text_signature = "($self, leg, number, *, trunk=None, shown_number, shown_name=None, timeout_s)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn dial(
+        &self,
+        leg: Given<u64>,
+        number: Given<Text>,
+        trunk: Given<Option<Text>>,
+        shown_number: Given<Text>,
+        shown_name: Given<Option<Text>>,
+        timeout_s: Given<f64>,
+    ) -> Result<(), Error> {
+        let leg = LegId(leg.named("leg")?);
+        let Callee { target, identity, timeout_ms } = Callee::of(number, trunk, shown_number, shown_name, timeout_s)?;
+        self.command(Command::Dial { leg, target, identity, timeout_ms })
+    }
+
+    /// Answers an incoming leg with our own media.
+    fn answer(&self, leg: Given<u64>) -> Result<(), Error> {
+        self.command(Command::Answer { leg: LegId(leg.named("leg")?) })
+    }
+
+    /// Calls with our own media, and gives back the new leg.
+    #[pyo3(
+        signature = (
+            number, *, trunk = Given(Ok(None)), shown_number, shown_name = Given(Ok(None)), timeout_s
+        ),
+        text_signature = "($self, number, *, trunk=None, shown_number, shown_name=None, timeout_s)"
+    )]
+    fn ring(
+        &self,
+        number: Given<Text>,
+        trunk: Given<Option<Text>>,
+        shown_number: Given<Text>,
+        shown_name: Given<Option<Text>>,
+        timeout_s: Given<f64>,
+    ) -> Result<u64, Error> {
+        let Callee { target, identity, timeout_ms } = Callee::of(number, trunk, shown_number, shown_name, timeout_s)?;
+        let leg = self.endpoint.get()?.next_leg();
+        self.command(Command::Ring { leg, target, identity, timeout_ms })?;
+        Ok(leg.0)
+    }
+
+    /// Plays prompts on an answered leg, and gives back the token of the answer.
+    fn play(&self, leg: Given<u64>, prompts: Given<Many<Text>>) -> Result<u64, Error> {
+        let leg = LegId(leg.named("leg")?);
+        let prompts: Vec<Arc<str>> = prompts.named("prompts")?.0.into_iter().map(|name| name.0).collect();
+        if prompts.is_empty() {
+            return Err(Error::invalid("prompts", "expected at least one prompt"));
+        }
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.command(Command::Play { leg, token, prompts })?;
+        Ok(token)
+    }
+
+    /// Ends a play in progress, if any.
+    fn stop_play(&self, leg: Given<u64>) -> Result<(), Error> {
+        self.command(Command::StopPlay { leg: LegId(leg.named("leg")?) })
+    }
+
+    /// Calls the number for an answered leg with our media and joins the two.
+    #[pyo3(
+        signature = (
+            leg, number, *, trunk = Given(Ok(None)), shown_number, shown_name = Given(Ok(None)), timeout_s
+        ),
+        text_signature = "($self, leg, number, *, trunk=None, shown_number, shown_name=None, timeout_s)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn connect(
+        &self,
+        leg: Given<u64>,
+        number: Given<Text>,
+        trunk: Given<Option<Text>>,
+        shown_number: Given<Text>,
+        shown_name: Given<Option<Text>>,
+        timeout_s: Given<f64>,
+    ) -> Result<(), Error> {
+        let leg = LegId(leg.named("leg")?);
+        let Callee { target, identity, timeout_ms } = Callee::of(number, trunk, shown_number, shown_name, timeout_s)?;
+        self.command(Command::Connect { leg, target, identity, timeout_ms })
+    }
+
+    /// Gives up a connect in progress.
+    fn stop_connect(&self, leg: Given<u64>) -> Result<(), Error> {
+        self.command(Command::StopConnect { leg: LegId(leg.named("leg")?) })
+    }
+
+    /// Ends a leg in any state, and what is joined to it.
+    #[pyo3(signature = (leg, cause = Given(Ok(None))), text_signature = "($self, leg, cause=None)")]
+    fn release(&self, leg: Given<u64>, cause: Given<Option<i64>>) -> Result<(), Error> {
+        let cause = match cause.named("cause")? {
+            Some(cause) => Some(arguments::status("cause", cause, 200)?),
+            None => None,
+        };
+        self.command(Command::Release { leg: LegId(leg.named("leg")?), cause })
+    }
+
+    /// Counts since the start, by name.
+    fn counters(&self) -> Result<BTreeMap<&'static str, u64>, Error> {
+        Ok(self.endpoint.get()?.counters().into_iter().collect())
+    }
+
+    /// Ends all calls, stops listening and ends the thread.
+    fn close(&self, py: Python<'_>) -> Result<(), Error> {
+        let endpoint = self.endpoint.get()?;
+        py.detach(|| endpoint.close());
+        self.closed.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Decodes a WAV file as the endpoint does, and gives back its length in seconds.
+#[pyfunction]
+pub(crate) fn prompt_seconds(py: Python<'_>, wav: Given<Py<PyBytes>>) -> Result<f64, Error> {
+    Ok(prompt::seconds(&decode(py, &wav.named("wav")?)?))
+}
+
+fn decode(py: Python<'_>, wav: &Py<PyBytes>) -> Result<Vec<i16>, Error> {
+    let wav = wav.as_bytes(py);
+    Ok(py.detach(|| prompt::decode(wav, prompt::LONGEST))?)
+}
+
+impl From<PromptError> for Error {
+    fn from(error: PromptError) -> Self {
+        Self::Prompt(error.to_string())
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Overload => Self::Overload(error.to_string()),
+            CommandError::Closed => Self::Closed(error.to_string()),
+        }
+    }
+}
+
+impl From<ListenError> for Error {
+    fn from(error: ListenError) -> Self {
+        let message = error.to_string();
+        let errno = match error {
+            ListenError::InUse(_) => Some(rustix::io::Errno::ADDRINUSE),
+            ListenError::NotPermitted(_) => Some(rustix::io::Errno::ACCESS),
+            ListenError::NotLocal(_) => Some(rustix::io::Errno::ADDRNOTAVAIL),
+            ListenError::NoAdvertise(_) | ListenError::BadAdvertise(..) => {
+                return Self::InvalidValue { field: "advertise".into(), message };
+            }
+            ListenError::NoRtpPorts(..) => return Self::InvalidValue { field: "rtp_ports".into(), message },
+            ListenError::Io(_, error) => {
+                return Self::Listen { errno: error.raw_os_error(), message };
+            }
+        };
+        Self::Listen { errno: errno.map(rustix::io::Errno::raw_os_error), message }
+    }
+}

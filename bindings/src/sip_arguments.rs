@@ -1,0 +1,140 @@
+//! The arguments of the endpoint's methods, checked and converted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use ccbs_sip::api::{Identity, Subscriber, Target, Trunk};
+
+use crate::error::Error;
+use crate::record::{Given, Text};
+
+/// Longest time that a phone may ring (s).
+const LONGEST_RING_S: f64 = 86_400.0;
+
+/// Whom to call, who is shown, how long: what dial, ring and connect share.
+pub(crate) struct Callee {
+    pub(crate) target: Target,
+    pub(crate) identity: Identity,
+    pub(crate) timeout_ms: u64,
+}
+
+impl Callee {
+    pub(crate) fn of(
+        number: Given<Text>,
+        trunk: Given<Option<Text>>,
+        shown_number: Given<Text>,
+        shown_name: Given<Option<Text>>,
+        timeout_s: Given<f64>,
+    ) -> Result<Self, Error> {
+        let number = plain("number", number.named("number")?)?;
+        let target = match trunk.named("trunk")? {
+            Some(trunk) => Target::Trunk { trunk: plain("trunk", trunk)?, number },
+            None => Target::Subscriber(number),
+        };
+        let display = match shown_name.named("shown_name")? {
+            Some(name) => Some(plain("shown_name", name)?),
+            None => None,
+        };
+        let identity = Identity { number: plain("shown_number", shown_number.named("shown_number")?)?, display };
+        Ok(Self { target, identity, timeout_ms: milliseconds(timeout_s.named("timeout_s")?)? })
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn milliseconds(seconds: f64) -> Result<u64, Error> {
+    if seconds > 0.0 && seconds <= LONGEST_RING_S {
+        return Ok((seconds * 1_000.0).ceil() as u64);
+    }
+    Err(Error::invalid("timeout_s", format!("{seconds} is outside 0–{LONGEST_RING_S} seconds")))
+}
+
+/// A text that may stand in a header field: not empty, no control characters.
+pub(crate) fn plain(field: &str, text: Text) -> Result<Arc<str>, Error> {
+    if text.0.is_empty() {
+        return Err(Error::invalid(field, "expected a text, got an empty one"));
+    }
+    if let Some((place, character)) = text.0.chars().enumerate().find(|(_, character)| character.is_control()) {
+        return Err(Error::invalid(
+            field,
+            format!("character {place} is U+{:04X}, a control character", u32::from(character)),
+        ));
+    }
+    Ok(text.0)
+}
+
+pub(crate) fn ip(field: &str, address: &str) -> Result<IpAddr, Error> {
+    address
+        .parse()
+        .map_err(|_| Error::invalid(field, format!("'{address}' is no IP address; names are not looked up here")))
+}
+
+/// An IP address and a port, which is `lowest` or more.
+pub(crate) fn address(field: &str, (host, port): &(String, i64), lowest: i64) -> Result<SocketAddr, Error> {
+    Ok(SocketAddr::new(ip(field, host)?, self::port(field, *port, lowest)?))
+}
+
+fn port(field: &str, given: i64, lowest: i64) -> Result<u16, Error> {
+    within(field, "port ", given, lowest, 65_535)
+}
+
+pub(crate) fn rtp_ports((first, last): (i64, i64)) -> Result<RangeInclusive<u16>, Error> {
+    let ports = port("rtp_ports", first, 1)?..=port("rtp_ports", last, 1)?;
+    if ports.is_empty() {
+        return Err(Error::invalid("rtp_ports", format!("the first port, {first}, is after the last, {last}")));
+    }
+    Ok(ports)
+}
+
+/// A SIP status from `lowest` to 699.
+pub(crate) fn status(field: &str, given: i64, lowest: i64) -> Result<u16, Error> {
+    within(field, "", given, lowest, 699)
+}
+
+fn within(field: &str, what: &str, given: i64, min: i64, max: i64) -> Result<u16, Error> {
+    u16::try_from(given)
+        .ok()
+        .filter(|_| (min..=max).contains(&given))
+        .ok_or_else(|| Error::invalid(field, format!("{what}{given} is outside {min}–{max}")))
+}
+
+pub(crate) fn subscriber(
+    number: Text,
+    ha1_md5: Option<String>,
+    ha1_sha256: Option<String>,
+    capacity: i64,
+) -> Result<Subscriber, Error> {
+    if ha1_md5.is_none() && ha1_sha256.is_none() {
+        return Err(Error::invalid("ha1_md5", "expected this or ha1_sha256: without one no phone can register"));
+    }
+    Ok(Subscriber {
+        number: plain("number", number)?,
+        ha1_md5: digest("ha1_md5", ha1_md5, 32)?,
+        ha1_sha256: digest("ha1_sha256", ha1_sha256, 64)?,
+        capacity: within("capacity", "", capacity, 1, 65_535)?,
+    })
+}
+
+fn digest(field: &str, hex: Option<String>, length: usize) -> Result<Option<Arc<str>>, Error> {
+    let Some(hex) = hex else { return Ok(None) };
+    if hex.len() != length || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Error::invalid(field, format!("expected {length} hexadecimal digits, got {} bytes", hex.len())));
+    }
+    Ok(Some(hex.to_ascii_lowercase().into()))
+}
+
+pub(crate) fn trunk(
+    name: Text,
+    given_address: &(String, i64),
+    username: Option<Text>,
+    password: Option<Text>,
+    trusted: bool,
+) -> Result<Trunk, Error> {
+    let credentials = match (username, password) {
+        (Some(username), Some(password)) => Some((plain("username", username)?, password.0)),
+        (None, None) => None,
+        (Some(_), None) => return Err(Error::invalid("password", "expected one, because a username is given")),
+        (None, Some(_)) => return Err(Error::invalid("username", "expected one, because a password is given")),
+    };
+    Ok(Trunk { name: plain("name", name)?, address: address("address", given_address, 1)?, credentials, trusted })
+}
