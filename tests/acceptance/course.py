@@ -169,7 +169,7 @@ class Course:
     async def orderer_is_recalled(self) -> str:
         """At the expiry of the CB timer №2's phone rings, shows the callee, answers and hears the prompt."""
         phone = self._phone(ORDERER)
-        since = next((i for i, m in enumerate(phone.wire.messages) if m.at > self._timer_from), 0)
+        since = _after(phone, self._timer_from)
         due = self._timer_from + self._timer_s
         display = await phone.rings(since=since, timeout=max(due - time.time(), 0) + 3.0)
         late = display.invite.at - due
