@@ -1,6 +1,5 @@
 //! The endpoint's thread: one loop that feeds the core and sends what it says.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::media::Outcome;
 use crate::net::Udp;
 use crate::rtp::{Player, PlayerConfig};
 
-/// Datagrams or commands that the core takes before the socket is emptied again.
+/// Datagrams that the core takes before the socket is emptied again.
 const TURN: usize = 64;
 /// Longest sleep: the clock is looked at again after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -107,7 +106,11 @@ struct Loop {
 impl Loop {
     async fn run(mut self) {
         while self.turn().await {}
+        // What was commanded before the end still counts: a cause given for a BYE, for instance.
         self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            self.core.command(self.clock.now_ms(), command);
+        }
         self.core.release_all(self.clock.now_ms());
         self.flush();
         let end = self.clock.now_ms().saturating_add(u64::try_from(self.close.as_millis()).unwrap_or(u64::MAX));
@@ -133,15 +136,16 @@ impl Loop {
                 Some(outcome) = self.outcomes.recv() => {
                     self.core.played(self.clock.now_ms(), outcome.leg, outcome.token, outcome.played);
                 }
-                closed = self.closed.recv(), if commands_open => {
-                    // A handle that was dropped without a word closes too.
-                    let _ = closed;
-                    open = false;
-                }
-                () = wait(sleep) => {}
+                _ = self.closed.recv(), if commands_open => open = false,
+                () = tokio::time::sleep(sleep) => {}
             }
         }
         self.udp.receive();
+        // All commands before any datagram: a subscriber that was set is known when its phone registers.
+        for _ in 0..self.commands.len() {
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.core.command(self.clock.now_ms(), command);
+        }
         for _ in 0..TURN {
             let Some((from, bytes)) = self.udp.next() else { break };
             if self.events.is_full() {
@@ -149,10 +153,6 @@ impl Loop {
             } else {
                 self.core.datagram(self.clock.now_ms(), from, self.local, bytes);
             }
-        }
-        for _ in 0..TURN {
-            let Ok(command) = self.commands.try_recv() else { break };
-            self.core.command(self.clock.now_ms(), command);
         }
         while let Ok(outcome) = self.outcomes.try_recv() {
             self.core.played(self.clock.now_ms(), outcome.leg, outcome.token, outcome.played);
@@ -181,8 +181,4 @@ impl Loop {
         let core = &mut self.core;
         self.events.push(std::iter::from_fn(|| core.poll_event()));
     }
-}
-
-fn wait(duration: Duration) -> impl Future<Output = ()> {
-    tokio::time::sleep(duration)
 }

@@ -1,0 +1,411 @@
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::net::UdpSocket;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use md5::{Digest as _, Md5};
+use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
+use sipx_sip::{HeaderName, Limits, Message, Method, Request, Response, parse_datagram};
+
+use super::*;
+use crate::api::{Cause, Identity, Played, Subscriber, Target};
+
+const REALM: &str = "ccbs";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An endpoint and the wake-ups that it gave.
+struct Switch {
+    endpoint: Endpoint,
+    woken: mpsc::Receiver<()>,
+    events: Vec<Event>,
+}
+
+impl Switch {
+    fn start(change: impl FnOnce(&mut EndpointConfig)) -> Self {
+        let mut config = EndpointConfig::new("127.0.0.1:0".parse().unwrap(), REALM);
+        config.rtp_ports = 32_000..=32_100;
+        config.seed = Some([3; 32]);
+        change(&mut config);
+        let (wake, woken) = mpsc::channel();
+        let endpoint = Endpoint::start(config, move || {
+            let _ = wake.send(());
+        })
+        .unwrap();
+        Self { endpoint, woken, events: Vec::new() }
+    }
+
+    fn subscriber(&self, number: &str) {
+        let ha1 = Md5::digest(format!("{number}:{REALM}:secret"));
+        let ha1 = ha1.iter().fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
+        let subscriber = Subscriber { number: number.into(), ha1_md5: Some(ha1.into()), ha1_sha256: None, capacity: 1 };
+        self.endpoint.command(Command::SetSubscriber(subscriber)).unwrap();
+    }
+
+    /// Waits for an event that the test looks for, keeping the others.
+    fn expect<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
+        loop {
+            if let Some(at) = self.events.iter().position(|event| wanted(event).is_some()) {
+                return wanted(&self.events.remove(at)).unwrap();
+            }
+            self.woken.recv_timeout(PATIENCE).expect("an event");
+            self.events.extend(self.endpoint.drain());
+        }
+    }
+}
+
+/// A phone with just enough SIP to be called and to call, written on a plain socket.
+struct Phone {
+    socket: UdpSocket,
+    server: SocketAddr,
+    number: &'static str,
+    sequence: u32,
+    /// Its last request, repeated while nothing comes (RFC 3261, timer E).
+    asked: RefCell<String>,
+}
+
+impl Phone {
+    fn new(switch: &Switch, number: &'static str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE / 40)).unwrap();
+        Self { socket, server: switch.endpoint.local_address(), number, sequence: 0, asked: RefCell::default() }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
+    fn receive(&self) -> Message {
+        let mut octets = [0; 8_192];
+        let mut heard = self.socket.recv(&mut octets);
+        for _ in 0..40 {
+            if heard.is_err() && !self.asked.borrow().is_empty() {
+                self.send(&self.asked.borrow());
+            }
+            heard = heard.or_else(|_| self.socket.recv(&mut octets));
+        }
+        let length = heard.expect("a message");
+        parse_datagram(Bytes::copy_from_slice(&octets[..length]), &Limits::datagram()).unwrap()
+    }
+
+    /// The next message that is this kind of request.
+    fn request(&self, method: &Method) -> Request {
+        loop {
+            if let Message::Request(request) = self.receive()
+                && request.method == *method
+            {
+                return request;
+            }
+        }
+    }
+
+    /// The next final response.
+    fn response(&self) -> Response {
+        loop {
+            if let Message::Response(response) = self.receive()
+                && response.status.is_final()
+            {
+                return response;
+            }
+        }
+    }
+
+    fn send(&self, text: &str) {
+        self.socket.send_to(text.as_bytes(), self.server).unwrap();
+    }
+
+    /// A request outside a dialog, answered once when it is challenged.
+    fn ask(&mut self, method: &str, uri: &str, extra: &str, body: &str) -> Response {
+        let mut authorization = String::new();
+        loop {
+            self.sequence += 1;
+            let (me, number, sequence) = (self.address(), self.number, self.sequence);
+            let to = if method == "REGISTER" { format!("sip:{number}@{REALM}") } else { uri.to_owned() };
+            self.asked.replace(format!(
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {me};rport;branch=z9hG4bK{number}{sequence}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:{number}@{REALM}>;tag={number}\r\nTo: <{to}>\r\n\
+                 Call-ID: call-{number}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{number}@{me}>\r\n\
+                 {authorization}{extra}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+            self.send(&self.asked.borrow());
+            let response = self.response();
+            self.asked.take();
+            if !authorization.is_empty() || !matches!(response.status.code(), 401 | 407) {
+                return response;
+            }
+            let proxy = response.status.code() == 407;
+            let name = if proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
+            let challenges =
+                response.headers.get_all(&name).filter_map(|header| Challenge::parse(&header.value(), proxy));
+            let challenge = strongest(challenges.collect()).unwrap();
+            let answer = respond(&challenge, &Credentials::new(number, "secret"), method, uri, 1, "c0ffee");
+            let header = String::from_utf8(challenge.response_header().canonical().to_vec()).unwrap();
+            authorization = format!("{header}: {answer}\r\n");
+            if method == "INVITE" {
+                self.acknowledge(&response, uri, &format!("z9hG4bK{number}{sequence}"));
+            }
+        }
+    }
+
+    fn acknowledge(&self, response: &Response, uri: &str, branch: &str) {
+        let (me, number, sequence) = (self.address(), self.number, self.sequence);
+        let to = String::from_utf8(response.headers.value(&HeaderName::To).unwrap().to_vec()).unwrap();
+        self.send(&format!(
+            "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {me};rport;branch={branch}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{number}@{REALM}>;tag={number}\r\nTo: {to}\r\nCall-ID: call-{number}\r\n\
+             CSeq: {sequence} ACK\r\nContent-Length: 0\r\n\r\n"
+        ));
+    }
+
+    fn register(&mut self) {
+        let response = self.ask("REGISTER", &format!("sip:{REALM}"), "Expires: 60\r\n", "");
+        assert_eq!(response.status.code(), 200);
+    }
+
+    fn description(&self) -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} RTP/AVP 8\r\n",
+            self.address().port()
+        )
+    }
+
+    fn answer(&self, request: &Request, status: &str, body: &str) {
+        let mut text = format!("SIP/2.0 {status}\r\n");
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            for header in request.headers.get_all(&name) {
+                let label = String::from_utf8_lossy(name.canonical()).into_owned();
+                let value = String::from_utf8_lossy(&header.value()).into_owned();
+                let tagless = matches!(name, HeaderName::To) && !value.contains(";tag=");
+                let tag = if tagless { format!(";tag=to{}", self.number) } else { String::new() };
+                let _ = write!(text, "{label}: {value}{tag}\r\n");
+            }
+        }
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let me = self.address();
+        let _ =
+            write!(text, "Contact: <sip:{}@{me}>\r\n{kind}Content-Length: {}\r\n\r\n{body}", self.number, body.len());
+        self.send(&text);
+    }
+}
+
+fn identity(number: &str) -> Identity {
+    Identity { number: number.into(), display: None }
+}
+
+/// 102 calls 101 and both talk; the caller's leg and the dialog's Contact at the caller.
+fn talking(switch: &mut Switch) -> (Phone, Phone, LegId) {
+    switch.subscriber("101");
+    switch.subscriber("102");
+    let mut callee = Phone::new(switch, "101");
+    let mut caller = Phone::new(switch, "102");
+    callee.register();
+    caller.register();
+    let endpoint = switch.endpoint.local_address();
+    let uri = format!("sip:101@{endpoint}");
+    let description = caller.description();
+    let call = std::thread::spawn(move || {
+        let response = caller.ask("INVITE", &uri, "Content-Type: application/sdp\r\n", &description);
+        assert_eq!(response.status.code(), 200);
+        caller.acknowledge(&response, &uri, "z9hG4bKack");
+        caller
+    });
+    let leg = switch.expect(|event| match event {
+        Event::Incoming { leg, number, dialled, .. } => {
+            assert_eq!((&**number, &**dialled), ("102", "101"));
+            Some(*leg)
+        }
+        _ => None,
+    });
+    let target = Target::Subscriber("101".into());
+    let dial = Command::Dial { leg, target, identity: identity("102"), timeout_ms: 30_000 };
+    switch.endpoint.command(dial).unwrap();
+    let invite = callee.request(&Method::Invite);
+    assert!(String::from_utf8_lossy(&invite.headers.value(&HeaderName::From).unwrap()).contains("102"));
+    callee.answer(&invite, "180 Ringing", "");
+    callee.answer(&invite, "200 OK", &callee.description());
+    callee.request(&Method::Ack);
+    switch.expect(|event| matches!(event, Event::Bridged { leg: of, .. } if *of == leg).then_some(()));
+    (call.join().unwrap(), callee, leg)
+}
+
+#[test]
+fn two_phones_register_call_and_hang_up() {
+    let mut switch = Switch::start(|_| {});
+    let (caller, callee, leg) = talking(&mut switch);
+    switch.endpoint.command(Command::Release { leg, cause: Some(486) }).unwrap();
+    for phone in [&caller, &callee] {
+        let bye = phone.request(&Method::Bye);
+        phone.answer(&bye, "200 OK", "");
+    }
+    let cause = switch.expect(|event| match event {
+        Event::Ended { leg: of, cause } if *of == leg => Some(*cause),
+        _ => None,
+    });
+    assert_eq!(cause, Cause::Local);
+    let counters = switch.endpoint.counters();
+    let count = |name| counters.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value);
+    assert!(count("udp.received") >= 9, "{counters:?}");
+    assert!(count("udp.sent") >= 10, "{counters:?}");
+    assert_eq!(count("udp.shed") + count("udp.send_failed") + count("udp.receive_failed"), 0);
+}
+
+#[test]
+fn closing_leaves_no_phone_hanging() {
+    let mut switch = Switch::start(|config| config.close_ms = 20_000);
+    let (caller, callee, _) = talking(&mut switch);
+    let phones: Vec<_> = [caller, callee]
+        .into_iter()
+        .map(|phone| {
+            std::thread::spawn(move || {
+                let bye = phone.request(&Method::Bye);
+                phone.answer(&bye, "200 OK", "");
+            })
+        })
+        .collect();
+    let begun = Instant::now();
+    switch.endpoint.close();
+    for phone in phones {
+        phone.join().unwrap();
+    }
+    assert!(begun.elapsed() < PATIENCE, "both answered, so nothing was waited for");
+    assert_eq!(switch.endpoint.command(Command::RemoveTrunk("x".into())), Err(CommandError::Closed));
+    switch.endpoint.close();
+}
+
+#[test]
+fn phones_that_do_not_answer_do_not_delay_the_end() {
+    let mut switch = Switch::start(|config| config.close_ms = 100);
+    let (_caller, _callee, _) = talking(&mut switch);
+    switch.endpoint.close();
+}
+
+#[test]
+fn a_prompt_is_heard_and_reported() {
+    let mut switch = Switch::start(|_| {});
+    switch.subscriber("101");
+    let mut phone = Phone::new(&switch, "101");
+    phone.register();
+    let media = UdpSocket::bind("127.0.0.1:0").unwrap();
+    media.set_read_timeout(Some(PATIENCE)).unwrap();
+    let leg = switch.endpoint.next_leg();
+    assert_eq!(leg.0 % 2, 0);
+    let samples: Arc<[i16]> = vec![3_000; 800].into();
+    switch.endpoint.command(Command::LoadPrompt { name: "tone".into(), samples }).unwrap();
+    let target = Target::Subscriber("101".into());
+    let ring = Command::Ring { leg, target, identity: identity("100"), timeout_ms: 30_000 };
+    switch.endpoint.command(ring).unwrap();
+    let invite = phone.request(&Method::Invite);
+    let port = media.local_addr().unwrap().port();
+    let description = phone.description().replace(&phone.address().port().to_string(), &port.to_string());
+    phone.answer(&invite, "200 OK", &description);
+    phone.request(&Method::Ack);
+    switch.expect(|event| (*event == Event::Answered { leg }).then_some(()));
+    switch.endpoint.command(Command::Play { leg, token: 9, prompts: vec!["tone".into()] }).unwrap();
+    let mut octets = [0; 2_000];
+    for _ in 0..5 {
+        assert_eq!(media.recv(&mut octets).unwrap(), 172);
+        assert_eq!(octets[1] & 0x7f, 8, "PCMA");
+    }
+    let outcome = switch.expect(|event| match event {
+        Event::Played { token: 9, outcome, .. } => Some(*outcome),
+        _ => None,
+    });
+    assert_eq!(outcome, Played::Finished);
+}
+
+#[test]
+fn events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
+    let mut switch = Switch::start(|config| {
+        config.events = 4;
+        config.trace = true;
+    });
+    let phone = Phone::new(&switch, "101");
+    let options = |number: u32| {
+        format!(
+            "OPTIONS sip:{REALM} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK{number}\r\nMax-Forwards: 70\r\n\
+             From: <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+            phone.address()
+        )
+    };
+    for number in 0..10 {
+        phone.send(&options(number));
+        assert_eq!(phone.response().status.code(), 200, "traces are shed before service is");
+    }
+    assert!(switch.endpoint.events.traces_shed() >= 16);
+    // Registrations of phones that come and go are events which must not be lost.
+    let mut numbers = Vec::new();
+    for number in ["201", "202", "203", "204", "205", "206"] {
+        switch.subscriber(number);
+        numbers.push(Phone::new(&switch, number));
+    }
+    let registering: Vec<_> = numbers
+        .into_iter()
+        .map(|mut phone| {
+            std::thread::spawn(move || {
+                let uri = format!("sip:{}", phone.server);
+                // Unheard at first, because nobody fetches events; it repeats, as phones do.
+                assert_eq!(phone.ask("REGISTER", &uri, "Expires: 60\r\n", "").status.code(), 200);
+            })
+        })
+        .collect();
+    for number in ["201", "202", "203", "204", "205", "206"] {
+        switch.expect(|event| {
+            matches!(event, Event::Registration { number: of, contacts: 1 } if &**of == number).then_some(())
+        });
+    }
+    for phone in registering {
+        phone.join().unwrap();
+    }
+}
+
+#[test]
+fn a_full_command_queue_says_so() {
+    let switch = Switch::start(|config| config.commands = 1);
+    let refused = std::iter::repeat_with(|| switch.endpoint.command(Command::RemoveTrunk("x".into())))
+        .take(1_000_000)
+        .find(Result::is_err);
+    assert_eq!(refused, Some(Err(CommandError::Overload)));
+    assert!(switch.endpoint.counters().contains(&("command.overload", 1)));
+}
+
+#[test]
+fn what_cannot_be_listened_on_is_said_clearly() {
+    let switch = Switch::start(|_| {});
+    let used = switch.endpoint.local_address();
+    let error = |config: EndpointConfig| Endpoint::start(config, || {}).unwrap_err();
+    assert!(matches!(error(EndpointConfig::new(used, REALM)), ListenError::InUse(address) if address == used));
+    let wildcard = EndpointConfig::new("0.0.0.0:0".parse().unwrap(), REALM);
+    assert!(error(wildcard.clone()).to_string().contains("set the address to advertise"));
+    let elsewhere = EndpointConfig::new("192.0.2.1:5060".parse().unwrap(), REALM);
+    assert!(matches!(error(elsewhere), ListenError::NotLocal(_)));
+    let odd = EndpointConfig { rtp_ports: 4_001..=4_001, ..EndpointConfig::new("127.0.0.1:0".parse().unwrap(), REALM) };
+    assert!(matches!(error(odd), ListenError::NoRtpPorts(4_001, 4_001)));
+    let v6 = EndpointConfig { advertise: Some("2001:db8::1".parse().unwrap()), ..wildcard.clone() };
+    assert!(matches!(error(v6), ListenError::BadAdvertise(..)));
+    let advertised = EndpointConfig { advertise: Some("127.0.0.1".parse().unwrap()), ..wildcard };
+    assert!(Endpoint::start(advertised, || {}).is_ok());
+    switch.endpoint.close();
+    assert!(Endpoint::start(EndpointConfig::new(used, REALM), || {}).is_ok(), "the port is free after close()");
+}
+
+#[test]
+fn garbage_and_refused_sends_do_not_end_reception() {
+    let switch = Switch::start(|_| {});
+    let mut state = 1_u64;
+    {
+        // This socket goes away: answers to it come back as ICMP errors.
+        let gone = Phone::new(&switch, "1");
+        for number in 0..500_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            gone.send(&format!(
+                "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{number}\r\n\r\n{state}"
+            ));
+            gone.socket.send_to(&state.to_le_bytes(), gone.server).unwrap();
+            gone.socket.send_to(&[], gone.server).unwrap();
+        }
+    }
+    let mut phone = Phone::new(&switch, "2");
+    assert_eq!(phone.ask("OPTIONS", "sip:x@y", "", "").status.code(), 200);
+}

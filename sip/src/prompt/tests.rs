@@ -7,6 +7,7 @@ use super::*;
 const HALF: f64 = 0.5;
 
 /// A second of a sine at half scale, in any format; the second channel of stereo is silent.
+#[allow(clippy::cast_possible_truncation)]
 fn wav(rate: u32, channels: u16, bits: u16, format: SampleFormat, hz: f64) -> Vec<u8> {
     let spec = WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format: format };
     let mut octets = Cursor::new(Vec::new());
@@ -29,6 +30,7 @@ fn wav(rate: u32, channels: u16, bits: u16, format: SampleFormat, hz: f64) -> Ve
 }
 
 /// The amplitude of one frequency in the middle of the samples.
+#[allow(clippy::cast_precision_loss)]
 fn amplitude(samples: &[i16], hz: f64) -> f64 {
     let middle = &samples[800..samples.len() - 800];
     let (mut real, mut imaginary) = (0.0, 0.0);
@@ -42,8 +44,13 @@ fn amplitude(samples: &[i16], hz: f64) -> f64 {
 
 #[test]
 fn every_usual_format_and_rate_gives_the_same_tone() {
-    let formats =
-        [(8, SampleFormat::Int), (16, SampleFormat::Int), (24, SampleFormat::Int), (32, SampleFormat::Int), (32, SampleFormat::Float)];
+    let formats = [
+        (8, SampleFormat::Int),
+        (16, SampleFormat::Int),
+        (24, SampleFormat::Int),
+        (32, SampleFormat::Int),
+        (32, SampleFormat::Float),
+    ];
     for rate in [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000] {
         for (bits, format) in formats {
             let samples = decode(&wav(rate, 1, bits, format, 1_000.0), LONGEST).unwrap();

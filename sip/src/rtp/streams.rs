@@ -54,7 +54,7 @@ struct Stream {
 /// All streams, by leg.
 #[derive(Debug)]
 pub(super) struct Streams {
-    streams: BTreeMap<LegId, Stream>,
+    by_leg: BTreeMap<LegId, Stream>,
     prompts: BTreeMap<Arc<str>, Sound>,
     ringback: Sound,
     lead: Sound,
@@ -69,7 +69,7 @@ impl Streams {
     pub(super) fn new(lead_ms: u32, tail_ms: u32, seed: u64) -> Self {
         let silence = |ms: u32| Sound::silence(ms as usize / 20 * FRAME);
         Self {
-            streams: BTreeMap::new(),
+            by_leg: BTreeMap::new(),
             prompts: BTreeMap::new(),
             ringback: Sound::ringback(),
             lead: silence(lead_ms),
@@ -88,14 +88,13 @@ impl Streams {
     pub(super) fn open(&mut self, leg: LegId) {
         let first = self.random();
         let second = self.random();
-        let [a, b, c, d, e, f, ..] = second.to_le_bytes();
-        self.streams.entry(leg).or_insert_with(|| Stream {
+        self.by_leg.entry(leg).or_insert_with(|| Stream {
             remote: None,
             codec: Codec::Pcma,
-            ssrc: u32::try_from(first >> 32).unwrap_or_default(),
+            ssrc: low_u32(first),
             // Starting low keeps the first roll-over, which encryption dislikes, far off (RFC 3550 §5.1 allows it).
-            sequence: u16::from_le_bytes([a, b]) >> 1,
-            timestamp: u32::from_le_bytes([c, d, e, f]),
+            sequence: low_u16(second) >> 1,
+            timestamp: low_u32(second >> 16),
             fresh: true,
             sounding: Sounding::Nothing,
         });
@@ -103,7 +102,7 @@ impl Streams {
 
     /// Where the phone listens, and with which law. Without an address (hold) the play goes on unheard.
     pub(super) fn connect(&mut self, leg: LegId, remote: SocketAddr, codec: Codec) {
-        if let Some(stream) = self.streams.get_mut(&leg) {
+        if let Some(stream) = self.by_leg.get_mut(&leg) {
             let reachable = !remote.ip().is_unspecified() && remote.port() != 0;
             let remote = reachable.then_some(remote);
             stream.fresh |= stream.remote != remote;
@@ -116,7 +115,7 @@ impl Streams {
     pub(super) fn play(&mut self, leg: LegId, token: u64, prompts: &[Arc<str>]) {
         self.stop(leg);
         let sounds: Option<Vec<Sound>> = prompts.iter().map(|name| self.prompts.get(name).cloned()).collect();
-        let (Some(stream), Some(sounds)) = (self.streams.get_mut(&leg), sounds) else {
+        let (Some(stream), Some(sounds)) = (self.by_leg.get_mut(&leg), sounds) else {
             self.outcomes.push(Outcome { leg, token, played: Played::Failed });
             return;
         };
@@ -131,7 +130,7 @@ impl Streams {
     /// Begins or ends the ringback tone.
     pub(super) fn ringback(&mut self, leg: LegId, on: bool) {
         self.stop(leg);
-        if let Some(stream) = self.streams.get_mut(&leg)
+        if let Some(stream) = self.by_leg.get_mut(&leg)
             && on
         {
             stream.fresh = true;
@@ -141,7 +140,7 @@ impl Streams {
 
     /// Ends what plays; a play's outcome is `Stopped`.
     pub(super) fn stop(&mut self, leg: LegId) {
-        let Some(stream) = self.streams.get_mut(&leg) else { return };
+        let Some(stream) = self.by_leg.get_mut(&leg) else { return };
         if let Sounding::Play { token, .. } = std::mem::replace(&mut stream.sounding, Sounding::Nothing) {
             self.outcomes.push(Outcome { leg, token, played: Played::Stopped });
         }
@@ -150,21 +149,20 @@ impl Streams {
     /// Ends the stream.
     pub(super) fn close(&mut self, leg: LegId) {
         self.stop(leg);
-        self.streams.remove(&leg);
+        self.by_leg.remove(&leg);
     }
 
     /// Whether no stream is open.
     pub(super) fn is_empty(&self) -> bool {
-        self.streams.is_empty()
+        self.by_leg.is_empty()
     }
 
     /// The packets of tick number `tick`, counted from any beginning, appended to `out` by leg. A tick that was
     /// left out is time that passed: timestamps jump, sounds pause.
     pub(super) fn tick(&mut self, tick: u64, out: &mut Vec<Packet>) {
         // Timestamps are modulo 2^32, so the low half of the tick is enough.
-        let [a, b, c, d, ..] = tick.to_le_bytes();
-        let elapsed = u32::from_le_bytes([a, b, c, d]).wrapping_mul(STEP);
-        for (&leg, stream) in &mut self.streams {
+        let elapsed = low_u32(tick).wrapping_mul(STEP);
+        for (&leg, stream) in &mut self.by_leg {
             let mut octets = [0; PACKET];
             if !stream.sounding.fill(stream.codec, &self.ringback, &mut octets[HEADER..]) {
                 continue;
@@ -185,7 +183,7 @@ impl Streams {
         std::mem::take(&mut self.outcomes)
     }
 
-    /// The next 64 bits of the generator "SplitMix64" (Steele, Lea, Flood 2014).
+    /// The next 64 bits of the generator `SplitMix64` (Steele, Lea, Flood 2014).
     fn random(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.state;
@@ -243,6 +241,16 @@ impl Stream {
         octets[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
         self.sequence = self.sequence.wrapping_add(1);
     }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn low_u16(bits: u64) -> u16 {
+    bits as u16
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn low_u32(bits: u64) -> u32 {
+    bits as u32
 }
 
 /// The octet of a sample of 0.
