@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ccbs._ccbs import (
     InvalidPrompt,
+    InvalidValue,
     Limits,
     ListenError,
     Profile,
@@ -224,6 +225,8 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             trace=tracing,
             queue_limit=config.limits.endpoint.queue,
         )
+    except InvalidValue as error:
+        raise StartError(f"The switch cannot listen: {error}. Correct the section listen.") from None
     except ListenError as error:
         where = f"{listen.address} port {listen.port} (UDP)"
         if error.errno == errno.EADDRINUSE:

@@ -148,8 +148,8 @@ def test_phone_config_of_a_subscriber_without_preset_says_so() -> None:
 
 
 def test_phone_config_of_a_subscriber_of_ha1_only_says_so(tmp_path: Path) -> None:
-    listen = SOUND.replace("{realm", "{advertise: sip.example, realm")
-    text = listen.replace("password: secret-101", "ha1_md5: " + "0" * 32)
+    text = SOUND.replace("password: secret-101", "ha1_md5: " + "0" * 32)
+    text += "provisioning: {server: sip.example}\n"
     result = run("phone-config", "101", "--config", write(tmp_path, text), "--reveal")
     assert result.exit_code == 0
     assert "is kept as HA1 only" in result.stderr
@@ -174,10 +174,11 @@ def test_phone_config_that_cannot_be_made(arguments: tuple[str | Path, ...], sai
     assert said in result.stderr
 
 
-def test_phone_config_needs_an_address_that_phones_can_call(tmp_path: Path) -> None:
-    result = run("phone-config", "101", "--config", write(tmp_path, SOUND))
-    assert result.exit_code == 2
-    assert "listen.address 0.0.0.0 is no address that a phone can call; set listen.advertise" in result.stderr
+def test_phones_are_told_the_address_advertised(tmp_path: Path) -> None:
+    text = SOUND.replace("{realm", "{address: 0.0.0.0, advertise: 192.0.2.10, port: 5080, realm")
+    result = run("phone-config", "101", "--config", write(tmp_path, text))
+    assert "account.1.sip_server.1.address = 192.0.2.10\n" in result.stdout
+    assert "account.1.sip_server.1.port = 5080\n" in result.stdout
 
 
 @pytest.mark.parametrize("command", [("orders",), ("lines",), ("calls",), ("counters",), ("cancel", "7")])

@@ -83,7 +83,7 @@ CASES = {
     "missing field": (
         "listen: #!\n  port: 5060\nnumbering: {internal: [1XX]}\n",
         "listen.realm",
-        ("is missing", "a name", "add it"),
+        ("is missing", "a realm", "add it"),
     ),
     "hash that begins a comment": (
         SOUND + "service_codes:\n  autodial: #!\n",
@@ -99,6 +99,16 @@ CASES = {
         "listen:\n  realm: r\n  address: 1.2.3.400 #!\nnumbering: {internal: [1XX]}\n",
         "listen.address",
         ("'1.2.3.400' is no IP address", "an IP address such as 192.0.2.10", "correct it"),
+    ),
+    "realm": (
+        'listen:\n  realm: a"b #!\nnumbering: {internal: [1XX]}\n',
+        "listen.realm",
+        ("'a\"b' does not fit", 'a realm without " and \\', "correct it"),
+    ),
+    "name where an address is needed": (
+        SOUND.replace("{realm", "{advertise: sip.example, realm").replace("example}", "example} #!"),
+        "listen.advertise",
+        ("'sip.example' is no IP address", "an IP address such as 192.0.2.10", "correct it"),
     ),
     "host": (
         SOUND + "trunks:\n- name: city\n  address: bad host #!\n",

@@ -118,6 +118,16 @@ CASES = {
         "listen.rtp_ports",
         ("the first port, 30000, is not below the last, 20000", "first below last", "swap or widen"),
     ),
+    "every address and none to tell": (
+        SOUND.replace("{realm", "{address: 0.0.0.0, realm").replace("example}", "example} #!"),
+        "listen.address",
+        ("nothing says which of them phones are told", "advertise, or one address", "add advertise"),
+    ),
+    "an address to tell that cannot be called": (
+        SOUND.replace("{realm", "{advertise: 0.0.0.0, realm").replace("example}", "example} #!"),
+        "listen.advertise",
+        ("is no address that can be called", "an address that phones reach", "correct it"),
+    ),
     "directory of the call log": (
         SOUND + "call_log:\n  file: nowhere/calls.jsonl #!\n",
         "call_log.file",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import sys
 from pathlib import Path
@@ -128,21 +127,11 @@ def phone_config(
 
 
 def _account(config: Config, subscriber: SubscriberConfig) -> Account:
-    server = config.listen.advertise or config.listen.address
-    try:
-        unspecified = ipaddress.ip_address(server).is_unspecified
-    except ValueError:
-        unspecified = False
-    if unspecified:
-        fail(
-            f"{config.file}: listen.address {server} is no address that a phone can call; "
-            "set listen.advertise to the one phones reach."
-        )
     return Account(
         number=subscriber.number,
         name=subscriber.name,
         password=subscriber.password.get_secret_value() if subscriber.password is not None else None,
-        server=server,
+        server=config.phone_server,
         port=config.listen.port,
     )
 

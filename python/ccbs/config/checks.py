@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import ipaddress
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ def check_references(document: Document) -> None:
     _check_trunks(document, data)
     _check_external(document, data)
     _check_packs(document, data)
-    _check_ports(document, data)
+    _check_listen(document, data)
     check_prompts(document, data)
     _check_paths(document, data)
     _check_route(document, data)
@@ -218,6 +219,13 @@ def _check_external(document: Document, data: dict[str, Any]) -> None:
             )
 
 
+def _unspecified(value: Any) -> bool:
+    try:
+        return ipaddress.ip_address(_text(value) or "").is_unspecified
+    except ValueError:
+        return False
+
+
 def _meant(name: str, names: list[str], otherwise: str) -> str:
     meant = closest(name, names)
     return f"did you mean {meant}?" if meant else otherwise
@@ -251,7 +259,22 @@ def _check_packs(document: Document, data: dict[str, Any]) -> None:
             document.problems.extend(error.problems)
 
 
-def _check_ports(document: Document, data: dict[str, Any]) -> None:
+def _check_listen(document: Document, data: dict[str, Any]) -> None:
+    listen = _section(data, "listen")
+    if _unspecified(listen.get("address")) and listen.get("advertise") is None:
+        document.problem(
+            ("listen", "address"),
+            "is every address, and nothing says which of them phones are told",
+            "advertise, or one address of this machine",
+            "add advertise",
+        )
+    if _unspecified(listen.get("advertise")):
+        document.problem(
+            ("listen", "advertise"),
+            "is no address that can be called",
+            "an address that phones reach",
+            "correct it",
+        )
     ports = _section(_section(data, "listen"), "rtp_ports")
     first, last = ports.get("first", 16_384), ports.get("last", 32_766)
     if isinstance(first, int) and isinstance(last, int) and first >= last:

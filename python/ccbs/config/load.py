@@ -87,6 +87,7 @@ class Config:
     :ivar control_clients: how many may be connected at a time.
     :ivar control_timeout_s: how long a client may take.
     :ivar softkey_packs: directory of the presets.
+    :ivar phone_server: the switch's name or address in the phones' settings.
     :ivar route: the operator's own coroutine as ``module:function``, or None.
     """
 
@@ -105,6 +106,7 @@ class Config:
     control_clients: int
     control_timeout_s: int
     softkey_packs: Path
+    phone_server: str
     route: str | None
 
     @property
@@ -193,6 +195,7 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         control_socket=base / socket if socket else default_socket(),
         control_clients=written.control.clients,
         control_timeout_s=written.control.timeout_s,
+        phone_server=written.provisioning.server or written.listen.advertise or written.listen.address,
         softkey_packs=base / written.provisioning.softkey_packs,
         route=written.route,
     )

@@ -14,6 +14,7 @@ from ccbs.config.written import (
     Host,
     Name,
     PhoneNumber,
+    Realm,
     Secret,
     ServiceDigits,
     Text,
@@ -62,12 +63,14 @@ class RtpPorts(Section):
 class Listen(Section):
     """Where phones and trunks reach the switch."""
 
-    address: Address = Field(default="0.0.0.0", description="The address to bind.")  # noqa: S104
+    address: Address = Field(
+        default="127.0.0.1", description="The address to bind; 0.0.0.0 is every one and needs `advertise`."
+    )
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         default=5060, description="The UDP port; 0: any free one."
     )
-    realm: Name = Field(description="The digest realm; HA1 values are made with it.")
-    advertise: Host | None = Field(
+    realm: Realm = Field(description="The digest realm; HA1 values are made with it.")
+    advertise: Address | None = Field(
         default=None, description="The address that phones are told, where it is not the one bound."
     )
     rtp_ports: RtpPorts = RtpPorts()
@@ -261,8 +264,12 @@ class Control(Section):
 
 
 class Provisioning(Section):
-    """Where the softkey presets are."""
+    """What phones are given."""
 
+    server: Host | None = Field(
+        default=None,
+        description="The switch's name or address in the phones' settings, where not that of `listen`.",
+    )
     softkey_packs: Text = Field(
         default="presets/softkey_pack_presets",
         description="The directory of the presets, relative to this file.",

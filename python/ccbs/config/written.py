@@ -20,6 +20,7 @@ __all__ = [
     "Label",
     "Name",
     "PhoneNumber",
+    "Realm",
     "Secret",
     "ServiceDigits",
     "Text",
@@ -113,6 +114,7 @@ def _address(value: Any) -> Any:
 _NUMBER = r"\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63}"
 _DIAL = r"[0-9*#+]{1,64}"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_REALM = r'[^"\\]{1,128}'
 _IP = "an IP address such as 192.0.2.10"
 
 
@@ -124,6 +126,9 @@ def is_number(text: str) -> bool:
 # Validators written later run first.
 Text = Annotated[str, _text("text", 1024), _schema("text")]
 Name = Annotated[str, _text("a name", 128), _schema("a name")]
+Realm = Annotated[
+    str, _text('a realm without " and \\', 128, _REALM), _schema('a realm without " and \\', pattern=_REALM)
+]
 Word = Annotated[
     str,
     _text("a word of letters, digits, - _ and .", 64, _WORD),
