@@ -29,6 +29,12 @@ async def bounded(task: asyncio.Task[Any], timeout: float) -> bool:
     return bool(done)
 
 
+def _asked_to_end() -> bool:
+    """Whether a CancelledError is meant for the running task; if not, it leaked out of the switch."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _Recall:
     """One recall in progress."""
 
@@ -152,7 +158,7 @@ class RecallCarrier:
         except RingFailed as failed:
             outcome = failed.outcome if isinstance(failed.outcome, RingOutcome) else RingOutcome.FAILED
         except asyncio.CancelledError as error:
-            if recall.releasing:
+            if _asked_to_end():
                 raise
             self._raised(recall, "ring", error)
         except Exception as error:
@@ -177,7 +183,7 @@ class RecallCarrier:
         except LegGone:
             outcome = "caller-gone"
         except asyncio.CancelledError as error:
-            if recall.releasing:
+            if _asked_to_end():
                 raise
             self._raised(recall, "play", error)
         except Exception as error:
@@ -194,7 +200,7 @@ class RecallCarrier:
             told = await self._switch.connect(recall.leg, recall.callee, recall.caller, timeout)
             outcome = ConnectOutcome(told)
         except asyncio.CancelledError as error:
-            if recall.releasing:
+            if _asked_to_end():
                 raise
             self._raised(recall, "connect", error)
         except Exception as error:
@@ -224,12 +230,14 @@ class RecallCarrier:
         task = self._spawn(recall.order, self._call_release(recall, leg, reason))
         if not await bounded(task, self._release_timeout):
             self._overdue(recall, "did not release a leg")
-        elif task.cancelled():
-            self._raised(recall, "release", asyncio.CancelledError())
 
     async def _call_release(self, recall: _Recall, leg: Any, reason: str) -> None:
         try:
             await self._switch.release(leg, reason)
+        except asyncio.CancelledError as error:
+            if _asked_to_end():
+                raise
+            self._raised(recall, "release", error)
         except Exception as error:
             self._raised(recall, "release", error)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ccbs._ccbs import CcbsError, Closed
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
@@ -92,10 +94,17 @@ class OrdinaryCalls:
         self._clock = clock
         self._logger = logger
         self._legs: Final[dict[int, _Leg]] = {}
-        self._counts: Final = {"routes_failed": 0, "unknown_codes": 0, "code_calls_failed": 0}
+        self._counts: Final = {
+            "routes_failed": 0,
+            "decisions_failed": 0,
+            "unknown_codes": 0,
+            "code_calls_failed": 0,
+        }
 
     def counters(self) -> dict[str, int]:
-        """``calls_now``, ``routes_failed`` (answered 500), ``unknown_codes`` (404), ``code_calls_failed``."""
+        """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
+        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played).
+        """
         return {"calls_now": len(self._legs), **self._counts}
 
     # --- what the endpoint tells ------------------------------------------------------------------
@@ -171,6 +180,12 @@ class OrdinaryCalls:
         """The incoming legs there are."""
         return list(self._legs)
 
+    def close(self) -> None:
+        """Give up what is still being decided."""
+        for leg in self._legs.values():
+            if leg.task is not None:
+                leg.task.cancel()
+
     # --- what is done with a call -----------------------------------------------------------------
 
     async def _ask_route(self, leg: _Leg, route: Route) -> None:
@@ -196,6 +211,20 @@ class OrdinaryCalls:
             self._do(leg, decision)
 
     def _do(self, leg: _Leg, decision: Decision) -> None:
+        try:
+            self._decide(leg, decision)
+        except CcbsError as error:
+            # The endpoint refuses the leg by itself when nothing is said about it in its time.
+            self._counts["decisions_failed"] += 1
+            self._logger.error(
+                "call %s → %s: the endpoint did not take %r: %s",
+                leg.caller,
+                leg.call.dialled,
+                decision,
+                error,
+            )
+
+    def _decide(self, leg: _Leg, decision: Decision) -> None:
         match decision:
             case Dial():
                 self._dial(leg, decision)
@@ -216,8 +245,7 @@ class OrdinaryCalls:
                     leg.call.dialled,
                     decision,
                 )
-                leg.rejected = 500
-                self._endpoint.reject(leg.id, 500)
+                self._do(leg, Reject(500))
 
     def _dial(self, leg: _Leg, dial: Dial) -> None:
         call = leg.call
@@ -238,13 +266,11 @@ class OrdinaryCalls:
             prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
         except UnknownCode:
             self._counts["unknown_codes"] += 1
-            leg.rejected = 404
-            self._endpoint.reject(leg.id, 404)
+            self._do(leg, Reject(404))
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("service code %s of %s failed; answered 500", leg.call.dialled, leg.caller)
-            leg.rejected = 500
-            self._endpoint.reject(leg.id, 500)
+            self._do(leg, Reject(500))
         else:
             await self._announce(leg, prompts)
 
@@ -262,7 +288,8 @@ class OrdinaryCalls:
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
-        self._endpoint.release(leg.id)
+        with contextlib.suppress(Closed):
+            self._endpoint.release(leg.id)
 
     def _cause(self, leg: _Leg, event: Ended) -> CallCause:
         if leg.code:

@@ -218,6 +218,8 @@ class SipSwitch:
                     await asyncio.wait_for(self._empty.wait(), timeout)
             asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
             self._service = None
+        if self._ordinary is not None:
+            self._ordinary.close()
         self.endpoint.close()
         self.calls.close()
 
@@ -250,6 +252,11 @@ class SipSwitch:
             task.add_done_callback(self._trunk_tasks.discard)
         else:
             self._set_trunk(trunk, address)
+
+    def remove_trunk(self, name: str) -> None:
+        """Remove a trunk: its calls go on, new ones are refused."""
+        if self._trunks.pop(name, None) is not None:
+            self.endpoint.remove_trunk(name)
 
     def load_prompts(self, language: str, prompts: Mapping[str, bytes]) -> None:
         """Make prompts playable.
