@@ -215,18 +215,21 @@ class Phone:
         """A place in the record of events, for ``since``."""
         return len(self.events)
 
-    async def expect(self, kind: str, *, since: int = 0, timeout: float) -> PhoneEvent:
+    async def expect(
+        self, kind: str, *, since: int = 0, call_id: str | None = None, timeout: float
+    ) -> PhoneEvent:
         """The first event of that kind after ``since``, waiting at most ``timeout`` seconds.
 
+        :param call_id: only of the call with this Call-ID.
         :raises PhoneFailed: when it does not come.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
             arrived = self._event_arrived
-            found = next((event for event in self.events[since:] if event.kind == kind), None)
-            if found:
-                return found
+            for event in self.events[since:]:
+                if event.kind == kind and call_id in (None, event.fields.get("id")):
+                    return event
             try:
                 await asyncio.wait_for(arrived.wait(), deadline - loop.time())
             except TimeoutError:
@@ -269,13 +272,10 @@ class Phone:
         invite = await self.wire.expect(
             "INVITE", None, "received", initial=True, since=since, timeout=timeout
         )
-        answered = await self.wire.expect(
+        await self.wire.expect(
             "INVITE", 180, "sent", since=since, where=lambda m: m.call_id == invite.call_id, timeout=5.0
         )
-        earlier = next(
-            (i for i, event in enumerate(self.events) if event.fields.get("id") == answered.call_id), 0
-        )
-        event = await self.expect("CALL_INCOMING", since=earlier, timeout=5.0)
+        event = await self.expect("CALL_INCOMING", call_id=invite.call_id, timeout=5.0)
         caller = invite.identity("from")
         assert caller is not None, "an INVITE without From"
         shown = Identity(
