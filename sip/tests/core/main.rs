@@ -1,0 +1,5 @@
+//! The SIP core in a virtual network, on virtual time.
+mod calls;
+mod net;
+mod phone;
+mod recall;
