@@ -24,8 +24,9 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8
             SNIPPETS[1],
             ["request 1 is answered", "step accepted", "ring 102 showing 101", "attempts-exhausted"],
         ),
+        (SNIPPETS[2], ["no-offer", "Dial(number='101', trunk=None", "To the reception"]),
     ],
-    ids=["layer 1", "layer 0"],
+    ids=["layer 1", "layer 0", "route"],
 )
 def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) -> None:
     ran = subprocess.run(
@@ -40,7 +41,7 @@ def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) 
 
 
 def test_every_snippet_is_tried() -> None:
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
 
 
 def test_links_lead_somewhere() -> None:
