@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -39,9 +39,10 @@ from ccbs._ccbs import (
     Ring,
     Step,
 )
+from ccbs.lines import InternalLines
 from ccbs.outbox import EngineDriver, Outbox
-from ccbs.recall import RecallCarrier, bounded
-from ccbs.switch import LineState, Switch
+from ccbs.recall import RecallCarrier
+from ccbs.switch import Switch
 
 __all__ = ["CallbackService"]
 
@@ -96,21 +97,17 @@ class CallbackService:
         self._facts_limit = facts_limit
         self._request_timeout = request_timeout
         self._release_timeout = release_timeout
-        self._line_states_timeout = line_states_timeout
         self._stop_timeout = stop_timeout
         self._driver: EngineDriver | None = None
         self._outbox: Outbox | None = None
         self._recalls: RecallCarrier | None = None
         self._last_request = 0
         self._waiting: dict[int, asyncio.Future[AnyReply]] = {}
-        self._internal: dict[str, None] = {}
-        self._heard_since_asked: set[str] | None = None
-        self._refreshing: asyncio.Task[None] | None = None
+        self._lines = InternalLines(switch, self._put, timeout=line_states_timeout, logger=self._logger)
         self._stopping = False
         self._counts: Final = {
             "requests_timed_out": 0,
             "replies_unclaimed": 0,
-            "line_states_failed": 0,
             "on_step_errors": 0,
             "action_errors": 0,
         }
@@ -143,7 +140,7 @@ class CallbackService:
             self._switch, self._outbox.put, release_timeout=self._release_timeout, logger=self._logger
         )
         asyncio.get_running_loop().add_reader(driver.fileno(), self._on_readable)
-        if not await self._ask_line_states():
+        if not await self._lines.ask():
             self.refresh()
 
     async def stop(self) -> None:
@@ -154,8 +151,7 @@ class CallbackService:
         if self._driver is None or self._stopping:
             return
         self._stopping = True
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        self._lines.close()
         if self._recalls is not None:
             await self._recalls.stop(self._stop_timeout)
         if self._outbox is not None:
@@ -169,15 +165,12 @@ class CallbackService:
 
     def lost_contact(self) -> None:
         """The switch can't be seen: its lines are unknown until :meth:`refresh` or new facts."""
-        for number in self._internal:
-            self._put(_ccbs.LineUnknown(number))
+        self._lines.lost()
 
     def refresh(self) -> None:
         """Ask the switch for its line states anew, in the background, until it tells them."""
-        if self._driver is None or self._stopping:
-            return
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        if self._driver is not None and not self._stopping:
+            self._lines.refresh()
 
     # --- facts ------------------------------------------------------------------------------------
 
@@ -187,16 +180,11 @@ class CallbackService:
         :param number: its number.
         :param external: whether it lies behind a trunk, which decides the CB timer (service.md, "Set-up" 3).
         """
-        if external:
-            self._internal.pop(number, None)
-        else:
-            self._internal[number] = None
-        self._put(_ccbs.Line(number, external))
+        self._lines.add(number, external)
 
     def remove_line(self, number: str) -> None:
         """A line left the configuration: orders by it and for it end."""
-        self._internal.pop(number, None)
-        self._put(_ccbs.LineRemoved(number))
+        self._lines.remove(number)
 
     def allow(self, number: str, profile: Profile | None) -> None:
         """Allow ordering to a subscriber, change its numbers, or (``None``) forbid it, which ends its orders.
@@ -204,23 +192,20 @@ class CallbackService:
         :param number: the subscriber's.
         :param profile: holds for orders accepted from then on.
         """
-        self._know(number)
+        self._lines.know(number)
         self._put(_ccbs.Service(number, profile))
 
     def line_busy(self, number: str) -> None:
         """The line has a call of any kind, a recall's own leg included."""
-        self._hear(number)
-        self._put(_ccbs.LineBusy(number))
+        self._lines.hear(_ccbs.LineBusy(number))
 
     def line_free(self, number: str) -> None:
         """The line has no call."""
-        self._hear(number)
-        self._put(_ccbs.LineFree(number))
+        self._lines.hear(_ccbs.LineFree(number))
 
     def line_unknown(self, number: str) -> None:
         """Nobody can say whether the line has a call."""
-        self._hear(number)
-        self._put(_ccbs.LineUnknown(number))
+        self._lines.hear(_ccbs.LineUnknown(number))
 
     def call_failed(self, caller: str, callee: str, cause: str = "busy") -> None:
         """A call that is no recall failed; busy opens the caller's offer window for this callee.
@@ -300,7 +285,7 @@ class CallbackService:
         """
         counters = dict(self._running().counters())
         if self._outbox is not None and self._recalls is not None:
-            counters |= self._outbox.counters() | self._recalls.counters()
+            counters |= self._outbox.counters() | self._recalls.counters() | self._lines.counters()
         return counters | self._counts
 
     # --- inside: down -----------------------------------------------------------------------------
@@ -317,14 +302,6 @@ class CallbackService:
         if self._outbox is None:
             raise Closed("the call-back service is not running; start() it first")
         self._outbox.put(event)
-
-    def _know(self, number: str) -> None:
-        if number not in self._internal:
-            self.line(number)
-
-    def _hear(self, number: str) -> None:
-        if self._heard_since_asked is not None:
-            self._heard_since_asked.add(number)
 
     def _next_request(self) -> int:
         self._running()
@@ -407,46 +384,3 @@ class CallbackService:
         except Exception:
             self._counts["on_step_errors"] += 1
             self._logger.exception("order %d: on_step raised at %r", step.order, step)
-
-    # --- inside: line states ----------------------------------------------------------------------
-
-    async def _refresh(self) -> None:
-        wait = 1.0
-        while not await self._ask_line_states():
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 60.0)
-
-    async def _ask_line_states(self) -> bool:
-        # What is heard while the switch answers is newer than its answer.
-        heard = self._heard_since_asked = set[str]()
-        try:
-            asking = asyncio.ensure_future(self._switch.line_states())
-            if not await bounded(asking, self._line_states_timeout):
-                raise TimeoutError(f"no answer within {self._line_states_timeout:g} s")
-            states: Mapping[str, LineState] = asking.result()
-            told = {number: LineState(state) for number, state in states.items()}
-        except Exception as error:
-            self._counts["line_states_failed"] += 1
-            self._logger.error(
-                "line_states() of the switch failed (%s: %s); lines are unknown, it is asked again",
-                type(error).__name__,
-                error,
-            )
-            return False
-        finally:
-            self._heard_since_asked = None
-        for number, state in told.items():
-            self._know(number)
-            if number not in heard:
-                self._put(_LINE_EVENTS[state](number))
-        for number in self._internal:
-            if number not in told and number not in heard:
-                self._put(_ccbs.LineUnknown(number))
-        return True
-
-
-_LINE_EVENTS: Final[Mapping[LineState, Callable[[str], Event]]] = {
-    LineState.FREE: _ccbs.LineFree,
-    LineState.BUSY: _ccbs.LineBusy,
-    LineState.UNKNOWN: _ccbs.LineUnknown,
-}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ccbs.sip.recalls import RecallLeg
 from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
-from ccbs.sip.switch import RecallLeg, SipSwitch, Trunk
+from ccbs.sip.switch import SipSwitch
+from ccbs.sip.trunks import Trunk
 
 __all__ = [
     "Answer",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ccbs._ccbs import (
@@ -33,35 +30,16 @@ from ccbs.numbering import Numbering
 from ccbs.sip.ordinary import OrdinaryCalls
 from ccbs.sip.recalls import RecallLeg, Recalls
 from ccbs.sip.routing import NumberingRoute, Route
+from ccbs.sip.trunks import Trunk, Trunks
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import ConnectOutcome, LineState
 
 if TYPE_CHECKING:
     from ccbs.service import CallbackService
 
-__all__ = ["RecallLeg", "SipSwitch", "Trunk"]
+__all__ = ["SipSwitch"]
 
 RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trunk:
-    """A SIP peer known by its address.
-
-    :param name: its name in the numbering plan.
-    :param host: an IP address, or a name that is looked up at the start.
-    :param port: UDP port, 1 to 65535.
-    :param username: for its digest challenges, if any.
-    :param password: for its digest challenges, if any.
-    :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
-    """
-
-    name: str
-    host: str
-    port: int = 5060
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    trusted: bool = False
 
 
 class SipSwitch:
@@ -123,7 +101,7 @@ class SipSwitch:
         self.directory: Final = directory
         self.calls: Final = calls if calls is not None else CallLog()
         self._numbering = numbering
-        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._trunks = Trunks(endpoint, trunks, logger or logging.getLogger("ccbs.sip"))
         self._codes = codes or ServiceCodes()
         self._route = route
         self._plan = NumberingRoute(directory, numbering, self._codes)
@@ -142,7 +120,6 @@ class SipSwitch:
         self._empty.set()
         self._service: CallbackService | None = None
         self._ordinary: OrdinaryCalls | None = None
-        self._trunk_tasks: set[asyncio.Task[None]] = set()
         self._recalls = Recalls(
             endpoint,
             directory=directory,
@@ -197,14 +174,12 @@ class SipSwitch:
         }
         for subscriber in self.directory:
             self._announce(subscriber)
-        for trunk in self._trunks.values():
-            self.put_trunk(trunk)
+        self._trunks.start()
         asyncio.get_running_loop().add_reader(self.endpoint.fileno(), self._on_readable)
 
     async def stop(self, timeout: float = 2.0) -> None:
         """End all calls, wait until they are gone or ``timeout`` seconds are over, close the endpoint."""
-        for task in self._trunk_tasks:
-            task.cancel()
+        self._trunks.close()
         if self._service is not None:
             for leg in self._legs():
                 try:
@@ -240,23 +215,12 @@ class SipSwitch:
                 self._service.remove_line(number)
 
     def put_trunk(self, trunk: Trunk) -> None:
-        """Add a trunk or change one. A host name is looked up in the background, again and again until
-        found.
-        """
-        self._trunks[trunk.name] = trunk
-        try:
-            address = str(ipaddress.ip_address(trunk.host))
-        except ValueError:
-            task = asyncio.get_running_loop().create_task(self._look_up(trunk))
-            self._trunk_tasks.add(task)
-            task.add_done_callback(self._trunk_tasks.discard)
-        else:
-            self._set_trunk(trunk, address)
+        """Add a trunk or change one."""
+        self._trunks.put(trunk)
 
     def remove_trunk(self, name: str) -> None:
         """Remove a trunk: its calls go on, new ones are refused."""
-        if self._trunks.pop(name, None) is not None:
-            self.endpoint.remove_trunk(name)
+        self._trunks.remove(name)
 
     def load_prompts(self, language: str, prompts: Mapping[str, bytes]) -> None:
         """Make prompts playable.
@@ -359,36 +323,6 @@ class SipSwitch:
                 self._service.line_busy(subscriber.number)
             else:
                 self._service.line_free(subscriber.number)
-
-    def _set_trunk(self, trunk: Trunk, address: str) -> None:
-        self.endpoint.set_trunk(
-            trunk.name,
-            address=(address, trunk.port),
-            username=trunk.username,
-            password=trunk.password,
-            trusted=trunk.trusted,
-        )
-
-    async def _look_up(self, trunk: Trunk) -> None:
-        wait = 1.0
-        while True:
-            try:
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    trunk.host, trunk.port, type=socket.SOCK_DGRAM
-                )
-            except OSError as error:
-                self._logger.error(
-                    "trunk %s: host %s is not found (%s); asked again in %g s",
-                    trunk.name,
-                    trunk.host,
-                    error,
-                    wait,
-                )
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 60.0)
-            else:
-                self._set_trunk(trunk, str(found[0][4][0]))
-                return
 
     def _legs(self) -> list[int]:
         return self._recalls.legs() + (self._ordinary.legs() if self._ordinary is not None else [])

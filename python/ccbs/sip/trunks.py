@@ -1,0 +1,118 @@
+"""The trunks of the SIP switch, by address or by host name."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ccbs._ccbs import SipEndpoint
+
+__all__ = ["Trunk", "Trunks"]
+
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A SIP peer known by its address.
+
+    :param name: its name in the numbering plan.
+    :param host: an IP address, or a name that is looked up at the start.
+    :param port: UDP port, 1 to 65535.
+    :param username: for its digest challenges, if any.
+    :param password: for its digest challenges, if any.
+    :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+    """
+
+    name: str
+    host: str
+    port: int = 5060
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    trusted: bool = False
+
+
+class Trunks:
+    """Makes trunks known to the endpoint. Names are looked up in the background, again and again until found.
+
+    :param endpoint: the SIP endpoint.
+    :param trunks: those there are at the start.
+    :param logger: is told when a name is not found.
+    """
+
+    def __init__(self, endpoint: SipEndpoint, trunks: Sequence[Trunk], logger: logging.Logger) -> None:
+        self._endpoint = endpoint
+        self._logger = logger
+        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._looking: dict[str, asyncio.Task[None]] = {}
+
+    def start(self) -> None:
+        """Make those of the start known."""
+        for trunk in self._trunks.values():
+            self.put(trunk)
+
+    def put(self, trunk: Trunk) -> None:
+        """Add a trunk or change one."""
+        self._stop_looking(trunk.name)
+        self._trunks[trunk.name] = trunk
+        try:
+            address = str(ipaddress.ip_address(trunk.host))
+        except ValueError:
+            task = asyncio.get_running_loop().create_task(self._look_up(trunk))
+            self._looking[trunk.name] = task
+        else:
+            self._set(trunk, address)
+
+    def remove(self, name: str) -> None:
+        """Remove a trunk: its calls go on."""
+        self._stop_looking(name)
+        if self._trunks.pop(name, None) is not None:
+            self._endpoint.remove_trunk(name)
+
+    def close(self) -> None:
+        """Look for no more names."""
+        for name in list(self._looking):
+            self._stop_looking(name)
+
+    def _stop_looking(self, name: str) -> None:
+        if task := self._looking.pop(name, None):
+            task.cancel()
+
+    def _set(self, trunk: Trunk, address: str) -> None:
+        self._endpoint.set_trunk(
+            trunk.name,
+            address=(address, trunk.port),
+            username=trunk.username,
+            password=trunk.password,
+            trusted=trunk.trusted,
+        )
+
+    async def _look_up(self, trunk: Trunk) -> None:
+        wait = _FIRST_WAIT
+        # Our socket reaches addresses of its own family only.
+        family = socket.AF_INET6 if ":" in self._endpoint.local_address[0] else socket.AF_INET
+        while True:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    trunk.host, trunk.port, family=family, type=socket.SOCK_DGRAM
+                )
+            except OSError as error:
+                self._logger.error(
+                    "trunk %s: host %s is not found (%s); asked again in %g s",
+                    trunk.name,
+                    trunk.host,
+                    error,
+                    wait,
+                )
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                self._set(trunk, str(found[0][4][0]))
+                return
