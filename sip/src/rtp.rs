@@ -234,6 +234,7 @@ impl Drop for Player {
 
 /// The player's thread: sleeps until each tick's own time, so that no error adds up.
 fn run(shared: &Shared, outcomes: &(dyn Fn(Outcome) + Send + Sync)) {
+    ahead_of_others();
     let start = Instant::now();
     let mut next: u64 = 0;
     let mut packets = Vec::new();
@@ -270,6 +271,17 @@ fn run(shared: &Shared, outcomes: &(dyn Fn(Outcome) + Send + Sync)) {
         sockets.clear();
         next += 1;
     }
+}
+
+/// Real-time scheduling for the calling thread, where the system permits it (CAP_SYS_NICE). Without it, pacing
+/// is as good as the machine is idle; the thread sleeps most of each tick, so it starves nobody.
+pub fn ahead_of_others() -> bool {
+    use thread_priority::{
+        RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy).is_ok()
 }
 
 fn at(tick: u64) -> Duration {

@@ -35,7 +35,7 @@ fn packets_leave_every_20_ms() {
         player.play(LegId(leg), leg, &["tone".into()]);
     }
     // The measuring thread must not be late itself; without permission it is as late as the machine is busy.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -15);
+    println!("real-time scheduling: {}", ccbs_sip::rtp::ahead_of_others());
     let mut arrivals = Vec::with_capacity(PACKETS);
     let mut octets = [0; 2_000];
     for index in 0..PACKETS {
