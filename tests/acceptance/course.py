@@ -152,7 +152,8 @@ class Course:
         assert record["recall"] is False, record
         failed = await self._record(ORDERER.number, self.callee.number)
         assert failed["cause"] == "busy", failed
-        return f"BYE at №4 ({released.at:.3f}); call logs: {callee.call_log()}, {keeper.call_log()}"
+        logs = "; ".join(f"{phone.label}: {' '.join(phone.call_log()[0])}" for phone in (callee, keeper))
+        return f"BYE at №4 ({released.at:.3f}); call logs: {logs}"
 
     async def _record(self, caller: str, callee: str, *, recall: bool = False) -> dict[str, object]:
         calls = await self.world.calls()

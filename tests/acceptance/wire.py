@@ -37,6 +37,9 @@ class Identity:
     number: str
     name: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.number} {self.name}" if self.name else self.number
+
     @classmethod
     def parse(cls, header: str) -> Identity:
         """Reads a ``From``, ``To`` or ``P-Asserted-Identity`` value (RFC 3261 section 20.10)."""
