@@ -205,7 +205,9 @@ impl Drop for Endpoint {
 fn advertised(config: &EndpointConfig) -> Result<IpAddr, ListenError> {
     let listen = config.listen;
     match config.advertise {
-        Some(address) if address.is_unspecified() || address.is_multicast() || address.is_ipv4() != listen.is_ipv4() => {
+        Some(address)
+            if address.is_unspecified() || address.is_multicast() || address.is_ipv4() != listen.is_ipv4() =>
+        {
             Err(ListenError::BadAdvertise(address, listen))
         }
         Some(address) => Ok(address),

@@ -273,7 +273,7 @@ fn run(shared: &Shared, outcomes: &(dyn Fn(Outcome) + Send + Sync)) {
     }
 }
 
-/// Real-time scheduling for the calling thread, where the system permits it (CAP_SYS_NICE). Without it, pacing
+/// Real-time scheduling for the calling thread, where the system permits it (`CAP_SYS_NICE`). Without it, pacing
 /// is as good as the machine is idle; the thread sleeps most of each tick, so it starves nobody.
 pub fn ahead_of_others() -> bool {
     use thread_priority::{
