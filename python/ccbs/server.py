@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ccbs._ccbs import (
+    CcbsError,
     InvalidPrompt,
     InvalidValue,
     Limits,
@@ -126,6 +127,8 @@ class Server:
             self._say("stopping")
         except ControlError as error:
             raise StartError(str(error)) from None
+        except CcbsError as error:
+            raise StartError(f"The switch cannot start: {error}.") from error
         finally:
             clean = await self._wind_down(control, switch, service)
         self._say("stopped")

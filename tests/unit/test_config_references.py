@@ -59,6 +59,11 @@ CASES = {
         "trunks[1].name",
         ("'city' is given twice, first in line 8", "each name once", "change or remove"),
     ),
+    "trunks of one address": (
+        SOUND + "trunks:\n- {name: a, address: 127.0.0.1}\n- {name: b, address: 127.0.0.1, port: 9} #!\n",
+        "trunks[1].address",
+        ("'127.0.0.1' is given twice, first in line 8", "each address once", "change or remove"),
+    ),
     "trunk with user name only": (
         SOUND + "trunks:\n- {name: city, address: 127.0.0.1, username: u} #!\n",
         "trunks[0].username",

@@ -171,6 +171,8 @@ def _check_secret(document: Document, path: FieldPath, name: str, value: Any) ->
 
 def _check_trunks(document: Document, data: dict[str, Any]) -> None:
     _unique(document, _entries(data, "trunks"), "name")
+    # A trunk is known by the address that its calls come from.
+    _unique(document, _entries(data, "trunks"), "address")
     for path, entry in _entries(data, "trunks"):
         given = [name for name in CREDENTIALS if entry.get(name) is not None]
         for name in given:
