@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from udp_phone import UdpPhone
@@ -112,7 +112,13 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world(
-    *, route: Route | None = None, route_timeout: float = 3.0, registered: Sequence[str] = NUMBERS
+    *,
+    route: Route | None = None,
+    route_timeout: float = 3.0,
+    registered: Sequence[str] = NUMBERS,
+    languages: Sequence[str] = ("ru", "en"),
+    on_event: Callable[[SipEvent], None] | None = None,
+    handler_errors: bool = False,
 ) -> AsyncIterator[World]:
     steps: list[Step] = []
     events: list[SipEvent] = []
@@ -123,10 +129,10 @@ async def world(
         directory=Directory(subscriber(number) for number in NUMBERS),
         numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=True)]),
         trunks=[Trunk(name="city", host=far.address[0], port=far.address[1], trusted=True)],
-        prompts={language: {name: wav() for name in prompts.names()} for language in ("ru", "en")},
+        prompts={language: {name: wav() for name in prompts.names()} for language in languages},
         route=route,
         route_timeout=route_timeout,
-        on_event=events.append,
+        on_event=on_event or events.append,
     )
     driver = VirtualDriver()
     service = CallbackService(switch, driver=driver, on_step=steps.append)
@@ -148,7 +154,7 @@ async def world(
                 await switch.stop()
                 for phone in made.phones.values():
                     phone.close()
-    assert switch.counters()["sip_handler_errors"] == 0
+    assert (switch.counters()["sip_handler_errors"] > 0) == handler_errors
 
 
 # --- ordinary calls -------------------------------------------------------------------------------
@@ -313,6 +319,23 @@ async def test_a_caller_that_hangs_up_in_the_prompt_has_ordered_all_the_same() -
         w.phone("102").hang_up(code)
         await w.lines(n102="free")
         assert len(w.service.orders()) == 1
+
+
+async def test_a_language_without_prompts_hears_the_default_one() -> None:
+    async with world(languages=["ru"]) as w:
+        code = await w.phone("103").call("*%2337%23")
+        assert await code.status() == 200
+        await until(code.ended.is_set)
+        assert w.switch.counters()["code_calls_failed"] == 0
+
+
+async def test_a_code_without_its_prompt_is_hung_up_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(languages=[]) as w:
+        code = await w.phone("102").call("*%2337%23")
+        assert await code.status() == 200
+        await until(code.ended.is_set)
+        assert w.switch.counters()["code_calls_failed"] == 1
+        assert "nothing-ordered" in caplog.text
 
 
 # --- recalls --------------------------------------------------------------------------------------
@@ -587,6 +610,16 @@ async def test_stopping_ends_every_call() -> None:
         seen = await w.phone("101").rings()
         assert seen.bye is not None
         assert {record.cause for record in w.switch.calls} == {"answered", "cancelled"}
+
+
+async def test_an_observer_that_raises_disturbs_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(event: SipEvent) -> None:
+        raise RuntimeError("no screen")
+
+    async with world(on_event=broken, handler_errors=True) as w:
+        assert await (await w.phone("104").call("101")).status() == 200
+        assert await (await w.phone("102").call("101")).status() == 486
+        assert "no screen" in caplog.text
 
 
 async def test_a_removed_subscriber_takes_its_orders_along() -> None:
