@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
-from .watch import Rung, Scene
+from acceptance.procedures import Step
 
-__all__ = ["draw"]
+from .traces import Rung
+from .watch import Scene
+
+__all__ = ["SIGNS", "Note", "draw"]
 
 TIME_WIDTH = 78
-COLUMN_WIDTH = 205
+COLUMN_WIDTH = 225
 ROW = 25
 HEAD = 40
+STEP_SPACE = 4
 LONG_GAP_S = 1.5
 """A longer silence on all wires gets a row of its own (s)."""
 SIGNS = {"passed": "✔", "failed": "✘", "not reached": "–"}
 
 
-def draw(scene: Scene, subtitles: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Note:
+    """Something at one column, e.g. a prompt that a phone heard."""
+
+    at: float
+    """Unix time (s)."""
+    column: str
+    text: str
+
+
+def draw(scene: Scene, subtitles: Mapping[str, str], notes: Sequence[Note]) -> str:
     """The ladder of a scene.
 
     :param subtitles: by column, what stands below its name.
+    :param notes: what stands between the messages.
     :returns: an ``svg`` element; its looks are in the page's style sheet.
     """
     columns = scene.columns
@@ -31,27 +47,26 @@ def draw(scene: Scene, subtitles: Mapping[str, str]) -> str:
     rows: list[str] = []
     y = float(HEAD + ROW)
     before: float | None = None
-    steps = list(scene.begun)
-    for rung in [*scene.rungs(), None]:
-        while steps and (rung is None or steps[0][0] <= rung.at):
-            at, step = steps.pop(0)
-            rows.append(
-                _step(
-                    y,
-                    width,
-                    f"{step.number} {SIGNS[outcome.get(step.number, 'not reached')]}",
-                    step.text,
-                    at - scene.started,
-                )
-            )
-            y += ROW + 4
-        if rung is None:
-            break
-        if before is not None and rung.at - before > LONG_GAP_S:
-            rows.append(_gap(y, width, rung.at - before))
+    entries: list[tuple[float, Step | Rung | Note]] = [
+        *((at, step) for at, step in scene.begun),
+        *((rung.at, rung) for rung in scene.rungs()),
+        *((note.at, note) for note in notes),
+    ]
+    for at, entry in sorted(entries, key=lambda pair: pair[0]):
+        seconds = at - scene.started
+        if isinstance(entry, Step):
+            y += STEP_SPACE
+            sign = SIGNS[outcome.get(entry.number, "not reached")]
+            rows.append(_step(y, width, f"{entry.number} {sign}", entry.text, seconds))
+            y += ROW + STEP_SPACE
+            continue
+        if before is not None and at - before > LONG_GAP_S:
+            rows.append(_gap(y, width, at - before))
             y += ROW
-        before = rung.at
-        rows.append(_message(y, xs, rung, rung.at - scene.started))
+        before = at
+        rows.append(
+            _message(y, xs, entry, seconds) if isinstance(entry, Rung) else _note(y, xs, entry, seconds)
+        )
         y += ROW
     height = y + HEAD
     return "\n".join(
@@ -110,6 +125,13 @@ def _gap(y: float, width: int, seconds: float) -> str:
     return f'<text class="gap" x="{middle:.0f}" y="{y:.0f}">⋮ {seconds:.1f} s ⋮</text>'
 
 
+def _note(y: float, xs: Mapping[str, float], note: Note, seconds: float) -> str:
+    return (
+        f'<g class="note"><text class="time" x="{TIME_WIDTH - 10}" y="{y + 4:.0f}">{seconds:.3f}</text>'
+        f'<text class="label" x="{xs[note.column]}" y="{y + 4:.0f}">{escape(note.text)}</text></g>'
+    )
+
+
 def _kind(rung: Rung) -> str:
     status = rung.message.status
     if status is None:
@@ -124,7 +146,6 @@ def _message(y: float, xs: Mapping[str, float], rung: Rung, seconds: float) -> s
     label = rung.label + (" (again)" if rung.again else "")
     if rung.message.media is not None:
         label += " ♪"
-    # Beside its own phone's line, so that labels of long arrows do not run over another column.
     return (
         f'<g class="message {kind}{again}"><title>{escape(rung.message.text)}</title>'
         f'<rect class="touch" x="{min(begin, end)}" y="{y - 17:.0f}" width="{abs(end - begin)}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
 from pathlib import Path
@@ -13,9 +14,11 @@ from markupsafe import Markup
 
 import ccbs
 from acceptance.audio import read_wav
+from ccbs.prompts import Catalogue
 
-from .ladder import SIGNS, draw
-from .watch import FAR_SWITCH, SWITCH, Scene, Watch
+from .ladder import SIGNS, Note, draw
+from .traces import FAR_SWITCH, SWITCH
+from .watch import Scene, Watch
 
 __all__ = ["write_report"]
 
@@ -28,7 +31,7 @@ def write_report(watch: Watch, run: Path, report: Path, took_s: float) -> Path:
     :param took_s: how long the run took (s).
     :returns: the page.
     """
-    procedures = [_procedure(scene, watch, run) for scene in watch.scenes.values()]
+    procedures = [_procedure(scene, run) for scene in watch.scenes.values()]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
@@ -51,7 +54,7 @@ def write_report(watch: Watch, run: Path, report: Path, took_s: float) -> Path:
     return index
 
 
-def _procedure(scene: Scene, watch: Watch, run: Path) -> dict[str, Any]:
+def _procedure(scene: Scene, run: Path) -> dict[str, Any]:
     addresses = {SWITCH: "10", FAR_SWITCH: "20"} | {party.label: str(party.host) for party in scene.parties}
     numbers = {party.label: f"{party.number} · " for party in scene.parties}
     subtitles = {
@@ -59,29 +62,50 @@ def _procedure(scene: Scene, watch: Watch, run: Path) -> dict[str, Any]:
         for column in scene.columns
         if scene.world
     }
+    recordings, notes = _recordings(scene, run)
     return {
         "number": scene.procedure.number,
         "title": scene.procedure.title,
         "verdicts": scene.verdicts,
         "passed": sum(verdict.outcome == "passed" for verdict in scene.verdicts),
         # The drawing escapes what it is given.
-        "ladder": Markup(draw(scene, subtitles)),
-        "recordings": _recordings(scene, watch, run),
+        "ladder": Markup(draw(scene, subtitles, notes)),
+        "recordings": recordings,
         "order_lines": [line for _, line in scene.order_lines],
     }
 
 
-def _recordings(scene: Scene, watch: Watch, run: Path) -> list[dict[str, Any]]:
-    found = []
-    for party, path, began in watch.recordings()[scene.procedure.number]:
-        assert scene.world is not None
-        heard = [prompt.name for prompt in scene.world.recogniser.recognise(read_wav(path))]
-        found.append(
-            {
-                "label": f"{party.label} {party.name}",
-                "at_s": began - scene.started,
-                "heard": ", ".join(heard) or "conversation",
-                "href": quote(str(path.relative_to(run))),
-            }
-        )
-    return found
+def _recordings(scene: Scene, run: Path) -> tuple[list[dict[str, Any]], list[Note]]:
+    """What each phone recorded, by time, and the prompts recognised in it."""
+    found, notes = [], []
+    for party in scene.parties:
+        phone = scene.world.phones.get(party.number) if scene.world else None
+        for recording in phone.recordings if phone else ():
+            assert scene.world is not None
+            if not recording.path.exists():
+                continue
+            heard = scene.world.recogniser.recognise(read_wav(recording.path))
+            notes += [
+                Note(recording.began + prompt.begins_s, party.label, f"♫ {_text(prompt.name)}")
+                for prompt in heard
+            ]
+            found.append(
+                {
+                    "label": f"{party.label} {party.name}",
+                    "at_s": recording.began - scene.started,
+                    "heard": ", ".join(_text(prompt.name) for prompt in heard),
+                    "href": quote(str(recording.path.relative_to(run))),
+                }
+            )
+    return sorted(found, key=lambda row: row["at_s"]), notes
+
+
+def _text(prompt: str) -> str:
+    """The words of a prompt named ``language/name``."""
+    language, _, name = prompt.partition("/")
+    return f"«{_catalogue(language).text(name).removesuffix('.')}»"
+
+
+@functools.cache
+def _catalogue(language: str) -> Catalogue:
+    return Catalogue.load(language)

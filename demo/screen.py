@@ -10,7 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from .watch import SWITCH, Rung, Scene, Watch, phone_state
+from .traces import FAR_SWITCH, SWITCH, Rung
+from .watch import Scene, Watch, phone_state
 
 __all__ = ["Screen", "verdict_table"]
 
@@ -88,9 +89,9 @@ def _order(scene: Scene) -> Text:
         last = scene.order_lines[-1][1].split(" ", 2)[-1] if scene.order_lines else "no order yet"
         return Text(last, style="dim", no_wrap=True, overflow="ellipsis")
     text = Text(f"order: {order['state']}", style="bold magenta", no_wrap=True, overflow="ellipsis")
-    text.append(f"  attempts {order['attempt']} of {order['attempts']}", style="magenta")
+    text.append(f"  attempt {order['attempt']} of {order['attempts']}", style="magenta")
     if order["due"] is not None:
-        text.append(f"  CB timer {max(order['due'] / 1000 - time.time(), 0):4.1f} s", style="bold yellow")
+        text.append(f"  CB {max(order['due'] / 1000 - time.time(), 0):4.1f} s", style="bold yellow")
     return text
 
 
@@ -98,10 +99,10 @@ def _steps(scene: Scene, room: int) -> Table:
     steps = scene.procedure.steps
     done = len(scene.verdicts)
     first = max(0, min(done - room // 2, len(steps) - room))
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(width=1)
     table.add_column(width=3, justify="right")
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for i, step in enumerate(steps[first : first + room], first):
         if i < done:
             sign, style = SIGNS[scene.verdicts[i].outcome]
@@ -114,19 +115,19 @@ def _steps(scene: Scene, room: int) -> Table:
 
 
 def _ladder(scene: Scene, room: int) -> Table:
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(justify="right", style="dim", width=5)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, width=8)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for rung in scene.rungs()[-room:]:
         table.add_row(f"{rung.at - scene.started:.1f}", _arrow(rung), Text(rung.label, _style(rung)))
     return table
 
 
 def _arrow(rung: Rung) -> str:
-    names = {SWITCH: "■", "trunk switch": "□"}
+    names = {SWITCH: "■", FAR_SWITCH: "□"}
     source, target = names.get(rung.source, rung.source), names.get(rung.target, rung.target)
-    if rung.source == SWITCH or (rung.source == "trunk switch" and rung.target != SWITCH):
+    if rung.source == SWITCH or (rung.source == FAR_SWITCH and rung.target != SWITCH):
         return f"{target:>2} ◀── {source}"
     return f"{source:>2} ──▶ {target}"
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from acceptance.procedures import Procedure, Step, Verdict
@@ -17,30 +15,16 @@ from acceptance.wire import SipMessage
 from acceptance.world import PARTIES, Party, World
 from ccbs.control import ControlError
 
-__all__ = ["FAR_SWITCH", "SWITCH", "News", "Rung", "Scene", "Watch", "label_of", "phone_state"]
+from .traces import FAR_SWITCH, SWITCH, Rung, Trace, merged
 
-SWITCH = "switch"
-FAR_SWITCH = "trunk switch"
+__all__ = ["News", "Scene", "Watch", "phone_state"]
+
 POLL_S = 0.5
 TONE_SHOWN_S = 3.0
 """How long after the end of a call its busy or release tone is shown (s)."""
 _ORDER_LINE = re.compile(r"\border \d+ ")
 
 News = Callable[["Scene", str], None]
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A SIP message between two columns of the ladder."""
-
-    at: float
-    """Unix time (s)."""
-    source: str
-    target: str
-    label: str
-    message: SipMessage
-    again: bool
-    """Whether it repeats an earlier one: a retransmission."""
 
 
 @dataclass
@@ -60,8 +44,7 @@ class Scene:
     attempts_begun: int = 0
     order_lines: list[tuple[float, str]] = field(default_factory=list)
     """What the switch printed of the order, with Unix time (s)."""
-    _trunk: list[SipMessage] = field(default_factory=list)
-    _trunk_read: int = 0
+    _traces: list[Trace] = field(default_factory=list)
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -87,61 +70,16 @@ class Scene:
         return phone.wire.messages if phone else []
 
     def rungs(self) -> list[Rung]:
-        """The ladder so far, registrations left out, by time."""
-        found: list[Rung] = []
-        for party in self.parties:
-            other = FAR_SWITCH if party.external else SWITCH
-            found += _rungs(self.messages_of(party), party.label, other)
-        found += _rungs(self._trunk_messages(), SWITCH, FAR_SWITCH)
-        return sorted(found, key=lambda rung: rung.at)
-
-    def _trunk_messages(self) -> list[SipMessage]:
-        """What went between the two switches, from the trace of the first, which grows."""
-        if self.world is None or self.world.far_switch is None:
+        """The ladder so far, registrations left out, each message after what caused it."""
+        if self.world is None:
             return []
-        far = self.world.network.address(20)
-        with contextlib.suppress(FileNotFoundError), self.world.switch.trace_file.open("rb") as file:
-            file.seek(self._trunk_read)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._trunk_read += len(line)
-                entry = json.loads(line)
-                if entry["remote"].rsplit(":", 1)[0] != far:
-                    continue
-                ends = (entry["local"], entry["remote"])
-                sent = entry["sent"]
-                source, target = ends if sent else ends[::-1]
-                direction = "sent" if sent else "received"
-                message = SipMessage(entry["at_us"] / 1e6, direction, source, target, entry["message"])
-                self._trunk.append(message)
-        return self._trunk
-
-
-def _rungs(messages: Iterable[SipMessage], own: str, other: str) -> list[Rung]:
-    found = []
-    seen: set[tuple[str, str]] = set()
-    for message in list(messages):
-        if message.method in ("REGISTER", "OPTIONS"):
-            continue
-        ends = (own, other) if message.direction == "sent" else (other, own)
-        key = (message.direction, message.text)
-        found.append(Rung(message.at, *ends, label_of(message), message, key in seen))
-        seen.add(key)
-    return found
-
-
-def label_of(message: SipMessage) -> str:
-    """A message in a few words: method and number, or status."""
-    if message.status is not None:
-        return message.text.split("\n", 1)[0].strip().removeprefix("SIP/2.0 ")
-    if message.method != "INVITE":
-        return message.method
-    if message.in_dialog:
-        return "re-INVITE"
-    caller = message.identity("from")
-    shown = "" if message.direction == "sent" or caller is None else f" from {caller.number}"
-    return f"INVITE {message.dialled}{shown}"
+        network = self.world.network
+        names = {network.address(party.host): party.label for party in self.parties}
+        names |= {network.address(10): SWITCH, network.address(20): FAR_SWITCH}
+        if not self._traces:
+            switches = (self.world.switch, self.world.far_switch)
+            self._traces = [Trace(switch.trace_file, names) for switch in switches if switch]
+        return merged([trace.read() for trace in self._traces])
 
 
 def phone_state(messages: Iterable[SipMessage], now: float) -> str:
@@ -219,6 +157,13 @@ class Watch:
         scene = self.scenes[procedure.number]
         scene.current = None
         scene.verdicts.append(verdict)
+        if verdict.outcome == "not reached":
+            if all(v.outcome == "not reached" for v in scene.verdicts[:-1]) and len(scene.verdicts) > 1:
+                return
+            self._tell(
+                scene, f"step {verdict.step.number} and those after it were not reached: {verdict.evidence}"
+            )
+            return
         sign = "✔" if verdict.outcome == "passed" else "✘"
         self._tell(scene, f"step {verdict.step.number} {sign} {verdict.step.text}\n      {verdict.evidence}")
 
@@ -246,17 +191,3 @@ class Watch:
             scene.order = rows[0] if rows else None
             if scene.order:
                 scene.attempts_begun = scene.order["attempt"]
-
-    def recordings(self) -> dict[int, list[tuple[Party, Path, float]]]:
-        """What each phone heard in each procedure: whose, the file, when it began (Unix time, s)."""
-        found: dict[int, list[tuple[Party, Path, float]]] = {}
-        for number, scene in self.scenes.items():
-            heard = [
-                (party, recording.path, recording.began)
-                for party in scene.parties
-                if scene.world and party.number in scene.world.phones
-                for recording in scene.world.phones[party.number].recordings
-                if recording.path.exists()
-            ]
-            found[number] = sorted(heard, key=lambda entry: entry[2])
-        return found
