@@ -282,6 +282,15 @@ async def test_an_external_callee_is_called_back_through_its_trunk() -> None:
         assert (await w.told("ended")).reason == "completed"
 
 
+async def test_a_number_too_long_for_the_engine_is_a_call_all_the_same() -> None:
+    async with world() as w:
+        w.phone("far").does = 486
+        assert await (await w.phone("102").call("9" * 300)).status() == 486
+        (record,) = await w.logged(1)
+        assert (record.callee, record.cause) == ("9" * 300, "busy")
+        assert w.switch.counters()["facts_refused"] == 1
+
+
 async def test_a_call_from_outside_by_the_callee_fulfils_the_order() -> None:
     async with world() as w:
         w.phone("far").does = 486

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ccbs.subscribers import Directory, Subscriber, ha1_md5, ha1_sha256
@@ -10,9 +12,8 @@ from ccbs.subscribers import Directory, Subscriber, ha1_md5, ha1_sha256
 def test_ha1_of_the_standard_s_own_example() -> None:
     # RFC 2617 section 3.5: HA1 of Mufasa, testrealm@host.com, Circle Of Life.
     assert ha1_md5("Mufasa", "testrealm@host.com", "Circle Of Life") == "939e7578ed9e3c518a452acee763bce9"
-    # RFC 7616 section 3.9.1 (its response, computed from this HA1).
-    import hashlib
 
+    # RFC 7616 section 3.9.1 (its response, computed from this HA1).
     def h(text: str) -> str:
         return hashlib.sha256(text.encode()).hexdigest()
 

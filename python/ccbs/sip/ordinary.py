@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ccbs._ccbs import CcbsError, Closed
+from ccbs._ccbs import CcbsError, Closed, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
@@ -99,11 +99,13 @@ class OrdinaryCalls:
             "decisions_failed": 0,
             "unknown_codes": 0,
             "code_calls_failed": 0,
+            "facts_refused": 0,
         }
 
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
-        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played).
+        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
+        that the engine takes for none: empty or overlong).
         """
         return {"calls_now": len(self._legs), **self._counts}
 
@@ -147,7 +149,7 @@ class OrdinaryCalls:
         """The two talk."""
         if leg := self._legs.get(event.leg):
             leg.answered = self._clock()
-            self._service.call_answered(leg.caller, leg.callee)
+            self._tell(self._service.call_answered, leg.caller, leg.callee)
 
     def on_played(self, event: Played) -> None:
         """A prompt is over."""
@@ -174,7 +176,7 @@ class OrdinaryCalls:
             )
         )
         if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
-            self._service.call_failed(leg.caller, leg.callee, why)
+            self._tell(self._service.call_failed, leg.caller, leg.callee, why)
 
     def legs(self) -> list[int]:
         """The incoming legs there are."""
@@ -290,6 +292,14 @@ class OrdinaryCalls:
             self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
         with contextlib.suppress(Closed):
             self._endpoint.release(leg.id)
+
+    def _tell(self, fact: Callable[..., None], *about: str) -> None:
+        # Numbers come from phones and trunks and may be anything.
+        try:
+            fact(*about)
+        except InvalidValue as error:
+            self._counts["facts_refused"] += 1
+            self._logger.info("call %s → %s is not told to the service: %s", *about[:2], error)
 
     def _cause(self, leg: _Leg, event: Ended) -> CallCause:
         if leg.code:
