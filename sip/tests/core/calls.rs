@@ -1,6 +1,8 @@
 //! Ordinary calls.
 
-use ccbs_sip::api::{Cause, Command, Event, LegId};
+use std::sync::Arc;
+
+use ccbs_sip::api::{Cause, Command, Event, LegId, Party, Target};
 use sipx_sip::{HeaderName, Method};
 
 use super::net::{Net, dial, identity, subscriber};
@@ -20,11 +22,24 @@ pub(crate) fn connected(net: &mut Net, from: usize, number: &str) -> (LegId, Leg
     (leg, peer, call)
 }
 
+fn pair(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
+    let mut net = Net::new(seed);
+    let a = net.phone("102", 2, a);
+    let b = net.phone("101", 1, b);
+    (net, a, b)
+}
+
+fn dialled(net: &mut Net, from: usize, number: &str) -> (LegId, usize) {
+    let call = net.call(from, number);
+    let leg = net.incoming();
+    let caller = net.phones[from].number.clone();
+    net.command(dial(leg, subscriber(number), &caller));
+    (leg, call)
+}
+
 #[test]
 fn a_call_is_answered_and_ended_by_the_caller() {
-    let mut net = Net::new(1);
-    let a = net.phone("102", 2, Plan::default());
-    let b = net.phone("101", 1, Plan::default());
+    let (mut net, a, b) = pair(1, Plan::default(), Plan::default());
     let (leg, peer, call) = connected(&mut net, a, "101");
     assert_eq!(net.state(a, call), State::Up);
     assert_eq!(net.state(b, 0), State::Up);
@@ -40,5 +55,435 @@ fn a_call_is_answered_and_ended_by_the_caller() {
     assert_eq!(net.state(b, 0), State::Over(200));
     assert_eq!(net.phones[b].heard(), ["INVITE", "ACK", "BYE"]);
     assert_eq!(net.phones[a].heard(), ["407 INVITE", "180 INVITE", "200 INVITE", "200 BYE"]);
+    let hops = net.phones[b].requests(&Method::Invite)[0].headers.value(&HeaderName::MaxForwards).unwrap().into_owned();
+    assert_eq!(hops, b"69");
+    net.assert_rest();
+}
+
+#[test]
+fn either_side_and_the_application_can_end_a_call() {
+    let (mut net, a, b) = pair(2, Plan::default(), Plan::default());
+    let (leg, peer, _) = connected(&mut net, a, "101");
+    net.hang_up(b, 0);
+    assert_eq!((net.ended(100, peer), net.ended(100, leg)), (Cause::Remote, Cause::Peer));
+    let (leg, peer, _) = connected(&mut net, a, "101");
+    net.command(Command::Release { leg, cause: None });
+    assert_eq!((net.ended(0, leg), net.ended(0, peer)), (Cause::Local, Cause::Peer));
+    let (leg, peer, _) = connected(&mut net, a, "101");
+    net.command(Command::RemoveSubscriber(Arc::from("101")));
+    assert_eq!((net.ended(0, peer), net.ended(0, leg)), (Cause::Local, Cause::Peer));
+    net.wait(0, &Event::Registration { number: Arc::from("101"), contacts: 0 });
+    net.assert_rest();
+}
+
+#[test]
+fn early_media_is_passed_on() {
+    let (mut net, a, b) = pair(3, Plan::default(), Plan { early_media: true, ..Plan::default() });
+    let (leg, _) = dialled(&mut net, a, "101");
+    net.wait(1000, &Event::Ringing { leg });
+    net.run(100);
+    let early = net.phones[a].received.iter().filter_map(|(_, message)| message.as_response());
+    let early: Vec<_> = early.filter(|response| response.status.code() == 183).collect();
+    assert_eq!(early[0].body(), &net.phones[b].sdp());
+    net.run(2000);
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn an_offer_in_the_answer_is_answered_in_the_ack() {
+    let (mut net, a, b) = pair(4, Plan { late_offer: true, ..Plan::default() }, Plan::default());
+    let (leg, ..) = connected(&mut net, a, "101");
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
+    assert_eq!(net.phones[a].calls[0].remote_sdp.as_ref(), Some(&net.phones[b].sdp()));
+    assert!(net.phones[b].requests(&Method::Invite)[0].body().is_empty());
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn refusals_reach_the_caller() {
+    for (status, wire) in [(486, 486), (603, 603), (404, 404), (302, 480), (401, 403), (500, 500)] {
+        let (mut net, a, _) = pair(5, Plan::default(), Plan { refuse: Some((status, 30)), ..Plan::default() });
+        let (leg, call) = dialled(&mut net, a, "101");
+        assert_eq!(net.ended(1000, leg), Cause::Status(status));
+        net.run(100);
+        assert_eq!(net.state(a, call), State::Over(wire), "{status}");
+        assert_eq!(net.core.line("101"), 0);
+        net.assert_rest();
+    }
+}
+
+#[test]
+fn nobody_answers() {
+    for (plan, heard) in [
+        (Plan { answer_after: None, ..Plan::default() }, vec!["INVITE", "CANCEL", "ACK"]),
+        (Plan { dead: true, ..Plan::default() }, vec![]),
+    ] {
+        let (mut net, a, b) = pair(6, Plan::default(), Plan::default());
+        net.phones[b].plan = plan;
+        let (leg, call) = dialled(&mut net, a, "101");
+        assert_eq!(net.ended(30_100, leg), Cause::Refused(408));
+        net.run(100);
+        assert_eq!(net.state(a, call), State::Over(480));
+        assert_eq!(net.phones[b].heard(), heard);
+        net.assert_rest();
+    }
+}
+
+#[test]
+fn unregistered_unknown_and_full_lines_are_refused() {
+    let (mut net, a, b) = pair(7, Plan::default(), Plan::default());
+    net.subscribe("105", 1);
+    for (number, status) in [("105", 480), ("999", 404)] {
+        let (leg, call) = dialled(&mut net, a, number);
+        assert_eq!(net.ended(0, leg), Cause::Refused(status));
+        net.run(100);
+        assert_eq!(net.state(a, call), State::Over(status));
+    }
+    let c = net.phone("103", 1, Plan::default());
+    let (first, ..) = connected(&mut net, c, "101");
+    let (leg, call) = dialled(&mut net, a, "101");
+    assert_eq!(net.ended(0, leg), Cause::Refused(486));
+    net.run(100);
+    assert_eq!(net.state(a, call), State::Over(486));
+    assert_eq!(net.phones[b].requests(&Method::Invite).len(), 1);
+    net.subscribe("101", 2);
+    let (second, ..) = connected(&mut net, a, "101");
+    assert_eq!(net.core.line("101"), 2, "call waiting is on now");
+    for leg in [first, second] {
+        net.command(Command::Release { leg, cause: None });
+    }
+    net.assert_rest();
+}
+
+#[test]
+fn a_second_call_of_a_busy_caller_counts_but_is_allowed() {
+    let mut net = Net::new(8);
+    let a = net.phone("102", 1, Plan::default());
+    net.phone("101", 1, Plan::default());
+    net.phone("103", 1, Plan::default());
+    let (one, ..) = connected(&mut net, a, "101");
+    let (two, ..) = connected(&mut net, a, "103");
+    assert_eq!(net.core.line("102"), 2);
+    for leg in [one, two] {
+        net.command(Command::Release { leg, cause: None });
+    }
+    net.assert_rest();
+}
+
+#[test]
+fn a_caller_gives_up_while_it_rings() {
+    let (mut net, a, b) = pair(9, Plan::default(), Plan { answer_after: None, ..Plan::default() });
+    let (leg, call) = dialled(&mut net, a, "101");
+    net.wait(1000, &Event::Ringing { leg });
+    net.run(500);
+    net.hang_up(a, call);
+    assert_eq!(net.ended(100, leg), Cause::Remote);
+    net.run(100);
+    assert_eq!(net.state(a, call), State::Over(487));
+    assert_eq!(net.state(b, 0), State::Over(487));
+    let tags = net.phones[a].to_tags(call);
+    let tag = |status| tags.iter().find(|(of, _)| *of == status).map(|(_, tag)| tag.clone());
+    assert_eq!(tag(180), tag(487), "one dialog has one tag");
+    net.assert_rest();
+}
+
+#[test]
+fn a_caller_gives_up_before_anything_rings() {
+    let slow = Plan { ring_after: Some(3000), answer_after: Some(5000), ..Plan::default() };
+    let (mut net, a, b) = pair(10, Plan::default(), slow);
+    let (leg, call) = dialled(&mut net, a, "101");
+    // The 100 of the phone's transaction is the provisional that lets CANCEL go.
+    net.run(50);
+    net.hang_up(a, call);
+    net.run(100);
+    assert!(net.phones[b].requests(&Method::Cancel).is_empty(), "no CANCEL before a provisional");
+    assert_eq!(net.ended(500, leg), Cause::Remote);
+    net.run(1000);
+    assert_eq!(net.phones[b].requests(&Method::Cancel).len(), 1);
+    net.assert_rest();
+    assert!(matches!(net.state(b, 0), State::Over(_)));
+}
+
+/// Every moment at which CANCEL may cross the answer, with delays on the way: nobody stays in a call alone.
+#[test]
+fn cancel_crosses_the_answer() {
+    for at in 990..1030 {
+        let (mut net, a, b) = pair(at, Plan::default(), Plan::default());
+        net.weather.delay = (1, 15);
+        let (leg, call) = dialled(&mut net, a, "101");
+        net.run(at);
+        net.hang_up(a, call);
+        assert_eq!(net.ended(2000, leg), Cause::Remote, "at {at}");
+        net.assert_rest();
+        for (phone, call) in [(a, call), (b, 0)] {
+            assert!(matches!(net.state(phone, call), State::Over(_)), "at {at}");
+        }
+    }
+}
+
+#[test]
+fn several_phones_ring_and_the_first_answer_wins() {
+    let (mut net, a, b) = pair(11, Plan::default(), Plan::default());
+    let c = net.second_phone("101", Plan { answer_after: None, ..Plan::default() });
+    let d = net.second_phone("101", Plan { refuse: Some((486, 50)), ..Plan::default() });
+    net.wait(0, &Event::Registration { number: Arc::from("101"), contacts: 3 });
+    let (leg, peer, _) = connected(&mut net, a, "101");
+    assert_eq!(net.core.line("101"), 1, "one leg, however many phones");
+    assert_eq!(net.state(b, 0), State::Up);
+    assert_eq!(net.state(c, 0), State::Over(487));
+    assert_eq!(net.state(d, 0), State::Over(486));
+    let cancels = net.phones[c].requests(&Method::Cancel);
+    let reason = cancels[0].headers.value(&HeaderName::Reason).unwrap();
+    assert_eq!(reason.as_ref(), b"SIP;cause=200;text=\"Call completed elsewhere\"");
+    net.command(Command::Release { leg, cause: None });
+    net.ended(0, peer);
+    net.assert_rest();
+}
+
+#[test]
+fn two_phones_answer_at_once_and_one_is_hung_up() {
+    let (mut net, a, b) = pair(12, Plan::default(), Plan::default());
+    let c = net.second_phone("101", Plan::default());
+    let (leg, ..) = connected(&mut net, a, "101");
+    net.run(500);
+    let up = [b, c].iter().filter(|phone| net.state(**phone, 0) == State::Up).count();
+    assert_eq!(up, 1);
+    let lost = if net.state(b, 0) == State::Up { c } else { b };
+    assert_eq!(net.state(lost, 0), State::Over(200));
+    assert!(net.phones[lost].heard().contains(&"ACK".to_owned()), "a late 2xx gets ACK and BYE");
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn all_phones_refuse_and_busy_speaks_for_them() {
+    let (mut net, a, _) = pair(13, Plan::default(), Plan { refuse: Some((486, 50)), ..Plan::default() });
+    net.second_phone("101", Plan { refuse: Some((480, 10)), ..Plan::default() });
+    net.second_phone("101", Plan { refuse: Some((500, 90)), ..Plan::default() });
+    let (leg, _) = dialled(&mut net, a, "101");
+    assert_eq!(net.ended(1000, leg), Cause::Status(486));
+    net.assert_rest();
+    let (mut net, a, b) = pair(14, Plan::default(), Plan { answer_after: None, ..Plan::default() });
+    net.second_phone("101", Plan { refuse: Some((603, 90)), ..Plan::default() });
+    let (leg, _) = dialled(&mut net, a, "101");
+    assert_eq!(net.ended(1000, leg), Cause::Status(603), "6xx is for all");
+    net.run(100);
+    assert_eq!(net.state(b, 0), State::Over(487));
+    net.assert_rest();
+}
+
+#[test]
+fn hold_info_and_options_reach_the_other_phone() {
+    let (mut net, a, b) = pair(15, Plan::default(), Plan::default());
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    net.run(200);
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
+    let heard = net.phones[b].heard();
+    assert_eq!(heard, ["INVITE", "ACK", "INVITE", "ACK"]);
+    let now = net.now;
+    net.phones[b].request_inside(now, 0, &Method::Info, "Signal=5\r\n");
+    net.phones[b].request_inside(now, 0, &Method::Options, "");
+    net.drain();
+    net.run(200);
+    let infos = net.phones[a].requests(&Method::Info);
+    assert_eq!(infos[0].body().as_ref(), b"Signal=5\r\n");
+    let heard = net.phones[b].heard();
+    assert!(heard.contains(&"200 INFO".to_owned()) && heard.contains(&"200 OPTIONS".to_owned()), "{heard:?}");
+    assert!(net.phones[a].requests(&Method::Options).is_empty(), "OPTIONS is for us");
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn both_hold_at_once_and_one_of_them_tries_again() {
+    let (mut net, a, b) = pair(16, Plan::default(), Plan::default());
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.phones[b].reinvite(now, 0, 15_000);
+    net.drain();
+    net.run(1000);
+    let heard = [net.phones[a].heard(), net.phones[b].heard()];
+    assert!(heard.iter().any(|heard| heard.contains(&"491 INVITE".to_owned())), "{heard:?}");
+    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn a_reinvite_refused_by_the_other_phone_leaves_the_call() {
+    let (mut net, a, _) = pair(17, Plan::default(), Plan { refuse_reinvite: Some(488), ..Plan::default() });
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    net.run(200);
+    assert_eq!(net.phones[a].heard().last().map(String::as_str), Some("488 INVITE"));
+    assert_eq!(net.state(a, call), State::Up);
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn a_subscriber_calls_itself() {
+    let mut net = Net::new(18);
+    let a = net.phone("102", 2, Plan::default());
+    let (leg, peer, call) = connected(&mut net, a, "102");
+    assert_eq!(net.core.line("102"), 2);
+    assert_eq!((net.state(a, call), net.state(a, 1)), (State::Up, State::Up));
+    net.command(Command::Release { leg, cause: None });
+    net.ended(0, peer);
+    net.assert_rest();
+    net.subscribe("102", 1);
+    let (leg, _) = dialled(&mut net, a, "102");
+    assert_eq!(net.ended(0, leg), Cause::Refused(486), "its own call is what makes it busy");
+    net.assert_rest();
+}
+
+/// A trunk whose address is ours: our INVITE comes back to us with the branch it left with.
+#[test]
+fn a_request_to_oneself_keeps_its_two_transactions_apart() {
+    let mut net = Net::new(19);
+    let a = net.phone("102", 2, Plan::default());
+    let b = net.phone("101", 1, Plan::default());
+    net.command(Command::SetTrunk(ccbs_sip::api::Trunk {
+        name: Arc::from("self"),
+        address: super::net::switch(),
+        credentials: None,
+        trusted: true,
+    }));
+    let call = net.call(a, "8101");
+    let first = net.incoming();
+    let target = Target::Trunk { trunk: Arc::from("self"), number: Arc::from("101") };
+    net.command(dial(first, target, "102"));
+    let (second, from, number) = net.expect(1000, "Incoming", |event| match event {
+        Event::Incoming { leg, from, number, .. } => Some((*leg, from.clone(), number.clone())),
+        _ => None,
+    });
+    assert_eq!((from, &*number), (Party::Trunk(Arc::from("self")), "102"));
+    // Time enough for the 100 that the server transaction sends by itself.
+    net.run(300);
+    net.command(dial(second, subscriber("101"), "102"));
+    net.wait(3000, &Event::Ringing { leg: first });
+    net.run(3000);
+    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
+    net.hang_up(a, call);
+    net.run(200);
+    assert_eq!(net.state(b, 0), State::Over(200));
+    net.assert_rest();
+}
+
+#[test]
+fn a_trunk_is_called_and_calls() {
+    let mut net = Net::new(20);
+    let a = net.phone("102", 2, Plan::default());
+    let far = net.trunk("far", true, true, Plan { challenge: true, ..Plan::default() });
+    let call = net.call(a, "84951234567");
+    let leg = net.incoming();
+    let target = Target::Trunk { trunk: Arc::from("far"), number: Arc::from("4951234567") };
+    net.command(Command::Dial { leg, target, identity: identity("102", "Two"), timeout_ms: 30_000 });
+    net.run(2000);
+    assert_eq!(net.state(a, call), State::Up);
+    let invites = net.phones[far].requests(&Method::Invite);
+    assert_eq!(invites.len(), 2, "challenged, then with credentials");
+    assert_eq!(invites[1].uri.to_string(), format!("sip:4951234567@{}", net.phones[far].address));
+    assert!(invites[1].headers.get(&HeaderName::ProxyAuthorization).is_some());
+    assert_eq!(reads(&net.phones[far].calls[0].shown), (Some("Two".to_owned()), "102".to_owned()));
+    assert_eq!(net.phones[far].calls[0].asserted.as_deref(), Some("\"Two\" <sip:102@test>"));
+    net.hang_up(far, 0);
+    assert_eq!(net.ended(100, leg), Cause::Peer);
+    net.run(100);
+    let incoming = net.call(far, "102");
+    let (leg, from, number) = net.expect(1000, "Incoming", |event| match event {
+        Event::Incoming { leg, from, number, .. } => Some((*leg, from.clone(), number.clone())),
+        _ => None,
+    });
+    assert_eq!((from, &*number), (Party::Trunk(Arc::from("far")), "far"), "no digest for a trunk");
+    net.command(dial(leg, subscriber("102"), &number));
+    net.run(2000);
+    assert_eq!(net.state(far, incoming), State::Up);
+    net.hang_up(far, incoming);
+    net.assert_rest();
+}
+
+#[test]
+fn a_trunk_that_is_not_trusted_gets_no_asserted_identity() {
+    let mut net = Net::new(21);
+    let a = net.phone("102", 2, Plan::default());
+    let far = net.trunk("far", false, false, Plan { refuse: Some((486, 10)), ..Plan::default() });
+    net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
+    assert_eq!(net.ended(1000, leg), Cause::Status(486));
+    assert_eq!(net.phones[far].calls[0].asserted, None);
+    assert_eq!(reads(&net.phones[far].calls[0].shown).1, "102");
+    let phone = net.phones[a].number.clone();
+    net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("gone"), number: Arc::from("100") }, &phone));
+    assert_eq!(net.ended(0, leg), Cause::Refused(503));
+    net.assert_rest();
+}
+
+#[test]
+fn a_trunk_without_our_credentials_is_a_refusal() {
+    let mut net = Net::new(22);
+    let a = net.phone("102", 2, Plan::default());
+    net.trunk("far", false, false, Plan { challenge: true, ..Plan::default() });
+    let call = net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
+    assert_eq!(net.ended(1000, leg), Cause::Status(407));
+    net.run(100);
+    assert_eq!(net.state(a, call), State::Over(403));
+    net.assert_rest();
+}
+
+#[test]
+fn an_application_that_says_nothing_costs_the_caller_500() {
+    let (mut net, a, _) = pair(23, Plan::default(), Plan::default());
+    let call = net.call(a, "101");
+    let leg = net.incoming();
+    assert_eq!(net.ended(10_100, leg), Cause::Refused(500));
+    net.run(100);
+    assert_eq!(net.state(a, call), State::Over(500));
+    let call = net.call(a, "*99%23");
+    let leg = net.incoming();
+    net.command(Command::Reject { leg, status: 404 });
+    assert_eq!(net.ended(0, leg), Cause::Refused(404));
+    net.run(100);
+    assert_eq!(net.state(a, call), State::Over(404));
+    net.assert_rest();
+}
+
+#[test]
+fn a_hundred_calls_at_once() {
+    let mut net = Net::new(24);
+    let callers: Vec<usize> = (0..100).map(|i| net.phone(&format!("2{i:02}"), 1, Plan::default())).collect();
+    let mut callees = Vec::new();
+    for i in 0..100 {
+        callees.push(net.phone(&format!("3{i:02}"), 1, Plan::default()));
+    }
+    for (i, caller) in callers.iter().enumerate() {
+        net.call(*caller, &format!("3{i:02}"));
+    }
+    for _ in 0..100 {
+        let (leg, number, dialled) = net.expect(1000, "Incoming", |event| match event {
+            Event::Incoming { leg, number, dialled, .. } => Some((*leg, number.clone(), dialled.clone())),
+            _ => None,
+        });
+        net.command(dial(leg, Target::Subscriber(dialled), &number));
+    }
+    net.run(5000);
+    assert_eq!(net.saw(|event| matches!(event, Event::Bridged { .. })), 100);
+    assert!(callees.iter().all(|phone| net.state(*phone, 0) == State::Up));
+    for caller in callers {
+        net.hang_up(caller, 0);
+    }
     net.assert_rest();
 }

@@ -528,11 +528,6 @@ impl Phone {
         }
     }
 
-    pub(crate) fn pick_up(&mut self, now: u64, index: usize) {
-        self.now = now;
-        self.answer(index);
-    }
-
     /// 200 with our description, repeated until its ACK comes.
     fn accept(&mut self, key: TransactionKey, index: usize) {
         let (tag, sdp) = (self.tag(index), self.sdp());
@@ -738,4 +733,12 @@ pub(crate) fn reads(from: &str) -> (Option<String>, String) {
     let from = <From as sipx_sip::TypedHeader>::decode(from.as_bytes()).unwrap();
     let name = from.display_name.as_ref().map(|name| String::from_utf8(name.clone()).unwrap());
     (name, String::from_utf8(from.uri.decoded_user().unwrap_or_default()).unwrap())
+}
+
+impl Phone {
+    /// Whether nothing else is being agreed on in this call.
+    pub(crate) fn may_reinvite(&self, call: usize) -> bool {
+        let call = &self.calls[call];
+        !call.pending && call.repeat.is_none() && call.acked
+    }
 }

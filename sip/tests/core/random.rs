@@ -1,0 +1,207 @@
+//! Many calls and recalls in foul weather, from a seed; at the end nothing is left.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ccbs_sip::api::{Command, Event, LegId, Played, Target};
+
+use super::net::{FOUL, Net, dial, identity, subscriber};
+use super::phone::{Phone, Plan};
+
+/// Says how to repeat the run that failed.
+struct Repeat(u64);
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("repeat with: CCBS_SEED={} cargo test --release -p ccbs-sip --test core random::", self.0);
+        }
+    }
+}
+
+fn plan(net: &mut Net) -> Plan {
+    let answer = (net.random(4) > 0).then(|| 100 + net.random(3000));
+    let refuse = match net.random(6) {
+        0 => Some((486, net.random(500))),
+        1 => Some((603, net.random(2000))),
+        _ => None,
+    };
+    Plan {
+        ring_after: (net.random(8) > 0).then(|| net.random(300)),
+        answer_after: answer,
+        refuse,
+        early_media: net.random(3) == 0,
+        moves: net.random(3) == 0,
+        glares: u32::try_from(net.random(3) / 2).unwrap(),
+        refuse_reinvite: (net.random(10) == 0).then_some(488),
+        no_ack: net.random(20) == 0,
+        late_offer: net.random(5) == 0,
+        hang_up_after: Some(net.random(6000)),
+        ..Plan::default()
+    }
+}
+
+/// An application that routes calls, answers codes with a prompt and sets recalls going.
+struct Application {
+    numbers: Vec<String>,
+    recalls: BTreeMap<LegId, String>,
+    next: usize,
+    token: u64,
+}
+
+impl Application {
+    fn react(&mut self, net: &mut Net) {
+        while self.next < net.events.len() {
+            let event = net.events[self.next].1.clone();
+            self.next += 1;
+            if net.random(40) == 0
+                && let Event::Incoming { leg, .. } | Event::Ringing { leg } | Event::Answered { leg } = event
+            {
+                net.command(Command::Release { leg, cause: None });
+                continue;
+            }
+            match event {
+                Event::Incoming { leg, number, dialled, .. } => match net.random(20) {
+                    0 => net.command(Command::Reject { leg, status: 404 }),
+                    1 => {}
+                    _ if dialled.starts_with('*') => net.command(Command::Answer { leg }),
+                    _ => net.command(dial(leg, Target::Subscriber(dialled), &number)),
+                },
+                Event::Answered { leg } => {
+                    self.token += 1;
+                    net.command(Command::Play { leg, token: self.token, prompts: vec![Arc::from("p")] });
+                }
+                Event::Played { leg, outcome: Played::Finished, .. } => match self.recalls.remove(&leg) {
+                    Some(callee) => {
+                        let (target, identity) = (subscriber(&callee), identity("1", ""));
+                        net.command(Command::Connect { leg, target, identity, timeout_ms: 4000 });
+                        if net.random(10) == 0 {
+                            net.command(Command::StopConnect { leg });
+                        }
+                    }
+                    None => net.command(Command::Release { leg, cause: Some(486) }),
+                },
+                Event::ConnectFailed { leg, .. } => {
+                    self.token += 1;
+                    net.command(Command::Play { leg, token: self.token, prompts: vec![Arc::from("busy")] });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn act(&mut self, net: &mut Net) {
+        let pick = |net: &mut Net, numbers: &[String]| {
+            let below = u64::try_from(numbers.len()).unwrap();
+            usize::try_from(net.random(below)).unwrap()
+        };
+        let (from, to) = (pick(net, &self.numbers), pick(net, &self.numbers));
+        let number = self.numbers[to].clone();
+        match net.random(8) {
+            0 => {
+                let leg = net.leg();
+                self.recalls.insert(leg, number);
+                let target = subscriber(&self.numbers[from]);
+                net.command(Command::Ring { leg, target, identity: identity("1", "CB"), timeout_ms: 5000 });
+            }
+            1 => {
+                net.call(from, "*37%23");
+            }
+            2 => {
+                let now = net.now;
+                let up = |phone: &Phone| phone.calls.iter().position(|call| call.state == super::phone::State::Up);
+                if let Some(call) = up(&net.phones[from])
+                    && net.phones[from].may_reinvite(call)
+                {
+                    net.phones[from].reinvite(now, call, 30_000);
+                    net.drain();
+                }
+            }
+            3 => {
+                let live = |phone: &Phone| {
+                    phone.calls.iter().position(|call| !matches!(call.state, super::phone::State::Over(_)))
+                };
+                if let Some(call) = live(&net.phones[from]) {
+                    net.hang_up(from, call);
+                }
+            }
+            _ => {
+                net.call(from, &number);
+            }
+        }
+    }
+}
+
+/// How many joins, failed connects, plays and ended legs there were.
+fn run(seed: u64) -> [usize; 4] {
+    let repeat = Repeat(seed);
+    let mut net = Net::new(seed);
+    let mut numbers = Vec::new();
+    for i in 0..8 {
+        let number = format!("10{i}");
+        let plan = plan(&mut net);
+        let capacity = u16::try_from(1 + net.random(2)).unwrap();
+        net.phone(&number, capacity, plan);
+        numbers.push(number);
+    }
+    let plan = plan(&mut net);
+    net.second_phone("100", plan);
+    net.weather = FOUL;
+    let mut application = Application { numbers, recalls: BTreeMap::new(), next: 0, token: 0 };
+    let mut act_at = net.now;
+    let end = net.now + 60_000;
+    while net.now < end + 120_000 {
+        if net.now >= act_at && net.now < end {
+            act_at = net.now + 50 + net.random(2000);
+            application.act(&mut net);
+        }
+        let limit = if net.now < end { act_at } else { end + 120_000 };
+        net.tick(limit);
+        application.react(&mut net);
+    }
+    // Legs that neither side ends: those whose phone fell silent or stays for ever.
+    let mut open: Vec<LegId> = Vec::new();
+    for (_, event) in &net.events {
+        match event {
+            Event::Incoming { leg, .. } | Event::Answered { leg } => open.push(*leg),
+            Event::Ended { leg, .. } => open.retain(|left| left != leg),
+            _ => {}
+        }
+    }
+    for leg in open {
+        net.command(Command::Release { leg, cause: None });
+    }
+    net.assert_rest();
+    for phone in &net.phones {
+        assert!(phone.at_rest(), "{} is still in a call: {:?}", phone.number, phone.calls);
+    }
+    drop(repeat);
+    [
+        net.saw(|event| matches!(event, Event::Bridged { .. })),
+        net.saw(|event| matches!(event, Event::ConnectFailed { .. })),
+        net.saw(|event| matches!(event, Event::Played { .. })),
+        net.saw(|event| matches!(event, Event::Ended { .. })),
+    ]
+}
+
+/// Each kind of thing happens at least about once in a run.
+fn runs_at_least(runs: u64) -> usize {
+    usize::try_from(runs / 2).unwrap_or(0)
+}
+
+#[test]
+fn nothing_is_left_after_many_calls_in_foul_weather() {
+    if let Some(seed) = std::env::var("CCBS_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        run(seed);
+        return;
+    }
+    let runs = std::env::var("CCBS_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200);
+    let mut happened = [0; 4];
+    for seed in 0..runs {
+        for (sum, count) in happened.iter_mut().zip(run(seed)) {
+            *sum += count;
+        }
+    }
+    eprintln!("joins, failed connects, plays, ended legs: {happened:?}");
+    assert!(happened.iter().all(|count| *count > runs_at_least(runs)), "the runs exercise little: {happened:?}");
+}
