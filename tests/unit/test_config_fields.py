@@ -110,6 +110,16 @@ CASES = {
         "listen.advertise",
         ("'sip.example' is no IP address", "an IP address such as 192.0.2.10", "correct it"),
     ),
+    "no digest at all": (
+        SOUND.replace("  password", "  digest: [] #!\n  password"),
+        "subscribers[0].digest",
+        ("has 0 entries", "a list of MD5, SHA-256, at least 1", "correct it"),
+    ),
+    "unknown digest": (
+        SOUND.replace("  password", "  digest: [SHA-1] #!\n  password"),
+        "subscribers[0].digest[0]",
+        ("'SHA-1' is not known", "one of MD5, SHA-256", "correct it"),
+    ),
     "host": (
         SOUND + "trunks:\n- name: city\n  address: bad host #!\n",
         "trunks[0].address",

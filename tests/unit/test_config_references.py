@@ -44,6 +44,11 @@ CASES = {
         "subscribers[0].ha1_md5",
         ("stands beside password", "or its HA1", "keep one of the two"),
     ),
+    "digest beside HA1": (
+        SOUND.replace("password: secret-101", "ha1_md5: " + "0" * 32 + "\n  digest: [MD5] #!"),
+        "subscribers[0].digest",
+        ("stands beside ha1_md5, which says it already", "beside a password only", "remove it"),
+    ),
     "password's variable not set": (
         SOUND.replace("password: secret-101", "password_env: CCBS_TEST_NOT_SET #!"),
         "subscribers[0].password_env",

@@ -69,7 +69,29 @@ def test_the_sample_holds_the_set_up_of_the_reference() -> None:
 def test_ha1_is_made_of_number_realm_and_password() -> None:
     callee = load(SAMPLE).subscribers[0]
     assert callee.ha1_md5 == ha1_md5("101", "ccbs.example", "change-me-101")
-    assert callee.ha1_sha256 == ha1_sha256("101", "ccbs.example", "change-me-101")
+    # Phones that know no SHA-256 give up when they see it, so it is for those who ask for it.
+    assert callee.ha1_sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("digest", "of_all", "made"),
+    [
+        ("[SHA-256]", "", (False, True)),
+        ("[MD5, SHA-256]", "", (True, True)),
+        ("[MD5]", ", digest: [SHA-256]", (True, False)),
+        ("", ", digest: [SHA-256]", (False, True)),
+    ],
+)
+def test_ha1_is_made_for_the_algorithms_asked_for(
+    tmp_path: Path, digest: str, of_all: str, made: tuple[bool, bool]
+) -> None:
+    text = SOUND.replace("ccbs.example", f"ccbs.example{of_all}")
+    if digest:
+        text = text.replace("  password", f"  digest: {digest}\n  password")
+    (subscriber,) = load(write(tmp_path, text)).subscribers
+    md5, sha256 = made
+    assert subscriber.ha1_md5 == (ha1_md5("101", "ccbs.example", "secret-101") if md5 else None)
+    assert subscriber.ha1_sha256 == (ha1_sha256("101", "ccbs.example", "secret-101") if sha256 else None)
 
 
 def test_a_subscriber_of_ha1_only_has_no_password(tmp_path: Path) -> None:

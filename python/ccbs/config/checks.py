@@ -138,6 +138,14 @@ def _check_credentials(document: Document, path: FieldPath, entry: dict[str, Any
             "keep one of the two",
             key=True,
         )
+    if hashed and entry.get("digest") is not None:
+        document.problem(
+            (*path, "digest"),
+            f"stands beside {hashed[0]}, which says it already",
+            "digest beside a password only",
+            "remove it",
+            key=True,
+        )
     for name in given:
         _check_secret(document, path, name, entry[name])
 

@@ -28,8 +28,8 @@ class SubscriberConfig:
 
     :ivar number: the number, also the digest user name.
     :ivar name: shown to others, or None.
-    :ivar ha1_md5: HA1 for MD5, or None when only the other was given.
-    :ivar ha1_sha256: HA1 for SHA-256, or None when only the other was given.
+    :ivar ha1_md5: HA1 for MD5, or None when only the other may be used.
+    :ivar ha1_sha256: HA1 for SHA-256, or None when only the other may be used.
     :ivar password: the password where the file tells it; None where it tells HA1 only.
     :ivar call_waiting: whether the line takes a second call.
     :ivar autodial: the numbers of the service where ordering is allowed, own over profile, else None.
@@ -215,7 +215,9 @@ def _subscriber(base: Path, written: ConfigFile, entry: SubscriberEntry) -> Subs
     md5, sha256 = entry.ha1_md5, entry.ha1_sha256
     if password is not None:
         secret, realm = password.get_secret_value(), written.listen.realm
-        md5, sha256 = ha1_md5(entry.number, realm, secret), ha1_sha256(entry.number, realm, secret)
+        digest = entry.digest or written.listen.digest
+        md5 = ha1_md5(entry.number, realm, secret) if "MD5" in digest else None
+        sha256 = ha1_sha256(entry.number, realm, secret) if "SHA-256" in digest else None
     return SubscriberConfig(
         number=entry.number,
         name=entry.name,

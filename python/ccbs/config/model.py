@@ -44,6 +44,7 @@ __all__ = [
     "TrunkEntry",
 ]
 
+Digests = Annotated[list[Literal["MD5", "SHA-256"]], Field(min_length=1, max_length=2)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -74,6 +75,10 @@ class Listen(Section):
         default=None, description="The address that phones are told, where it is not the one bound."
     )
     rtp_ports: RtpPorts = RtpPorts()
+    digest: Digests = Field(
+        default=["MD5"],
+        description="What HA1 is made for of a password. Some phones give up when SHA-256 is offered.",
+    )
 
 
 class AutodialSettings(Section):
@@ -137,6 +142,9 @@ class SubscriberEntry(Section):
     )
     ha1_md5: Ha1Md5 | None = Field(default=None, description="MD5(number:realm:password); see `ccbs ha1`.")
     ha1_sha256: Ha1Sha256 | None = Field(default=None, description="SHA-256(number:realm:password).")
+    digest: Digests | None = Field(
+        default=None, description="The algorithms for the password, where not those of `listen.digest`."
+    )
     call_waiting: bool = Field(
         default=False, description="Whether the line takes a second call while it has one."
     )

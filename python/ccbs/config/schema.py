@@ -85,7 +85,8 @@ def expected_at(root: dict[str, Any], path: FieldPath) -> str:
     if kind == "boolean":
         return "true or false"
     if kind == "array":
-        return "a list"
+        items = _resolve(root, node.get("items", {})).get("enum")
+        return f"a list of {', '.join(items)}" if items else "a list"
     if kind == "object":
         fields = list(node.get("properties", {}))
         return "a mapping" + (f" with {', '.join(fields)}" if fields else "")

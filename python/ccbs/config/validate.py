@@ -76,12 +76,21 @@ def _note(document: Document, drawn: dict[str, Any], detail: ErrorDetails) -> No
         elif kind == "int_type" and isinstance(value, str):
             todo = "remove the quotes" if value.isdigit() else "write a number"
         what = "is empty" if value is None else f"{shown} is of the wrong kind"
+        if kind in ("too_short", "too_long") and isinstance(value, list):
+            what = f"has {len(value)} entries"
+            bound = context.get("max_length") or context.get("min_length")
+            document.problem(path, what, f"{expected_at(drawn, path)}, {_count(kind, bound)}", todo)
+            return
         if kind == "literal_error":
             what = f"{shown} is not known"
             expected = expected_at(drawn, path)
         document.problem(
             path, what, expected_at(drawn, path) if "expected" not in context else expected, todo
         )
+
+
+def _count(kind: str, bound: object) -> str:
+    return f"at {'least' if kind == 'too_short' else 'most'} {bound}"
 
 
 def _shown(value: object) -> str:
