@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from ccbs._ccbs import (
@@ -125,7 +126,7 @@ class Outbox:
             self._flush_due.cancel()
             self._flush_due = None
         while self._events:
-            batch = [self._events[at] for at in range(min(_BATCH, len(self._events)))]
+            batch = list(islice(self._events, _BATCH))
             try:
                 self._driver.submit(batch)
             except Overload:
@@ -181,6 +182,11 @@ class Outbox:
                 shed += 1
             else:
                 kept.append(event)
+        if not self._shed_now:
+            self._logger.warning(
+                "%d facts wait for the overloaded engine: the oldest are shed, the switch will be asked anew",
+                self._facts,
+            )
         self._events = kept
         self._facts -= shed
         self._shed_now += shed

@@ -23,7 +23,11 @@ async def bounded(task: asyncio.Task[Any], timeout: float) -> bool:
 
     :returns: whether it ended in time.
     """
-    done, _ = await asyncio.wait({task}, timeout=timeout)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
     if not done:
         task.cancel()
     return bool(done)

@@ -140,8 +140,13 @@ class CallbackService:
             self._switch, self._outbox.put, release_timeout=self._release_timeout, logger=self._logger
         )
         asyncio.get_running_loop().add_reader(driver.fileno(), self._on_readable)
-        if not await self._lines.ask():
-            self.refresh()
+        try:
+            if not await self._lines.ask():
+                self.refresh()
+        except BaseException:
+            # Nobody will stop a service whose start was cancelled.
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Give up the recalls in progress and close the engine. Calls that were connected go on.

@@ -442,6 +442,20 @@ async def test_a_service_that_was_not_started_says_so() -> None:
     await service.stop()
 
 
+async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
+    switch = ScriptedSwitch()
+    switch.line_states_does = HANG
+    driver = VirtualDriver()
+    service = CallbackService(switch, driver=driver)
+    starting = asyncio.create_task(service.start())
+    await until(lambda: switch.running == ["line_states"])
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await until(lambda: switch.running == [])
+    assert driver.closed
+
+
 # --- line states ----------------------------------------------------------------------------------
 
 
@@ -514,7 +528,9 @@ async def test_an_overloaded_engine_denies_requests_and_keeps_facts(caplog: pyte
         assert isinstance(await b.service.cancel("102"), Cancelled)
 
 
-async def test_facts_beyond_the_limit_are_shed_counted_and_asked_for() -> None:
+async def test_facts_beyond_the_limit_are_shed_counted_and_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with bench(facts_limit=16) as b:
         await settle()
         b.driver.overloaded = True
@@ -525,6 +541,7 @@ async def test_facts_beyond_the_limit_are_shed_counted_and_asked_for() -> None:
         counters = b.service.counters()
         assert counters["facts_shed"] + counters["facts_waiting"] == 40
         assert counters["facts_waiting"] <= 16
+        assert caplog.text.count("the oldest are shed") == 1
         b.driver.overloaded = False
         # The switch is asked anew, since a shed fact may have been the last word about a line.
         await until(lambda: b.switch.names().count("line_states") == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccbs._ccbs import SipEndpoint
 from ccbs.sip.recalls import RecallLeg
 from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
 from ccbs.sip.switch import SipSwitch
@@ -17,6 +18,7 @@ __all__ = [
     "RecallLeg",
     "Reject",
     "Route",
+    "SipEndpoint",
     "SipSwitch",
     "Trunk",
 ]
