@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -48,7 +49,8 @@ def draw(scene: Scene, subtitles: Mapping[str, str], notes: Sequence[Note]) -> s
     y = float(HEAD + ROW)
     before: float | None = None
     entries: list[tuple[float, Step | Rung | Note]] = [
-        *((at, step) for at, step in scene.begun),
+        # The traces' clocks count milliseconds: what a step causes is not to stand before it.
+        *((math.floor(at * 1000) / 1000, step) for at, step in scene.begun),
         *((rung.at, rung) for rung in scene.rungs()),
         *((note.at, note) for note in notes),
     ]

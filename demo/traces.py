@@ -65,7 +65,7 @@ class Trace:
         ends = [self._names.get(address.rsplit(":", 1)[0], "") for address in (source, target)]
         if message.method in ("REGISTER", "OPTIONS") or not all(ends):
             return
-        label = label_of(message, to_phone=ends[1] not in SWITCHES)
+        label = label_of(message, *ends)
         self._rungs.append(Rung(at, ends[0], ends[1], label, message, (sent, text) in self._seen))
         self._seen.add((sent, text))
 
@@ -98,14 +98,19 @@ def merged(traces: Sequence[Sequence[Rung]]) -> list[Rung]:
     return found
 
 
-def label_of(message: SipMessage, to_phone: bool) -> str:
-    """A message in a few words: method and number, or status."""
+def label_of(message: SipMessage, source: str, target: str) -> str:
+    """A message in a few words: method and numbers, or status.
+
+    :param source: the column it comes from.
+    :param target: the column it goes to.
+    """
     if message.status is not None:
         return message.text.split("\n", 1)[0].strip().removeprefix("SIP/2.0 ")
     if message.method != "INVITE":
         return message.method
     if message.in_dialog:
         return "re-INVITE"
+    # To a phone the Request-URI names its contact, which says nothing; who calls is what it shows.
     caller = message.identity("from")
-    # A phone's own Request-URI names its contact, which says nothing; who calls is what it shows.
-    return f"INVITE from {caller.number}" if to_phone and caller else f"INVITE {message.dialled}"
+    shown = f" from {caller.number}" if caller and source in SWITCHES else ""
+    return f"INVITE{shown}" if target not in SWITCHES else f"INVITE {message.dialled}{shown}"
