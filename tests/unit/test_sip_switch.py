@@ -450,7 +450,7 @@ async def test_a_cancel_silences_every_phone_of_the_recall(moment: str) -> None:
             await until(call.ended.is_set)
         await w.lines(n101="free", n102="free")
         assert (await w.logged(4))[-1].cause == "cancelled"
-        assert w.service.counters()["recalls_now"] == 0
+        await until(lambda: w.service.counters()["recalls_now"] == 0)
 
 
 async def test_a_call_by_hand_fulfils_the_order() -> None:
@@ -495,6 +495,7 @@ async def test_the_cause_is_told_in_the_bye_after_a_failed_recall() -> None:
         rung = await w.phone("102").rings()
         assert await w.switch.connect(leg, "101", "102", 5) is ConnectOutcome.BUSY
         await w.switch.release(leg, "attempt-failed")
+        await until(rung.ended.is_set)
         assert rung.bye is not None
         assert "cause=486" in rung.bye["reason"]
 
@@ -508,7 +509,7 @@ async def test_a_cancelled_ring_stops_the_phone() -> None:
         ringing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await ringing
-        assert rung.ended.is_set()
+        await until(rung.ended.is_set)
         await w.lines(n102="free")
 
 
@@ -615,8 +616,10 @@ async def test_stopping_ends_every_call() -> None:
         ringing = w.phone("102").invite("103")
         await until(ringing.rung.is_set)
         await w.switch.stop()
-        assert call.bye is not None
+        await until(call.ended.is_set)
         seen = await w.phone("101").rings()
+        await until(seen.ended.is_set)
+        assert call.bye is not None
         assert seen.bye is not None
         assert {record.cause for record in w.switch.calls} == {"answered", "cancelled"}
 
