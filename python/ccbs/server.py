@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import importlib.metadata
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ccbs._ccbs import (
@@ -31,6 +30,7 @@ from ccbs.codes import ServiceCodes
 from ccbs.config import Config, SubscriberConfig
 from ccbs.config.checks import find_coroutine
 from ccbs.control import ControlError, ControlServer
+from ccbs.line_writer import LineWriter
 from ccbs.operator_desk import OperatorDesk
 from ccbs.prompts import Catalogue, PromptError
 from ccbs.service import CallbackService
@@ -51,15 +51,23 @@ class StartError(Exception):
     """The server cannot start; the message is a sentence for the operator."""
 
 
-def run(config: Config, *, trace: Path | None = None) -> int:
+def run(
+    config: Config,
+    *,
+    trace: Path | None = None,
+    say: Callable[[str], None] = print,
+    outputs: Sequence[LineWriter] = (),
+) -> int:
     """Serve until SIGTERM or SIGINT. A second signal ends the process at once.
 
     :param config: the configuration.
     :param trace: a file that gets each SIP message as a JSON line, or None.
+    :param say: prints one line for the operator.
+    :param outputs: are counted, and written out before the process ends at once.
     :returns: the exit code: 0 after a clean stop, 1 when something was left undone.
     :raises StartError: when it cannot start.
     """
-    return asyncio.run(Server(config, trace=trace).serve())
+    return asyncio.run(Server(config, trace=trace, say=say, outputs=outputs).serve())
 
 
 class Server:
@@ -68,13 +76,20 @@ class Server:
     :param config: the configuration.
     :param trace: a file that gets each SIP message as a JSON line, or None.
     :param say: prints one line for the operator.
+    :param outputs: are counted, and written out before the process ends at once.
     """
 
     def __init__(
-        self, config: Config, *, trace: Path | None = None, say: Callable[[str], None] | None = None
+        self,
+        config: Config,
+        *,
+        trace: Path | None = None,
+        say: Callable[[str], None] = print,
+        outputs: Sequence[LineWriter] = (),
     ) -> None:
         self._config = config
-        self._say = say or _print
+        self._say = say
+        self._outputs = outputs
         self._stop = asyncio.Event()
         self._control: ControlServer | None = None
         try:
@@ -89,8 +104,8 @@ class Server:
         config = self._config
         directory = Directory(_subscriber(found) for found in config.subscribers)
         prompts = _prompts(config)
+        calls = _call_log(config)
         endpoint = _listen(config, tracing=self._trace is not None)
-        calls = CallLog(limit=config.call_log_records, path=config.call_log_file)
         try:
             switch = _switch(config, endpoint, directory, calls, prompts, self._on_event)
         except BaseException:
@@ -115,8 +130,8 @@ class Server:
             clients=config.control_clients,
             timeout_s=config.control_timeout_s,
         )
-        desk.counted = (control, self._trace) if self._trace else (control,)
-        self._watch_signals()
+        desk.counted = [control, *self._outputs, *([self._trace] if self._trace else [])]
+        self._watch_signals(calls)
         try:
             await service.start()
             await switch.start(service)
@@ -152,8 +167,9 @@ class Server:
                 self._trace.close()
         return True
 
-    def _watch_signals(self) -> None:
+    def _watch_signals(self, calls: CallLog) -> None:
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, calls.reopen)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
 
@@ -162,6 +178,8 @@ class Server:
             _LOG.warning("second signal: ended at once")
             if self._control is not None:
                 self._control.remove()
+            for output in self._outputs:
+                output.close()
             os._exit(128 + number)
         self._stop.set()
 
@@ -186,12 +204,6 @@ class Server:
             _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
 
 
-def _print(text: str) -> None:
-    # The switch goes on when nobody reads its lines any more.
-    with contextlib.suppress(OSError, ValueError):
-        print(text, flush=True)
-
-
 def _subscriber(found: SubscriberConfig) -> Subscriber:
     return Subscriber(
         number=found.number,
@@ -214,6 +226,19 @@ def _prompts(config: Config) -> dict[str, dict[str, bytes]]:
     except PromptError as error:
         raise StartError(f"The prompts cannot be loaded: {error}") from None
     return prompts
+
+
+def _call_log(config: Config) -> CallLog:
+    file = config.call_log_file
+    if file is not None:
+        try:
+            os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640))
+        except OSError as error:
+            raise StartError(
+                f"The call log {file} cannot be written: {error.strerror}. Let ccbs write it, or give "
+                "call_log.file another path."
+            ) from None
+    return CallLog(limit=config.call_log_records, path=file)
 
 
 def _listen(config: Config, *, tracing: bool) -> SipEndpoint:

@@ -174,6 +174,20 @@ def test_phone_config_that_cannot_be_made(arguments: tuple[str | Path, ...], sai
     assert said in result.stderr
 
 
+def test_phones_cannot_be_told_any_free_port(tmp_path: Path) -> None:
+    result = run(
+        "phone-config", "101", "--config", write(tmp_path, SOUND.replace("{realm", "{port: 0, realm"))
+    )
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "phones need a fixed one" in result.stderr
+
+
+def test_output_is_utf_8_whatever_the_locale() -> None:
+    done = process("phone-config", "102", "--config", SAMPLE, environment={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "softkey.1.label = Обратный вызов\n" in done.stdout
+
+
 def test_phones_are_told_the_address_advertised(tmp_path: Path) -> None:
     text = SOUND.replace("{realm", "{address: 0.0.0.0, advertise: 192.0.2.10, port: 5080, realm")
     result = run("phone-config", "101", "--config", write(tmp_path, text))

@@ -55,6 +55,11 @@ CASES = {
         "limits",
         ("'none' is of the wrong kind", "a mapping with engine, endpoint", "correct it"),
     ),
+    "section with nothing in it": (
+        SOUND + "trunks: #!\n",
+        "trunks",
+        ("is empty", "a list", "fill it in or remove it"),
+    ),
     "mapping for a list": (
         SOUND + "trunks: {city: 1} #!",
         "trunks",

@@ -18,6 +18,7 @@ import pytest
 from udp_phone import UdpPhone
 
 from ccbs.config import load
+from ccbs.prompts import Catalogue
 from ccbs.server import StartError, run
 
 WITHIN = 30.0
@@ -99,6 +100,7 @@ async def serving(
     port: int = 0,
     cb_timer: int = 3600,
     config: str = CONFIG,
+    stdout: int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[Served]:
     (directory / "ccbs.yml").write_text(config.format(port=port, cb_timer=cb_timer), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
@@ -109,7 +111,7 @@ async def serving(
         "--config",
         str(directory / "ccbs.yml"),
         *map(str, arguments),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
@@ -309,6 +311,54 @@ async def test_a_trace_that_cannot_be_written_is_one_sentence_and_exit_code_2(tm
     assert "cannot be written: No such file or directory. Give --trace another path." in log
 
 
+async def test_a_call_log_that_cannot_be_written_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").mkdir()
+    async with serving(tmp_path) as served:
+        code, log = await served.ends()
+    assert (code, len(log.splitlines())) == (2, 1)
+    assert log.startswith(f"The call log {tmp_path}/calls.jsonl cannot be written: Is a directory.")
+
+
+async def test_sighup_opens_the_call_log_anew(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, contextlib.AsyncExitStack() as stack:
+        await served.says("listens on")
+        phone = await served.phone("102", stack)
+        await (await phone.call("199")).status()
+        os.rename(tmp_path / "calls.jsonl", tmp_path / "calls.old")
+        served.process.send_signal(signal.SIGHUP)
+        # The signal is dealt with before a request that is asked after it.
+        assert (await command("orders", "--socket", tmp_path / "s"))[0] == 0
+        await (await phone.call("198")).status()
+        served.process.send_signal(signal.SIGTERM)
+        assert (await served.ends())[0] == 0
+    callees = [
+        [json.loads(line)["callee"] for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+        for name in ("calls.old", "calls.jsonl")
+    ]
+    assert callees == [["199"], ["198"]]
+
+
+async def test_nobody_reads_what_it_says_and_it_serves_on(tmp_path: Path) -> None:
+    """A pipe that is full, as behind a pager: the switch must not wait for it."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+        os.set_blocking(writing, True)
+        async with serving(tmp_path, stdout=writing) as served, asyncio.timeout(WITHIN):
+            while (await command("orders", "--socket", tmp_path / "s"))[0] != 0:
+                assert served.process.returncode is None
+            _, out, _ = await command("counters", "--socket", tmp_path / "s", "--json")
+            assert json.loads(out)["lines_written"] == 0
+            served.process.send_signal(signal.SIGTERM)
+            assert (await served.ends())[0] == 0
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 async def test_a_route_of_the_operator_decides(tmp_path: Path) -> None:
     (tmp_path / "house_rules.py").write_text(
         "from ccbs.sip import Reject\n\n\nasync def route(call):\n    return Reject(410)\n", encoding="utf-8"
@@ -320,7 +370,7 @@ async def test_a_route_of_the_operator_decides(tmp_path: Path) -> None:
         assert await (await phone.call("101")).status() == 410
 
 
-async def test_nobody_reads_its_lines_and_it_serves_on(tmp_path: Path) -> None:
+async def test_the_reader_of_its_lines_is_gone_and_it_serves_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, contextlib.AsyncExitStack() as stack:
         await served.says("listens on")
         assert served.process.stdout is not None
@@ -342,8 +392,11 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 )
 def test_a_port_without_permission_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "ccbs.yml"
-    file.write_text(CONFIG.format(port=7, cb_timer=10), encoding="utf-8")
+    text = CONFIG.replace("call_log: {{file: calls.jsonl}}\n", "")
+    file.write_text(text.format(port=7, cb_timer=10), encoding="utf-8")
     config = load(file)
+    # What the start imports must be imported while that is still possible.
+    Catalogue.load(config.language)
     # Root may listen everywhere, so it becomes somebody else meanwhile.
     own = os.geteuid()
     os.seteuid(own or 65_534)

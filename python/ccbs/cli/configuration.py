@@ -90,6 +90,8 @@ def phone_config(
         phone = renderer(vendor)
     except KeyError:
         fail(f"The vendor {vendor!r} is not known; known are {', '.join(vendors())}.")
+    if loaded.listen.port == 0:
+        fail(f"{config}: listen.port 0 takes any free port; phones need a fixed one.")
     pack = SoftkeyPack(keys=[])
     if subscriber.softkey_pack is not None:
         pack = read_pack(loaded.softkey_packs / f"{subscriber.softkey_pack}.yml")

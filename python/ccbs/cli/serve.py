@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,13 +32,20 @@ def serve(
     ] = "info",
 ) -> None:
     """Run the switch until SIGTERM or SIGINT."""
-    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     loaded = load_or_fail(config)
     # Only this command needs the whole switch.
+    from ccbs.line_writer import LineHandler, LineWriter
     from ccbs.server import StartError, run
 
+    out, log = LineWriter(sys.stdout.fileno(), name="lines"), LineWriter(sys.stderr.fileno(), name="log")
+    handler = LineHandler(log)
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT, handlers=[handler])
     try:
-        code = run(loaded, trace=trace)
+        code = run(loaded, trace=trace, say=out.write, outputs=(out, log))
     except StartError as error:
         fail(str(error))
+    finally:
+        logging.getLogger().removeHandler(handler)
+        out.close()
+        log.close()
     raise typer.Exit(code)

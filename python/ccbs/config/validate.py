@@ -70,7 +70,7 @@ def _note(document: Document, drawn: dict[str, Any], detail: ErrorDetails) -> No
                 path, f"{shown} is out of range", expected_at(drawn, path), "choose a value within it"
             )
             return
-        todo = "correct it"
+        todo = "correct it" if value is not None else "fill it in or remove it"
         if kind.startswith("bool") and value in _NOT_BOOLEAN:
             todo = "write true or false (YAML 1.2 knows no yes, no, on, off)"
         elif kind == "int_type" and isinstance(value, str):
