@@ -141,8 +141,8 @@ async def test_one_order_over_the_installed_switch(
     switch_address = network.address(10)
     config = tmp_path / "ccbs.yml"
     text = SAMPLE.read_text(encoding="utf-8")
-    assert text.count("address: 127.0.0.1") == 2
-    text = text.replace("address: 127.0.0.1", f"address: {switch_address}", 1)
+    assert "address: 127.0.0.1 " in text
+    text = text.replace("address: 127.0.0.1 ", f"address: {switch_address} ", 1)
     config.write_text(text, encoding="utf-8")
     presets = tmp_path / "presets"
     presets.symlink_to(SAMPLE.parent / "presets")
