@@ -24,7 +24,7 @@ pub trait Clock: Send + 'static {
 /// A wall clock that is set back or forward in mid-life therefore moves no CB timer.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
-    wall: Millis,
+    wall: Duration,
     anchor: Instant,
 }
 
@@ -32,7 +32,7 @@ impl SystemClock {
     /// Anchors a clock at the wall time of this moment; a wall clock before 1970 counts as 1970.
     pub fn new() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: millis(wall), anchor: Instant::now() }
+        Self { wall, anchor: Instant::now() }
     }
 }
 
@@ -44,7 +44,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Millis {
-        self.wall.saturating_add(millis(self.anchor.elapsed()))
+        millis(self.wall.saturating_add(self.anchor.elapsed()))
     }
 
     fn sleep_until(&self, deadline: Millis) -> Sleep {

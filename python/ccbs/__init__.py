@@ -59,7 +59,7 @@ __version__ = build_info()["version"]
 
 if build_info()["profile"] == "debug":
     warnings.warn(
-        "ccbs was built without optimisation and is many times slower: build it with 'maturin develop --release'",
+        "this ccbs was built without optimisation and is slow: build it with 'maturin develop --release'",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -1,9 +1,9 @@
 """The compiled part of ccbs: the engine, its driver, the SIP endpoint.
 
 Everything is frozen and safe to share between threads. Numbers of lines are texts of 1–255 bytes. Ids
-(``order``, ``recall``, ``request``, ``leg``, ``token``) are from 0 to 2⁶⁴ − 1. Times are Unix milliseconds.
-A value of the wrong type raises :class:`TypeError`, a value outside its range :class:`InvalidValue`; both name
-the argument.
+(``order``, ``recall``, ``request``, ``leg``, ``token``) are from 0 to 2⁶⁴ − 1. Times are Unix
+milliseconds. A value of the wrong type raises :class:`TypeError`, a value outside its range
+:class:`InvalidValue`; both name the argument.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from typing import Final, TypeAlias, final
 class CcbsError(Exception):
     """Base of every error that the compiled part raises.
 
-    Raised itself when a driver or endpoint has stopped by itself, or the machine gave it no thread or descriptor.
+    Raised itself when a driver or endpoint has stopped by itself, or the machine gave it no thread or
+    descriptor.
     """
 
 class InvalidValue(CcbsError, ValueError):
@@ -75,7 +76,8 @@ class Profile:
         :param offer_window_s: how long after the failed call an order may be placed, 5–300 s.
         :param caller_ring_s: how long the caller's phone rings at the recall, 5–180 s.
         :param callee_ring_s: how long the callee's phone rings at the recall, 5–180 s.
-        :param caller_free_guard_s: how long the caller must be free before a suspended order goes on, 0–60 s.
+        :param caller_free_guard_s: how long the caller must be free before a suspended order goes on,
+            0–60 s.
         :param service_duration_s: life of an order, 60–86,400 s.
         :param orders_per_caller: orders of one caller at a time, 1–30.
         :param waiting_per_callee: orders waiting for one callee, 1–30.
@@ -106,7 +108,8 @@ class Limits:
         :param orders_total: orders held at a time, 1–10,000,000; more are denied ``overload``.
         :param recalls_at_once: recalls in progress at a time, 1–100,000; more wait.
         :param recalls_per_second: recalls begun per second, 1–10,000; more wait.
-        :param offers_per_caller: failed calls of one caller that may be ordered, 1–100; the oldest makes room.
+        :param offers_per_caller: failed calls of one caller that may be ordered, 1–100; the oldest makes
+            room.
         :raises InvalidValue: outside the range.
         """
 
@@ -117,7 +120,8 @@ class Line:
     """A line is configured, or its kind changed.
 
     :param line: its number.
-    :param external: whether it is behind a trunk; decides the CB timer of orders for it (service.md, "Set-up" 3).
+    :param external: whether it is behind a trunk; decides the CB timer of orders for it (service.md,
+        "Set-up" 3).
     """
 
     __match_args__ = ("line", "external")
@@ -137,8 +141,8 @@ class LineRemoved:
 class Service:
     """The service of a line as orderer.
 
-    :param profile: its numbers, for orders accepted from now on; ``None`` switches the service off, which ends the
-        orders it placed with ``service-off``.
+    :param profile: its numbers, for orders accepted from now on; ``None`` switches the service off,
+        which ends the orders it placed with ``service-off``.
     """
 
     __match_args__ = ("line", "profile")
@@ -194,7 +198,7 @@ class CallAnswered:
 
 @final
 class Order:
-    """``*37*CALLEE#``, or ``*37#`` without a callee: the last number that failed. Answered by a :class:`Reply`.
+    """``*37*CALLEE#``, or ``*37#``: the last number that failed. Answered by a :class:`Reply`.
 
     :param request: a number of your choice that comes back in the reply.
     :param caller: the authenticated subscriber who orders.
@@ -208,7 +212,7 @@ class Order:
 
 @final
 class Cancel:
-    """``#37*CALLEE#``, or ``#37#`` without a callee: all orders of the caller. Answered by a :class:`Reply`."""
+    """``#37*CALLEE#``, or ``#37#``: all orders of the caller. Answered by a :class:`Reply`."""
 
     __match_args__ = ("request", "caller", "callee")
     request: Final[int]
@@ -262,7 +266,8 @@ class PlayResult:
 class ConnectResult:
     """Answer to :class:`Connect`.
 
-    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable``, ``caller-gone`` or ``failed``.
+    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable``, ``caller-gone``
+        or ``failed``.
     """
 
     __match_args__ = ("recall", "outcome")
@@ -287,8 +292,23 @@ class Restarted:
     def __new__(cls) -> Restarted: ...
 
 Event: TypeAlias = (
-    Line | LineRemoved | Service | LineBusy | LineFree | LineUnknown | CallFailed | CallAnswered | Order
-    | Cancel | Query | OperatorCancel | RingResult | PlayResult | ConnectResult | Released | Restarted
+    Line
+    | LineRemoved
+    | Service
+    | LineBusy
+    | LineFree
+    | LineUnknown
+    | CallFailed
+    | CallAnswered
+    | Order
+    | Cancel
+    | Query
+    | OperatorCancel
+    | RingResult
+    | PlayResult
+    | ConnectResult
+    | Released
+    | Restarted
 )
 
 # --- replies and actions, re-exported by ccbs.actions ------------------------------------------------
@@ -323,7 +343,8 @@ class Confirmed:
 class Denied:
     """The order was refused; no order was made.
 
-    :param denial: ``not-allowed``, ``no-offer``, ``own-number``, ``caller-limit``, ``callee-limit`` or ``overload``.
+    :param denial: ``not-allowed``, ``no-offer``, ``own-number``, ``caller-limit``, ``callee-limit`` or
+        ``overload``.
     :param short_term: whether trying again later may succeed (standards.md, "Rules").
     """
 
@@ -361,9 +382,7 @@ class Ordered:
     callees: Final[tuple[str, ...]]
     def __new__(cls, callees: Sequence[str]) -> Ordered: ...
 
-AnyReply: TypeAlias = (
-    Accepted | Confirmed | Denied | Cancelled | NothingOrdered | Ordered
-)
+AnyReply: TypeAlias = Accepted | Confirmed | Denied | Cancelled | NothingOrdered | Ordered
 
 @final
 class Reply:
@@ -437,18 +456,32 @@ class Release:
 class Step:
     """A step in the life of an order, for logs and pages. Needs no answer.
 
-    :param kind: ``accepted`` (with place, due, expires), ``suspended``, ``resumed``, ``attempt-began`` (attempt, attempts),
-        ``caller-answered``, ``callee-called``, ``attempt-failed`` (attempt, attempts, failure, due) or ``ended`` (reason).
+    :param kind: ``accepted`` (with place, due, expires), ``suspended``, ``resumed``, ``attempt-began``
+        (attempt, attempts), ``caller-answered``, ``callee-called``, ``attempt-failed`` (attempt,
+        attempts, failure, due) or ``ended`` (reason).
     :param place: in the callee's queue, from 1.
     :param due: when the CB timer expires next (Unix ms); ``None`` when the order ends.
     :param expires: when the order's life is over (Unix ms).
     :param attempt: which, from 1, out of ``attempts``.
-    :param failure: ``caller-no-answer``, ``caller-busy``, ``caller-declined``, ``caller-unreachable``, ``caller-gone``,
-        ``callee-busy``, ``callee-no-answer``, ``callee-declined``, ``callee-unreachable`` or ``switch-failed``.
+    :param failure: ``caller-no-answer``, ``caller-busy``, ``caller-declined``, ``caller-unreachable``,
+        ``caller-gone``, ``callee-busy``, ``callee-no-answer``, ``callee-declined``,
+        ``callee-unreachable`` or ``switch-failed``.
     :param reason: one of standards.md, "Rules": ``completed``, ``attempts-exhausted``, ``expired``, …
     """
 
-    __match_args__ = ("order", "caller", "callee", "kind", "place", "due", "expires", "attempt", "attempts", "failure", "reason")
+    __match_args__ = (
+        "order",
+        "caller",
+        "callee",
+        "kind",
+        "place",
+        "due",
+        "expires",
+        "attempt",
+        "attempts",
+        "failure",
+        "reason",
+    )
     order: Final[int]
     caller: Final[str]
     callee: Final[str]
@@ -475,9 +508,7 @@ class Step:
         reason: str | None = None,
     ) -> Step: ...
 
-Action: TypeAlias = (
-    Reply | Ring | Play | Connect | Release | Step
-)
+Action: TypeAlias = Reply | Ring | Play | Connect | Release | Step
 
 # --- what is -----------------------------------------------------------------------------------------
 
@@ -492,7 +523,17 @@ class OrderView:
     :param expires: when its life is over (Unix ms).
     """
 
-    __match_args__ = ("order", "caller", "callee", "state", "place", "attempt", "attempts", "due", "expires")
+    __match_args__ = (
+        "order",
+        "caller",
+        "callee",
+        "state",
+        "place",
+        "attempt",
+        "attempts",
+        "due",
+        "expires",
+    )
     order: Final[int]
     caller: Final[str]
     callee: Final[str]
@@ -559,8 +600,8 @@ class Engine:
         """Fire the timers due at ``now``, apply the events in their order, and return what to do.
 
         :param events: any number, also none: to fire timers only.
-        :param now: Unix time in milliseconds; a time before that of an earlier call counts as the earlier one
-            (counter ``time_went_back``).
+        :param now: Unix time in milliseconds; a time before that of an earlier call counts as the
+            earlier one (counter ``time_went_back``).
         :returns: what to do, in this order.
         :raises TypeError: ``events`` is no sequence of events; nothing was applied.
         """
@@ -595,17 +636,18 @@ class Engine:
 class Driver:
     """The engine with a clock and a commit point, on a thread of its own.
 
-    Events are stamped with the time, committed to the store (in memory), and only then applied; actions wait to
-    be drained. The thread never needs the interpreter. Not closed, it is closed when it is collected and at the
-    interpreter's exit. After a fork the child must make its own: every method raises :class:`Closed` there.
+    Events are stamped with the time, committed to the store (in memory), and only then applied; actions
+    wait to be drained. The thread never needs the interpreter. Not closed, it is closed when it is
+    collected and at the interpreter's exit. After a fork the child must make its own: every method
+    raises :class:`Closed` there.
     """
 
     def __new__(cls, limits: Limits | None = None, *, queue_limit: int = 65_536) -> Driver:
         """Start the thread.
 
         :param limits: limits of the whole engine.
-        :param queue_limit: events that may wait to be applied, and actions that may wait to be drained; when so
-            many wait, no more events are applied until :meth:`drain` is called. At least 1.
+        :param queue_limit: events that may wait to be applied, and actions that may wait to be drained;
+            when so many wait, no more events are applied until :meth:`drain` is called. At least 1.
         :raises InvalidValue: ``queue_limit`` is below 1.
         :raises CcbsError: the machine gave no thread or no descriptor.
         """
@@ -641,7 +683,7 @@ class Driver:
         """Return the lines that are configured or referred to; also after :meth:`close`."""
 
     def counters(self) -> dict[str, int]:
-        """Return the counts of the engine and of the driver (``driver_…``), by name; also after :meth:`close`."""
+        """Return the counts of the engine and of the driver (``driver_…``); also after :meth:`close`."""
 
     def close(self) -> None:
         """Apply what was submitted, end the thread, and take no more events.
@@ -653,8 +695,8 @@ class Driver:
 
 Cause: TypeAlias = tuple[str, int | None]
 """Why a leg ended or failed: ``("status", 486)`` the far side's final status, ``("refused", 486)`` our own,
-``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was joined to ended,
-``("timeout", None)`` the far side fell silent."""
+``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was
+joined to ended, ``("timeout", None)`` the far side fell silent."""
 
 @final
 class Incoming:
@@ -790,17 +832,16 @@ class Trace:
     ) -> Trace: ...
 
 SipEvent: TypeAlias = (
-    Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration
-    | Trace
+    Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration | Trace
 )
 
 @final
 class SipEndpoint:
     """A SIP switch on a thread of its own; commands return at once, events come by :meth:`drain`.
 
-    Every command may raise :class:`Closed` (closed, or of the process before a fork) and :class:`Overload` (the
-    queue of commands is full). A command for a leg that is gone is no error: its ``Ended`` has said so. Not closed,
-    it is closed when it is collected and at the interpreter's exit.
+    Every command may raise :class:`Closed` (closed, or of the process before a fork) and
+    :class:`Overload` (the queue of commands is full). A command for a leg that is gone is no error: its
+    ``Ended`` has said so. Not closed, it is closed when it is collected and at the interpreter's exit.
     """
 
     def __new__(
@@ -818,7 +859,8 @@ class SipEndpoint:
 
         :param listen: IP address and port; port 0 takes a free one, see :attr:`local_address`.
         :param realm: of the digest (RFC 7616 §3.3); HA1s are made with it.
-        :param advertise: IP address to write into Via, Contact and SDP, where ``listen`` is not what others see.
+        :param advertise: IP address to write into Via, Contact and SDP, where ``listen`` is not what
+            others see.
         :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
         :param user_agent: value of the header fields User-Agent and Server.
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
@@ -846,10 +888,12 @@ class SipEndpoint:
         """Add or change a subscriber; its registrations stay.
 
         :param number: also the digest's user name and the user part of the address of record.
-        :param ha1_md5: hex of MD5(number:realm:password), if this algorithm may be used (RFC 7616 §3.4.2).
+        :param ha1_md5: hex of MD5(number:realm:password), if this algorithm may be used (RFC 7616
+            §3.4.2).
         :param ha1_sha256: the same with SHA-256.
         :param capacity: calls at once, 1–65,535; 1 is call waiting off.
-        :raises InvalidValue: a digest that is not hex of the right length, or neither given; a capacity of 0.
+        :raises InvalidValue: a digest that is not hex of the right length, or neither given; a capacity
+            of 0.
         """
 
     def remove_subscriber(self, number: str) -> None:
@@ -923,7 +967,7 @@ class SipEndpoint:
         shown_name: str | None = None,
         timeout_s: float,
     ) -> int:
-        """Call with our own media: the first leg of a recall. Answered by :class:`Answered` or :class:`Ended`.
+        """Call with our own media, as a recall begins. Answered by :class:`Answered` or :class:`Ended`.
 
         The arguments are those of :meth:`dial`.
 
@@ -952,12 +996,12 @@ class SipEndpoint:
     ) -> None:
         """Call the number for an answered leg with our media and join the two by re-INVITE (RFC 3725 §4.4).
 
-        Answered by :class:`Bridged`, :class:`ConnectFailed` (the leg is up) or :class:`Ended`. The arguments are
-        those of :meth:`dial`.
+        Answered by :class:`Bridged`, :class:`ConnectFailed` (the leg is up) or :class:`Ended`. The
+        arguments are those of :meth:`dial`.
         """
 
     def stop_connect(self, leg: int) -> None:
-        """Give up a connect in progress. Answered by :class:`ConnectFailed`, or :class:`Bridged` if that won."""
+        """Give up a connect. Answered by :class:`ConnectFailed`, or :class:`Bridged` if that won."""
 
     def release(self, leg: int, cause: int | None = None) -> None:
         """End a leg in any state, and what is joined to it. Answered by :class:`Ended`.
@@ -981,4 +1025,4 @@ def prompt_seconds(wav: bytes) -> float:
     """
 
 def build_info() -> dict[str, str]:
-    """Return the ``version``, the ``profile`` (``debug`` or ``release``) and the ``compiler`` of this module."""
+    """Return ``version``, ``profile`` (``debug`` or ``release``) and ``compiler`` of this module."""
