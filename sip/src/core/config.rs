@@ -19,6 +19,11 @@ pub struct CoreConfig {
     pub timers: Timers,
     /// How long the application may take to answer an `Incoming` (ms); then the caller gets 500.
     pub route_timeout_ms: u64,
+    /// How often an answered leg's phone is asked by OPTIONS whether it is still in the call (ms); one that is
+    /// not frees its line. 0: never.
+    pub probe_ms: u64,
+    /// Limits of registrations.
+    pub registrar: crate::registrar::Limits,
     /// Most legs at once; an INVITE beyond gets 503.
     pub max_legs: usize,
     /// Most transactions at once; a request beyond is dropped and counted, its sender repeats it.
@@ -39,6 +44,8 @@ impl CoreConfig {
             product: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
             route_timeout_ms: 10_000,
+            probe_ms: 300_000,
+            registrar: crate::registrar::Limits::default(),
             max_legs: 20_000,
             max_transactions: 400_000,
             max_forks: 10,

@@ -33,7 +33,7 @@ impl<M: Media> Core<M> {
         let result = port.and_then(|port| {
             let (session, offer) = self.own_offer(port);
             let call = Call { identity, timeout_ms, offer: Some(offer), hops: 70 };
-            let result = self.call(id, Role::Rung, target, call);
+            let result = self.call(id, Role::Rung, target, &call);
             if result.is_err() {
                 self.media.close(id);
             } else if let Some(leg) = self.legs.get_mut(&id) {
@@ -86,17 +86,14 @@ impl<M: Media> Core<M> {
             leg.port = Some(port);
         }
         if let Some(offer) = offer {
-            match sdp::answer(&offer.bytes, self.io.config.media_address, port, session) {
-                Ok((answer, negotiated)) => {
-                    self.media.connect(id, negotiated.remote, negotiated.codec);
-                    ours = Body::sdp(answer);
-                }
-                Err(_) => {
-                    self.io.count("media.no_common_codec");
-                    self.hang_up(id, Cause::Refused(488), Farewell::Final(488));
-                    return;
-                }
-            }
+            let answer = sdp::answer(&offer.bytes, self.io.config.media_address, port, session);
+            let Ok((answer, negotiated)) = answer else {
+                self.io.count("media.no_common_codec");
+                self.hang_up(id, Cause::Refused(488), Farewell::Final(488));
+                return;
+            };
+            self.media.connect(id, negotiated.remote, negotiated.codec);
+            ours = Body::sdp(answer);
         }
         self.answer_caller(id, Some(ours));
         if let Some(leg) = self.legs.get_mut(&id) {
@@ -106,12 +103,12 @@ impl<M: Media> Core<M> {
     }
 
     /// The ACK for an `Answer`; it carries the phone's answer when the offer was ours.
-    pub(super) fn answer_acknowledged(&mut self, id: LegId, body: Option<Body>) {
+    pub(super) fn answer_acknowledged(&mut self, id: LegId, body: Option<&Body>) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.stage = Stage::Up;
         if leg.remote_sdp.is_none() {
-            leg.remote_sdp.clone_from(&body);
-            if !self.hear(id, body.as_ref()) {
+            leg.remote_sdp = body.cloned();
+            if !self.hear(id, body) {
                 self.io.count("media.no_common_codec");
                 self.hang_up(id, Cause::Refused(488), Farewell::Bye(super::end::reason_of(Some(488))));
                 return;
@@ -155,7 +152,7 @@ impl<M: Media> Core<M> {
         self.stop_play(id);
         let callee = self.begin_leg();
         let call = Call { identity, timeout_ms, offer, hops: 70 };
-        match self.call(callee, Role::Connected(id), target, call) {
+        match self.call(callee, Role::Connected(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.joining = Joining::Calling;

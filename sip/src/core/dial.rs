@@ -21,7 +21,7 @@ impl<M: Media> Core<M> {
         }
         let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops };
         let callee = self.begin_leg();
-        match self.call(callee, Role::Dialled(id), target, call) {
+        match self.call(callee, Role::Dialled(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.stage = Stage::Dialling;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sipx_sip::{HeaderName, Method};
 
 use super::Core;
+use super::io::Token;
 use super::leg::{Joining, Stage};
 use super::message;
 use super::transactions::{Purpose, ServerId};
@@ -50,7 +51,7 @@ impl<M: Media> Core<M> {
         leg.joining = Joining::No;
         leg.peer = None;
         leg.bridged = false;
-        let timers = [leg.timer.take(), leg.postponed.take().and_then(|postponed| postponed.timer)];
+        let timers = [leg.timer.take(), leg.probe.take(), leg.postponed.take().and_then(|postponed| postponed.timer)];
         for timer in timers.into_iter().flatten() {
             self.io.wheel.cancel(timer);
         }
@@ -144,6 +145,37 @@ impl<M: Media> Core<M> {
         }
     }
 
+    /// Asks an answered leg's phone after a while whether it is still in the call.
+    pub(super) fn probe_later(&mut self, id: LegId) {
+        let wait = self.io.config.probe_ms;
+        if wait > 0
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.probe = Some(self.io.after(wait, Token::Probe(id)));
+        }
+    }
+
+    /// Sends OPTIONS within the dialog.
+    pub(super) fn probe(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage != Stage::Closing) else { return };
+        leg.probe = None;
+        if let Some(dialog) = leg.dialog.as_mut()
+            && let Some(options) = dialog.request(&mut self.io, &Method::Options, None, &[])
+        {
+            let (to, trunk) = (dialog.to, dialog.trunk.clone());
+            self.transactions.request(&mut self.io, options, to, Purpose::Probe(id), trunk);
+        }
+        self.probe_later(id);
+    }
+
+    /// What a phone said to a probe: anything but 481 and silence means that it is there (RFC 3261 12.2.1.2).
+    pub(super) fn probed(&mut self, id: LegId, status: u16) {
+        if matches!(status, 408 | 481) {
+            self.io.count("leg.vanished");
+            self.hang_up(id, Cause::Timeout, Farewell::Bye(None));
+        }
+    }
+
     /// Nothing of the leg is left on the wire.
     pub(super) fn forget(&mut self, id: LegId) {
         let Some(leg) = self.legs.remove(&id) else { return };
@@ -159,9 +191,13 @@ pub(super) fn wire_status(cause: Cause) -> u16 {
     match cause {
         // A challenge was for us, a redirection is followed by nobody, and "rung out" is no 408 of ours.
         Cause::Status(401 | 407) => 403,
-        Cause::Status(300..=399 | 408 | 481 | 487) | Cause::Refused(408) | Cause::Timeout => 480,
+        Cause::Status(300..=399 | 408 | 481 | 487)
+        | Cause::Refused(408)
+        | Cause::Timeout
+        | Cause::Remote
+        | Cause::Local
+        | Cause::Peer => 480,
         Cause::Status(status) | Cause::Refused(status) => status,
-        Cause::Remote | Cause::Local | Cause::Peer => 480,
     }
 }
 

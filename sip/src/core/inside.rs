@@ -195,7 +195,7 @@ impl<M: Media> Core<M> {
     pub(super) fn relay_failed(&mut self, id: LegId, server: ServerId, status: u16) {
         let gone = matches!(status, 408 | 481);
         let cause = if status == 408 { Cause::Timeout } else { Cause::Status(status) };
-        self.respond_inside(server, if gone { 480 } else { super::end::wire_status(cause) }, None);
+        self.respond_inside(server, super::reinvite::passed_on(status), None);
         if gone {
             self.hang_up(id, cause, Farewell::Bye(None));
         }

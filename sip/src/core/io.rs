@@ -48,6 +48,8 @@ pub(super) enum Token {
     Route(LegId),
     /// A called leg rang too long.
     Ring(LegId),
+    /// The phone of an answered leg is asked whether it is still there.
+    Probe(LegId),
     /// A re-INVITE refused with 491 is due again (RFC 3261 14.1).
     Again(LegId),
 }

@@ -134,6 +134,8 @@ pub(super) struct Leg {
     pub(super) postponed: Option<Postponed>,
     /// Route or ring timer.
     pub(super) timer: Option<Handle>,
+    /// When its phone is next asked whether it is still there.
+    pub(super) probe: Option<Handle>,
     /// Reason of the BYE that is sent as soon as it may be.
     pub(super) farewell: Option<String>,
     pub(super) hops: u8,
@@ -166,6 +168,7 @@ impl Leg {
             reinvite_in: None,
             postponed: None,
             timer: None,
+            probe: None,
             farewell: None,
             hops: 70,
             glares: 0,

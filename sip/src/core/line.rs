@@ -43,12 +43,16 @@ impl<M: Media> Core<M> {
         self.io.emit(Event::Line { number: number.clone(), legs });
     }
 
-    /// The trunk a request came from: the one whose address it is, else one at that IP address.
-    pub(super) fn trunk_at(&self, from: SocketAddr) -> Option<&Trunk> {
-        self.trunks
-            .iter()
-            .find(|trunk| trunk.address == from)
-            .or_else(|| self.trunks.iter().find(|trunk| trunk.address.ip() == from.ip()))
+    /// The trunk a request came from: the one whose address it is, else one at that IP address, unless a phone
+    /// of the caller it names registered from that very port.
+    pub(super) fn trunk_at(&self, request: &Request, from: SocketAddr) -> Option<&Trunk> {
+        if let Some(trunk) = self.trunks.iter().find(|trunk| trunk.address == from) {
+            return Some(trunk);
+        }
+        let trunk = self.trunks.iter().find(|trunk| trunk.address.ip() == from.ip())?;
+        let (caller, _) = message::caller_of(request, false);
+        let registered = self.registrar.contacts(&caller).iter().any(|contact| contact.source == from);
+        (!registered).then_some(trunk)
     }
 
     fn prove(&mut self, request: &Request, header: &HeaderName) -> Proof {
@@ -112,7 +116,12 @@ impl<M: Media> Core<M> {
     pub(super) fn register(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
         let Some(number) = self.authenticated(server, request, false) else { return };
         let tag = self.io.token();
-        let response = match self.registrar.register(self.io.now, request, &number, from) {
+        let displaced = self.registrar.displaced();
+        let result = self.registrar.register(self.io.now, request, &number, from);
+        if self.registrar.displaced() != displaced {
+            self.io.count("register.displaced");
+        }
+        let response = match result {
             Ok(registered) => {
                 if registered.changed {
                     self.io.emit(Event::Registration { number, contacts: registered.count });

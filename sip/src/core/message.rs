@@ -45,7 +45,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
         181 => "Call Is Being Forwarded",
         182 => "Queued",
         183 => "Session Progress",
-        200 => "OK",
+        200..=201 | 203..=299 => "OK",
         202 => "Accepted",
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -82,7 +82,6 @@ pub(super) fn phrase(status: u16) -> &'static str {
         606 => "Not Acceptable",
         _ => match status / 100 {
             1 => "Progress",
-            2 => "OK",
             3 => "Redirected",
             5 => "Server Failure",
             6 => "Global Failure",

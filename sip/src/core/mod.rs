@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ccbs_timers::Wheel;
 use sipx_sip::{
     Limits, Message, Method, Request, Response, ResponseBuilder, Scheme, parse_datagram, validate_request,
     validate_response,
@@ -72,6 +73,7 @@ impl<M: Media> Core<M> {
     /// A core with no subscribers and no trunks. All its random bits come from `seed`.
     pub fn new(config: CoreConfig, media: M, seed: [u8; 32]) -> Self {
         let realm = config.realm.clone();
+        let limits = config.registrar;
         let mut io = Io::new(config, seed);
         let mut secret = [0; 32];
         for chunk in secret.chunks_exact_mut(8) {
@@ -82,7 +84,7 @@ impl<M: Media> Core<M> {
             transactions: Transactions::default(),
             media,
             authenticator: Authenticator::new(&realm, secret),
-            registrar: Registrar::new(crate::registrar::Limits::default()),
+            registrar: Registrar::new(limits),
             subscribers: HashMap::new(),
             lines: HashMap::new(),
             trunks: Vec::new(),
@@ -128,6 +130,7 @@ impl<M: Media> Core<M> {
             match token {
                 Token::Route(leg) => self.route_timeout(leg),
                 Token::Ring(leg) => self.ring_timeout(leg),
+                Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
                 _ => match self.transactions.expired(&mut self.io, token) {
                     Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
@@ -172,12 +175,21 @@ impl<M: Media> Core<M> {
         (self.legs.len(), self.transactions.len(), self.io.wheel.len())
     }
 
+    /// Whether nothing of any call is left.
+    pub fn is_idle(&self) -> bool {
+        let left = self.legs.len() + self.tags.len() + self.pending.len() + self.lines.len();
+        left + self.transactions.len() + self.io.wheel.len() == 0
+    }
+
     /// Legs of a subscriber's line now.
     pub fn line(&self, number: &str) -> u16 {
         self.lines.get(number).copied().unwrap_or(0)
     }
 
     fn advance(&mut self, now: u64) {
+        if self.io.now == 0 && self.io.wheel.is_empty() {
+            self.io.wheel = Wheel::new(now);
+        }
         self.io.now = self.io.now.max(now);
     }
 
@@ -305,6 +317,7 @@ impl<M: Media> Core<M> {
             Purpose::Reinvite(leg) => self.reinvite_answered(leg, answer.client, &answer.response),
             Purpose::Relay(leg, server) => self.relay_answered(leg, server, &answer.response),
             Purpose::Bye(leg) if status >= 200 => self.forget(leg),
+            Purpose::Probe(leg) => self.probed(leg, status),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
             Purpose::Bye(_) | Purpose::Nothing => {}
         }
@@ -317,6 +330,7 @@ impl<M: Media> Core<M> {
             Purpose::Reinvite(leg) => self.reinvite_failed(leg, client, 408),
             Purpose::Relay(leg, server) => self.relay_failed(leg, server, 408),
             Purpose::Bye(leg) => self.forget(leg),
+            Purpose::Probe(leg) => self.probed(leg, 408),
             Purpose::Orphan | Purpose::Nothing => {}
         }
     }

@@ -16,6 +16,16 @@ use crate::sdp;
 /// How often a re-INVITE that meets another one is tried again.
 const MAX_GLARES: u8 = 5;
 
+/// The status with which one phone's refusal within a dialog reaches the other: its dialog with us lives even
+/// if the other's is gone, and a challenge was for us.
+pub(super) fn passed_on(status: u16) -> u16 {
+    match status {
+        401 | 407 => 403,
+        300..=399 | 408 | 481 => 480,
+        _ => status,
+    }
+}
+
 fn occupied(leg: &Leg) -> bool {
     leg.reinvite_out.is_some() || leg.reinvite_in.is_some() || leg.ack_wanted.is_some() || leg.ack_due.is_some()
 }
@@ -154,8 +164,7 @@ impl<M: Media> Core<M> {
             if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(&peer)) {
                 peer.reinvite_in = None;
             }
-            let status = if gone { 480 } else { super::end::wire_status(Cause::Status(status)) };
-            self.respond_inside(server, status, None);
+            self.respond_inside(server, passed_on(status), None);
             if gone {
                 self.hang_up(id, cause, Farewell::Bye(None));
                 return;
@@ -284,7 +293,7 @@ impl<M: Media> Core<M> {
         let (stage, peer, playing) = (leg.stage, leg.peer, leg.port.is_some());
         match stage {
             Stage::Closing => self.bye_at_last(id),
-            Stage::Answering => self.answer_acknowledged(id, body),
+            Stage::Answering => self.answer_acknowledged(id, body.as_ref()),
             _ => {
                 if body.is_some() {
                     leg.remote_sdp.clone_from(&body);

@@ -37,6 +37,8 @@ pub(super) enum Purpose {
     Reinvite(LegId),
     /// The BYE that ends a leg.
     Bye(LegId),
+    /// OPTIONS that asks whether the far side is still in the call.
+    Probe(LegId),
     /// A request passed on from the leg's peer; the response goes back.
     Relay(LegId, ServerId),
     /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
@@ -408,7 +410,7 @@ impl Transactions {
                 self.drop_client(io, id);
                 Some(Silence::NoAnswer(id, purpose))
             }
-            Token::Route(_) | Token::Ring(_) | Token::Again(_) => None,
+            Token::Route(_) | Token::Ring(_) | Token::Probe(_) | Token::Again(_) => None,
         }
     }
 

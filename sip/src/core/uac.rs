@@ -88,7 +88,7 @@ impl<M: Media> Core<M> {
     }
 
     /// Calls all phones of a target at once.
-    pub(super) fn call(&mut self, id: LegId, role: Role, target: &Target, call: Call) -> Result<(), Cause> {
+    pub(super) fn call(&mut self, id: LegId, role: Role, target: &Target, call: &Call) -> Result<(), Cause> {
         let route = self.route(target)?;
         if self.legs.len() >= self.io.config.max_legs {
             self.io.count("leg.shed");
@@ -98,7 +98,7 @@ impl<M: Media> Core<M> {
         leg.hops = call.hops;
         for destination in &route.destinations {
             let tag = self.io.token();
-            let invite = self.invite(&route, destination, &call, &tag);
+            let invite = self.invite(&route, destination, call, &tag);
             let client = invite.and_then(|invite| {
                 self.transactions.request(
                     &mut self.io,
@@ -212,10 +212,12 @@ impl<M: Media> Core<M> {
         leg.dialog = Some(dialog);
         leg.stage = Stage::Up;
         leg.remote_sdp = Body::of(&response.headers, response.body());
+        let role = leg.role;
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
-        match leg.role {
+        self.probe_later(id);
+        match role {
             Role::Rung => self.rung_answered(id, client),
             Role::Dialled(caller) => self.dialled_answered(id, caller, client),
             Role::Connected(first) => self.connected_answered(id, first, client),
@@ -291,7 +293,11 @@ impl<M: Media> Core<M> {
 
     fn authorized(&mut self, answer: &Answer) -> Option<()> {
         let leg = match answer.purpose {
-            Purpose::Invite(leg) | Purpose::Reinvite(leg) | Purpose::Bye(leg) | Purpose::Relay(leg, _) => leg,
+            Purpose::Invite(leg)
+            | Purpose::Reinvite(leg)
+            | Purpose::Bye(leg)
+            | Purpose::Probe(leg)
+            | Purpose::Relay(leg, _) => leg,
             Purpose::Orphan | Purpose::Nothing => return None,
         };
         let (to, trunk) = self.transactions.client_target(answer.client)?;

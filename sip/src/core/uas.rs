@@ -24,7 +24,7 @@ impl<M: Media> Core<M> {
             self.refuse(server, request, 404);
             return;
         };
-        let trunk = self.trunk_at(from).map(|trunk| (trunk.name.clone(), trunk.trusted));
+        let trunk = self.trunk_at(request, from).map(|trunk| (trunk.name.clone(), trunk.trusted));
         let (party, number, display, line) = if let Some((name, trusted)) = &trunk {
             let (number, display) = message::caller_of(request, *trusted);
             (Party::Trunk(name.clone()), number, display, None)
@@ -119,6 +119,7 @@ impl<M: Media> Core<M> {
             leg.invite = None;
             leg.ack_wanted = Some(AckWanted { server, cseq });
         }
+        self.probe_later(id);
     }
 
     /// The final refusal to a caller.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccbs_sip::api::{Cause, Command, Event};
+use ccbs_sip::api::{Cause, Command, Event, Party, Target};
 use sipx_sip::Method;
 
 use super::calls::connected;
@@ -212,4 +212,89 @@ fn a_trace_holds_every_message_both_ways() {
     traced.sort();
     wire.sort();
     assert_eq!(traced, wire);
+}
+
+#[test]
+fn a_phone_that_vanished_in_a_call_frees_its_line() {
+    let mut net = Net::with(13, |config| config.probe_ms = 60_000);
+    let a = net.phone("102", 1, Plan::default());
+    let b = net.phone("101", 1, Plan::default());
+    let (leg, peer, _) = connected(&mut net, a, "101");
+    net.run(300_000);
+    assert_eq!((net.core.line("101"), net.core.line("102")), (1, 1), "phones that answer stay in their call");
+    net.phones[b].plan.dead = true;
+    assert_eq!(net.ended(100_000, peer), Cause::Timeout);
+    assert_eq!(net.ended(0, leg), Cause::Peer);
+    assert_eq!((net.core.line("101"), net.core.line("102")), (0, 0));
+    assert_eq!(net.core.counters().get("leg.vanished"), 1);
+    net.phones[b].calls.clear();
+    net.assert_rest();
+}
+
+#[test]
+fn a_trunk_that_challenges_within_the_call_keeps_it() {
+    let mut net = Net::new(14);
+    let a = net.phone("102", 2, Plan::default());
+    let far = net.trunk("far", true, true, Plan { challenge: true, challenge_inside: true, ..Plan::default() });
+    let call = net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
+    net.run(1500);
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    net.run(500);
+    assert_eq!((net.state(a, call), net.state(far, 0)), (State::Up, State::Up));
+    assert_eq!(net.phones[far].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
+    net.command(Command::Release { leg, cause: None });
+    net.run(500);
+    assert_eq!(net.state(far, 0), State::Over(200), "the BYE came again with credentials");
+    net.assert_rest();
+}
+
+#[test]
+fn a_reinvite_can_be_cancelled() {
+    let (mut net, a, b) = pair(15, Plan::default(), Plan { slow_reinvite: true, ..Plan::default() });
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    net.run(500);
+    let now = net.now;
+    net.phones[a].cancel_reinvite(now, call);
+    net.drain();
+    net.run(500);
+    assert_eq!(net.phones[b].requests(&Method::Cancel).len(), 1);
+    assert!(net.phones[a].heard().contains(&"487 INVITE".to_owned()), "{:?}", net.phones[a].heard());
+    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+#[test]
+fn a_reinvite_that_nobody_answers_ends_the_call_in_time() {
+    let (mut net, a, _) = pair(16, Plan::default(), Plan { slow_reinvite: true, ..Plan::default() });
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    assert_eq!(net.ended(40_000, leg), Cause::Peer, "the other side fell silent");
+    net.assert_rest();
+}
+
+#[test]
+fn a_phone_at_the_address_of_a_trunk_is_still_a_subscriber() {
+    let (mut net, a, _) = pair(17, Plan::default(), Plan::default());
+    let ip = net.phones[a].address.ip();
+    net.command(Command::SetTrunk(ccbs_sip::api::Trunk {
+        name: Arc::from("next door"),
+        address: (ip, 5080).into(),
+        credentials: None,
+        trusted: false,
+    }));
+    let (leg, ..) = connected(&mut net, a, "101");
+    let subscriber = Party::Subscriber(Arc::from("102"));
+    assert_eq!(net.saw(|event| matches!(event, Event::Incoming { from, .. } if *from == subscriber)), 1);
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
 }

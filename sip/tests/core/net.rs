@@ -305,9 +305,8 @@ impl Net {
                     return found;
                 }
             }
-            if !self.tick(limit) && self.seen == self.events.len() {
-                panic!("no {what} within {ms} ms; events: {:#?}", self.events);
-            }
+            let more = self.tick(limit) || self.seen < self.events.len();
+            assert!(more, "no {what} within {ms} ms; events: {:#?}", self.events);
         }
     }
 
@@ -348,6 +347,7 @@ impl Net {
     pub(crate) fn assert_rest(&mut self) {
         self.run(80_000);
         assert_eq!(self.core.load(), (0, 0, 0), "legs, transactions, timers left");
+        assert!(self.core.is_idle(), "tags or lines left");
         assert!(self.core.media_mut().open.is_empty(), "ports left open");
         let mut lines: BTreeMap<Arc<str>, u16> = BTreeMap::new();
         let mut known: BTreeMap<LegId, u32> = BTreeMap::new();

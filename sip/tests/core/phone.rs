@@ -15,6 +15,7 @@ use sipx_sip::{
 
 /// What a phone does with a call that comes in. Times in ms after the INVITE.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent habit of a phone")]
 pub(crate) struct Plan {
     pub(crate) ring_after: Option<u64>,
     pub(crate) answer_after: Option<u64>,
@@ -31,6 +32,10 @@ pub(crate) struct Plan {
     pub(crate) no_ack: bool,
     /// Wants digest credentials with a call (a trunk).
     pub(crate) challenge: bool,
+    /// Wants them with BYE and re-INVITE too.
+    pub(crate) challenge_inside: bool,
+    /// Takes its time with a re-INVITE, and so can be cancelled.
+    pub(crate) slow_reinvite: bool,
     /// Offers no description in its INVITEs.
     pub(crate) late_offer: bool,
     /// Hangs up this long after it was connected.
@@ -51,6 +56,8 @@ impl Default for Plan {
             refuse_reinvite: None,
             no_ack: false,
             challenge: false,
+            challenge_inside: false,
+            slow_reinvite: false,
             late_offer: false,
             hang_up_after: None,
             dead: false,
@@ -68,6 +75,7 @@ pub(crate) enum State {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "what the phone knows about its call")]
 pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) incoming: bool,
@@ -117,6 +125,8 @@ pub(crate) struct Phone {
     now: u64,
     serial: u64,
     port: u16,
+    /// A re-INVITE not yet answered.
+    slow: Option<TransactionKey>,
     /// Sent in place of its own description.
     pub(crate) only_sdp: Option<&'static str>,
 }
@@ -139,6 +149,7 @@ impl Phone {
             now: 0,
             serial: 0,
             port: 10_000,
+            slow: None,
             only_sdp: None,
         }
     }
@@ -289,6 +300,12 @@ impl Phone {
         self.send(request);
     }
 
+    /// Takes the re-INVITE that runs back.
+    pub(crate) fn cancel_reinvite(&mut self, now: u64, index: usize) {
+        self.now = now;
+        self.send_cancel(index);
+    }
+
     pub(crate) fn request_inside(&mut self, now: u64, index: usize, method: &Method, body: &'static str) {
         self.now = now;
         let mut builder = self.inside(index, method);
@@ -418,6 +435,14 @@ impl Phone {
         let tag = self.token();
         let message = Message::Request(request.clone());
         let index = self.find(&message);
+        let challenged = index.is_some() && self.plan.challenge_inside;
+        if challenged
+            && matches!(request.method, Method::Bye | Method::Invite)
+            && request.headers.get(&HeaderName::ProxyAuthorization).is_none()
+        {
+            self.respond(&key, 407, None, None);
+            return;
+        }
         match (&request.method, index) {
             (Method::Invite, None) => self.called(key, request, &tag),
             (Method::Invite, Some(index)) => self.reinvited(&key, index, request),
@@ -425,6 +450,8 @@ impl Phone {
                 self.respond(&key, 200, Some(&tag), None);
                 if matches!(self.calls[index].state, State::Trying | State::Ringing) {
                     self.refuse(index, 487);
+                } else if let Some(reinvite) = self.slow.take() {
+                    self.respond(&reinvite, 487, None, None);
                 }
             }
             (Method::Bye, Some(index)) => {
@@ -491,6 +518,10 @@ impl Phone {
         }
         if self.calls[index].state != State::Up {
             self.respond(key, 481, None, None);
+            return;
+        }
+        if self.plan.slow_reinvite {
+            self.slow = Some(key.clone());
             return;
         }
         if !request.body().is_empty() {
