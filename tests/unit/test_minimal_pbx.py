@@ -17,17 +17,17 @@ def test_the_minimal_pbx_calls_back() -> None:
     assert ran.stderr == ""
     told = ran.stdout.splitlines()
     expected = [
-        "104 calls 101: answered",
+        "101's phone rings, shows 104 and is answered",
         "102 calls 101: busy",
         "  order 1: accepted",
         "101 hangs up",
         "  order 1: attempt-began",
-        "102's phone rings and shows 101",
+        "102's phone rings, shows 101 and is answered",
         "  order 1: caller-answered",
         "102 hears activated",
         "  order 1: callee-called",
-        "101's phone rings and shows 102",
-        "  order 1: ended completed",
+        "101's phone rings, shows 102 and is answered",
+        "  order 1: ended",
         "101 talks with 102",
     ]
     at = -1
