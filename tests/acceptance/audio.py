@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import wave
 from pathlib import Path
@@ -13,11 +14,11 @@ __all__ = [
     "RATE",
     "Samples",
     "decode_wav",
+    "encode_wav",
     "level",
     "read_wav",
     "silence_or_tone",
     "to_rate",
-    "write_wav",
 ]
 
 Samples = NDArray[np.float64]
@@ -57,13 +58,15 @@ def decode_wav(data: bytes, path: str = "WAV") -> Samples:
     raise ValueError(f"{path}: a WAV file without sound")
 
 
-def write_wav(path: Path, samples: Samples) -> None:
-    """Writes 16-bit mono at 8,000 Hz."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+def encode_wav(samples: Samples) -> bytes:
+    """A WAV file of 16-bit mono at 8,000 Hz."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def to_rate(samples: Samples, rate: int, wanted: int = RATE) -> Samples:

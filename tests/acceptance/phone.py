@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import pty
 import re
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audio import silence_or_tone, write_wav
+from .audio import encode_wav, silence_or_tone
 from .control import ControlChannel, PhoneEvent
 from .wire import Identity, SipMessage, TraceReader, Wire
 
@@ -23,6 +24,8 @@ __all__ = ["Account", "Display", "Phone", "PhoneFailed", "Recording"]
 SIP_PORT = 5060
 CONTROL_PORT = 4444
 MODULES = Path("/usr/lib/baresip/modules")
+RECORDINGS = "heard"
+"""Relative to the phone's directory, where it runs: its recorder cuts paths off at 128 bytes."""
 TALK_S = 300.0
 """How long a phone's microphone has something to say: longer than any call here."""
 
@@ -63,6 +66,11 @@ _ACCOUNT = (
     ";answermode=manual;regint={register_s};call_transfer=no;audio_codecs={codecs}\n"
 )
 _DUMPING = re.compile(r"sndfile: dumping (?P<side>encode|decode) audio to (?P<path>.+)$")
+
+
+@functools.cache
+def _microphone(tone_hz: float) -> bytes:
+    return encode_wav(silence_or_tone(tone_hz, TALK_S))
 
 
 class PhoneFailed(AssertionError):
@@ -146,18 +154,17 @@ class Phone:
         return phone
 
     async def _start(self) -> None:
-        recordings = self.directory / "heard"
-        recordings.mkdir(parents=True)
+        (self.directory / RECORDINGS).mkdir(parents=True)
         microphone = self.directory / "microphone.wav"
-        write_wav(microphone, silence_or_tone(self.tone_hz, TALK_S))
+        microphone.write_bytes(await asyncio.to_thread(_microphone, self.tone_hz))
         (self.directory / "config").write_text(
             _CONFIG.format(
                 address=self.address,
                 sip_port=SIP_PORT,
                 control_port=CONTROL_PORT,
-                microphone=microphone,
+                microphone=microphone.name,
                 modules=MODULES,
-                recordings=recordings,
+                recordings=RECORDINGS,
             )
         )
         (self.directory / "accounts").write_text(_ACCOUNT.format(**vars(self.account)))
@@ -169,7 +176,8 @@ class Phone:
         asyncio.get_running_loop().add_reader(self._terminal, self._read_terminal)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                "baresip", "-s", "-f", str(self.directory),
+                "baresip", "-s", "-f", ".",
+                cwd=self.directory,
                 stdin=asyncio.subprocess.DEVNULL, stdout=child_side, stderr=child_side,
                 start_new_session=True,
             )  # fmt: skip
@@ -198,7 +206,7 @@ class Phone:
             self.log.append(f"{now:.3f} {line}")
             match = _DUMPING.search(line)
             if match and match["side"] == "decode":
-                self.recordings.append(Recording(now, Path(match["path"])))
+                self.recordings.append(Recording(now, self.directory / match["path"]))
         for message in messages:
             self.wire.append(message)
             if self.on_change:

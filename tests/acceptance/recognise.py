@@ -8,6 +8,7 @@ words, or noise is not taken for it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from ccbs.prompts import Catalogue
 
 from .audio import RATE, Samples, decode_wav, level
 
-__all__ = ["Heard", "Recogniser", "ToneBurst", "packaged_catalogue", "tone_bursts"]
+__all__ = ["Heard", "Recogniser", "ToneBurst", "packaged_catalogue", "packaged_recogniser", "tone_bursts"]
 
 PIECE_S = 0.25
 """Length of a piece (s); of a short word a sixth of it, but not below :data:`SHORTEST_PIECE_S`."""
@@ -131,6 +132,12 @@ class Recogniser:
     def names(self, recording: Samples) -> list[str]:
         """The names of the prompts heard, in order."""
         return [heard.name for heard in self.recognise(recording)]
+
+
+@functools.cache
+def packaged_recogniser(language: str) -> Recogniser:
+    """Knows the packaged prompts of one language."""
+    return Recogniser(packaged_catalogue(language))
 
 
 class _Spectrum:

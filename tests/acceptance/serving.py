@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from ruamel.yaml import YAML
 
 from ccbs.control import ControlError, ask
 
-from .wire import Identity, SipMessage
+from .wire import SipMessage, Wire
 
 __all__ = ["CommandFailed", "SwitchFailed", "SwitchProcess", "run_command"]
 
@@ -59,12 +61,14 @@ class SwitchProcess:
         self.label = label
         self.directory = directory
         self.config_file = directory / "ccbs.yml"
-        self.socket = directory / "control.sock"
+        # A socket's path may have 107 bytes: that of the directory may be longer.
+        self._socket_directory = Path(tempfile.mkdtemp(prefix="ccbs-"))
+        self.socket = self._socket_directory / "control.sock"
         self.trace_file = directory / "trace.jsonl"
         self.lines: list[str] = []
         """What it printed, stdout and stderr, line by line."""
         self.on_line: Callable[[SwitchProcess, str], None] | None = None
-        self._config = dict(config) | {"control": {"socket": self.socket.name}}
+        self._config = dict(config) | {"control": {"socket": str(self.socket)}}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._printed = asyncio.Event()
@@ -157,36 +161,25 @@ class SwitchProcess:
                     f"{self.label} printed no line with {part!r} within {timeout:g} s:\n{self.output()}"
                 ) from None
 
-    def received(self, method: str) -> list[SipMessage]:
-        """The requests of that method that this switch received, from its own trace."""
-        return self._traced(method, "received")
-
-    def sent(self, method: str) -> list[SipMessage]:
-        """The requests of that method that this switch sent, from its own trace."""
-        return self._traced(method, "sent")
-
-    def _traced(self, method: str, direction: str) -> list[SipMessage]:
-        found = []
+    def wire(self) -> Wire:
+        """All messages of this switch until now, from its own trace."""
+        wire = Wire(self.label)
         with self.trace_file.open(encoding="utf-8") as file:
             for line in file:
                 if not line.endswith("\n"):
                     break  # still being written
                 entry = json.loads(line)
-                message = SipMessage(
-                    at=entry["at_us"] / 1e6,
-                    direction="sent" if entry["sent"] else "received",
-                    source=str(entry["local"] if entry["sent"] else entry["remote"]),
-                    target=str(entry["remote"] if entry["sent"] else entry["local"]),
-                    text=entry["message"],
-                )
-                if message.direction == direction and message.status is None and message.method == method:
-                    found.append(message)
-        return found
+                ends = (entry["local"], entry["remote"])
+                source, target = ends if entry["sent"] else ends[::-1]
+                direction = "sent" if entry["sent"] else "received"
+                wire.append(SipMessage(entry["at_us"] / 1e6, direction, source, target, entry["message"]))
+        return wire
 
     async def stop(self) -> int | None:
         """Ends the switch as an operator would, by SIGTERM; returns its exit code."""
         process = self._process
         if process is None:
+            shutil.rmtree(self._socket_directory, ignore_errors=True)
             return None
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
@@ -196,10 +189,6 @@ class SwitchProcess:
                 break
         if self._reading is not None:
             await self._reading
+        shutil.rmtree(self._socket_directory, ignore_errors=True)
         (self.directory / "serve.log").write_text("\n".join(self.lines) + "\n")
         return process.returncode
-
-
-def shown(message: SipMessage) -> tuple[Identity | None, Identity | None]:
-    """Who an INVITE says is calling: From and P-Asserted-Identity."""
-    return message.identity("from"), message.identity("p-asserted-identity")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from .audio import write_wav
+from .audio import encode_wav
 from .listening import NotHeard, hears_prompts, hears_tone
 from .network import LoopbackNetwork
 from .phone import SIP_PORT, Account, Phone
-from .recognise import Recogniser, packaged_catalogue
+from .recognise import packaged_catalogue, packaged_recogniser
 from .wire import Identity, MediaDescription, TraceReader, WireTimeout
 
 CALLER_HZ, CALLEE_HZ = 1_000.0, 700.0
@@ -52,7 +52,7 @@ async def test_a_call_is_seen_shown_and_heard(pair: tuple[Phone, Phone]) -> None
     await hears_tone(callee, CALLER_HZ, since=began, timeout=5.0, from_now=True)
     with pytest.raises(NotHeard, match="caller did not hear 1000 Hz"):
         await hears_tone(caller, CALLER_HZ, since=began, timeout=0.5)
-    recogniser = Recogniser(packaged_catalogue("ru"))
+    recogniser = packaged_recogniser("ru")
     with pytest.raises(NotHeard, match="it heard no prompt"):
         await hears_prompts(caller, recogniser, "ru/activated", since=began, timeout=3.0)
     await callee.wire.expect_none("BYE", "received", during=0.1)
@@ -71,14 +71,14 @@ async def test_a_call_is_seen_shown_and_heard(pair: tuple[Phone, Phone]) -> None
 async def test_a_prompt_from_a_phones_microphone_is_recognised(pair: tuple[Phone, Phone]) -> None:
     caller, callee = pair
     catalogue = packaged_catalogue("ru")
-    write_wav(caller.directory / "microphone.wav", catalogue["ru/activated"])
+    (caller.directory / "microphone.wav").write_bytes(encode_wav(catalogue["ru/activated"]))
     began = time.time()
     await caller.dial("101")
     await callee.rings(since=0, timeout=5.0)
     await callee.accept()
-    await hears_prompts(callee, Recogniser(catalogue), "ru/activated", since=began, timeout=8.0)
+    await hears_prompts(callee, packaged_recogniser("ru"), "ru/activated", since=began, timeout=8.0)
     with pytest.raises(NotHeard, match="should have heard ru/order-accepted"):
-        await hears_prompts(callee, Recogniser(catalogue), "ru/order-accepted", since=began, timeout=0.5)
+        await hears_prompts(callee, packaged_recogniser("ru"), "ru/order-accepted", since=began, timeout=0.5)
 
 
 def test_a_trace_is_read_the_same_wherever_it_is_cut() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from .audio import Samples
 from .g711 import decode
-from .recognise import Recogniser, packaged_catalogue
+from .recognise import packaged_recogniser
 from .rtp import RtpPacket, RtpReceiver, Timing
 from .sipp_phone import SippPhone
 from .world import LANGUAGE, ORDERER, open_world
@@ -55,7 +55,7 @@ async def test_packets_are_right_and_regular(codec: str, tmp_path: Path) -> None
         for index, packet in enumerate(packets):
             assert packet.sequence == (first.sequence + index) % 2**16
             assert packet.timestamp == (first.timestamp + 160 * index) % 2**32
-        assert Recogniser(packaged_catalogue(LANGUAGE)).names(_sound(packets)) == [f"{LANGUAGE}/{PROMPT}"]
+        assert packaged_recogniser(LANGUAGE).names(_sound(packets)) == [f"{LANGUAGE}/{PROMPT}"]
     assert len({packets[0].source for packets in streams}) == len(streams)
     timings = [Timing.of(packets) for packets in streams]
     assert any(abs(timing.mean_ms - 20.0) <= 0.1 and timing.p99_jitter_ms <= 5.0 for timing in timings), (

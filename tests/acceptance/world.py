@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from ccbs.subscribers import ha1_md5
 
 from .network import LoopbackNetwork
 from .phone import SIP_PORT, Account, Phone
-from .recognise import Recogniser, packaged_catalogue
-from .serving import SwitchProcess, run_command, shown
+from .recognise import Recogniser, packaged_recogniser
+from .serving import SwitchProcess, run_command
+from .wire import Identity
 
 __all__ = ["CALLEE", "EXTERNAL", "KEEPER", "ORDERER", "PARTIES", "Party", "Settings", "World", "open_world"]
 
@@ -102,13 +103,14 @@ class World:
         found: list[dict[str, Any]] = await self.switch.command("orders")
         return found
 
-    def far_identities(self) -> list[tuple[Any, Any]]:
+    def far_identities(self) -> list[tuple[Identity | None, Identity | None]]:
         """Who each INVITE over the trunk said is calling: From, P-Asserted-Identity."""
         assert self.far_switch is not None
+        invites = self.far_switch.wire().select("INVITE", direction="received", initial=True)
         return [
-            shown(message)
-            for message in self.far_switch.received("INVITE")
-            if not message.in_dialog and message.source.startswith(self.network.address(10))
+            (message.identity("from"), message.identity("p-asserted-identity"))
+            for message in invites
+            if message.source.startswith(f"{self.network.address(10)}:")
         ]
 
     async def close(self) -> None:
@@ -162,27 +164,28 @@ async def open_world(
     directory: Path,
     *parties: Party,
     settings: Settings | None = None,
-    changes: Mapping[str, Any] | None = None,
+    edit: Callable[[dict[str, Any]], None] = lambda config: None,
 ) -> AsyncIterator[World]:
     """Starts what the parties need, and ends it all.
 
     :param directory: for configurations, logs and recordings; made.
     :param parties: whose phones there are; an external one brings the switch behind the trunk.
-    :param changes: sections of the switch's configuration to replace.
+    :param edit: changes the switch's configuration before it is written.
     """
     settings = settings or Settings()
     network = LoopbackNetwork()
     started: list[SwitchProcess] = []
     try:
         config = switch_config(network, settings) | {"provisioning": {"softkey_packs": str(PRESETS)}}
-        starts = [SwitchProcess.start("the switch", directory / "switch", config | dict(changes or {}))]
+        edit(config)
+        starts = [SwitchProcess.start("the switch", directory / "switch", config)]
         if any(party.external for party in parties):
             starts.append(SwitchProcess.start("the far switch", directory / "far", far_config(network)))
         for result in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
             started.append(result)
-        recogniser = Recogniser(packaged_catalogue(LANGUAGE))
+        recogniser = await asyncio.to_thread(packaged_recogniser, LANGUAGE)
         world = World(
             directory, network, settings, recogniser, started[0], started[1] if started[1:] else None
         )

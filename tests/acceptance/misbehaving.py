@@ -1,17 +1,21 @@
-"""Phones that do not behave: the order's life and the line's state stay right."""
+"""Scenes with phones that do not behave: the order's life and the line's state stay right."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .course import Course
+from .course import TIMER_TOLERANCE_S, Course
 from .listening import hears_prompts
+from .side_by_side import Scene
 from .sipp_phone import SippPhone
 from .wire import SipMessage
 from .world import CALLEE, KEEPER, LANGUAGE, ORDERER, Party, Settings, World, open_world
+
+__all__ = ["SCENES"]
 
 QUICK = Settings(cb_timer_internal_s=3, attempts=2, caller_ring_s=5, callee_ring_s=5)
 DISCARD = 9
@@ -45,18 +49,14 @@ def recalls(calls: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return [(call["caller"], call["callee"], call["cause"]) for call in calls if call["recall"]]
 
 
-def sent_invites(world: World, party: Party) -> list[SipMessage]:
-    """The calls that the switch began to a party, from its own trace."""
+def _to(world: World, party: Party, messages: Iterable[SipMessage]) -> Iterator[SipMessage]:
+    """Those to the party's phone."""
     address = world.network.address(party.host)
-    return [
-        message
-        for message in world.switch.sent("INVITE")
-        if not message.in_dialog and message.target.startswith(f"{address}:")
-    ]
+    return (message for message in messages if message.target.startswith(f"{address}:"))
 
 
-async def test_a_phone_that_hangs_up_in_the_prompt_uses_the_attempt(tmp_path: Path) -> None:
-    async with open_world(tmp_path / "world", CALLEE, KEEPER, settings=QUICK) as world:
+async def a_phone_that_hangs_up_in_the_prompt_uses_the_attempt(directory: Path) -> None:
+    async with open_world(directory, CALLEE, KEEPER, settings=QUICK) as world:
         phone = sipp(world, ORDERER)
         await order_by(phone, world)
         callee_before = world.phone(CALLEE).wire.mark()
@@ -71,24 +71,26 @@ async def test_a_phone_that_hangs_up_in_the_prompt_uses_the_attempt(tmp_path: Pa
         assert await world.phone(CALLEE).calls_now() == 1
 
 
-async def test_a_callers_phone_that_answers_486_though_idle_uses_the_attempt(tmp_path: Path) -> None:
-    async with open_world(tmp_path / "world", CALLEE, KEEPER, settings=QUICK) as world:
+async def a_callers_phone_that_answers_486_though_idle_uses_the_attempt(directory: Path) -> None:
+    async with open_world(directory, CALLEE, KEEPER, settings=QUICK) as world:
         phone = sipp(world, ORDERER)
         await order_by(phone, world)
         for _ in range(QUICK.attempts):
             await phone.run("refuse", status="486", timeout=15.0)
         await world.switch.expect_line("attempts-exhausted", timeout=5.0)
-        calls = [message.at for message in sent_invites(world, ORDERER)]
-        assert len(calls) == QUICK.attempts
-        assert abs(calls[1] - calls[0] - QUICK.cb_timer_internal_s) <= 0.5
+        called = [*_to(world, ORDERER, world.switch.wire().select("INVITE", direction="sent", initial=True))]
+        refused = [*world.switch.wire().select("INVITE", 486, "received")]
+        assert len(called) == len(refused) == QUICK.attempts, (called, refused)
+        waited = called[1].at - refused[0].at
+        assert abs(waited - QUICK.cb_timer_internal_s) <= TIMER_TOLERANCE_S, f"called after {waited:.2f} s"
         assert recalls(await world.calls()) == QUICK.attempts * [
             (ORDERER.number, CALLEE.number, "caller-busy")
         ]
 
 
-async def test_a_callee_that_declines_uses_the_attempt(tmp_path: Path) -> None:
+async def a_callee_that_declines_uses_the_attempt(directory: Path) -> None:
     settings = Settings(cb_timer_internal_s=5, attempts=1, caller_ring_s=5, callee_ring_s=5)
-    async with open_world(tmp_path / "world", ORDERER, KEEPER, settings=settings) as world:
+    async with open_world(directory, ORDERER, KEEPER, settings=settings) as world:
         callee, orderer, keeper = sipp(world, CALLEE), world.phone(ORDERER), world.phone(KEEPER)
         await callee.run("register")
         # №1 refuses №2 with 486 itself; that is a busy line as well.
@@ -122,8 +124,8 @@ async def test_a_callee_that_declines_uses_the_attempt(tmp_path: Path) -> None:
         assert await keeper.calls_now() == 0
 
 
-async def test_a_phone_that_never_acknowledges_is_released_and_its_line_freed(tmp_path: Path) -> None:
-    async with open_world(tmp_path / "world", CALLEE) as world:
+async def a_phone_that_never_acknowledges_is_released_and_its_line_freed(directory: Path) -> None:
+    async with open_world(directory, CALLEE) as world:
         phone = sipp(world, ORDERER)
         await phone.run("register")
         began = time.time()
@@ -133,3 +135,12 @@ async def test_a_phone_that_never_acknowledges_is_released_and_its_line_freed(tm
         lines = {line["line"]: line for line in await world.switch.command("lines")}
         assert lines[ORDERER.number]["state"] == "free"
         await phone.run("dial_prompt", dialled="*#37#")
+
+
+SCENES: tuple[Scene, ...] = (
+    a_phone_that_never_acknowledges_is_released_and_its_line_freed,
+    a_phone_that_hangs_up_in_the_prompt_uses_the_attempt,
+    a_callers_phone_that_answers_486_though_idle_uses_the_attempt,
+    a_callee_that_declines_uses_the_attempt,
+)
+"""The longest first."""
