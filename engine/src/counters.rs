@@ -50,7 +50,7 @@ counters! {
     OverduePlay "overdue_play" "A `Play` that was not answered in time."
     OverdueConnect "overdue_connect" "A `Connect` that was not answered in time."
     OverdueRelease "overdue_release" "A `Release` that was not answered in time."
-    TurnsDelayed "turns_delayed_by_limit" "A time that an eligible order had to wait because of a limit on recalls."
+    TurnsDelayed "turns_delayed_by_limit" "An attempt that began later because of a limit on recalls."
 }
 
 /// The counts.
@@ -67,12 +67,6 @@ impl Counters {
     /// Counts one more.
     pub(crate) fn add(&mut self, counter: Counter) {
         self.0[counter as usize] += 1;
-    }
-
-    /// One count.
-    #[cfg(test)]
-    pub(crate) fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize]
     }
 
     /// Whether there is a count for each name.

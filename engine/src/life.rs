@@ -24,7 +24,8 @@ pub enum State {
     Suspended,
     /// Suspended; the caller is free again and the guard time runs.
     Guarding,
-    /// Queued; the caller has just left another recall and the guard time runs.
+    /// Queued; the caller has just left another recall, or nothing is known of the lines yet after a restart,
+    /// and the guard time runs.
     Pausing,
     /// The caller's phone rings.
     Ringing,
@@ -180,6 +181,7 @@ pub static TABLE: &[Row] = &[
     row(S::Queued,     I::Turn,           Always,      S::Ringing,    &[E::Ring]),
     row(S::Queued,     I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
     row(S::Queued,     I::CallerReturned, Always,      S::Pausing,    &[E::StartGuard]),
+    row(S::Queued,     I::Restarted,      Always,      S::Pausing,    &[E::StartGuard]),
     row(S::Queued,     I::LifeOver,       Always,      S::Ended,      EXPIRE),
     row(S::Queued,     I::End,            Always,      S::Ended,      END),
 
@@ -196,7 +198,7 @@ pub static TABLE: &[Row] = &[
     row(S::Guarding,   I::LifeOver,       Always,      S::Ended,      EXPIRE),
     row(S::Guarding,   I::End,            Always,      S::Ended,      END),
 
-    // The caller has just hung up another recall: not rung in the same instant.
+    // The caller may have just hung up: not rung in the same instant.
     row(S::Pausing,    I::GuardOver,      Always,      S::Queued,     &[]),
     row(S::Pausing,    I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
     row(S::Pausing,    I::CallerTaken,    Always,      S::Queued,     &[]),

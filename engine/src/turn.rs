@@ -17,7 +17,6 @@ impl Engine {
     pub(crate) fn give_turns(&mut self, out: &mut Vec<Action>) {
         while let Some(&(_, _, slot)) = self.eligible.first() {
             if self.recalls.len() >= self.limits.recalls_at_once as usize {
-                self.counters.add(Counter::TurnsDelayed);
                 return;
             }
             while self.begun.front().is_some_and(|&begun| begun + SECOND <= self.now) {
@@ -25,13 +24,15 @@ impl Engine {
             }
             if self.begun.len() >= self.limits.recalls_per_second as usize {
                 if self.pace.is_none() {
-                    self.counters.add(Counter::TurnsDelayed);
                     self.pace = Some(self.wheel.insert(self.begun[0] + SECOND, Timer::Pace));
                 }
                 return;
             }
             self.begun.push_back(self.now);
             let slot = self.oldest_in_conflict(slot);
+            if self.orders[slot].eligible_since.is_some_and(|since| since < self.now) {
+                self.counters.add(Counter::TurnsDelayed);
+            }
             self.input(slot, Input::Turn, Told::Nothing, out);
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Slots {
     base: u64,
-    slots: Vec<Vec<Filed>>,
+    rows: Vec<Vec<Filed>>,
     /// For each level, a bit for each slot that is not empty.
     occupied: [u64; LEVELS],
     /// Buffers of slots that were emptied.
@@ -34,7 +34,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(base: u64) -> Self {
-        Self { base, slots: vec![Vec::new(); LEVELS * SLOTS], occupied: [0; LEVELS], spare: Vec::new() }
+        Self { base, rows: vec![Vec::new(); LEVELS * SLOTS], occupied: [0; LEVELS], spare: Vec::new() }
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -46,7 +46,7 @@ impl Slots {
         let deadline = deadline.max(self.base);
         let level = level_of(self.base ^ deadline);
         let position = position_of(deadline, level);
-        let slot = &mut self.slots[level * SLOTS + position];
+        let slot = &mut self.rows[level * SLOTS + position];
         if slot.capacity() == 0
             && let Some(spare) = self.spare.pop()
         {
@@ -87,14 +87,14 @@ impl Slots {
 
     /// What is filed in a slot.
     pub(crate) fn filed(&self, slot: Slot) -> &[Filed] {
-        &self.slots[slot.index]
+        &self.rows[slot.index]
     }
 
     /// Empties a slot that no other comes before, and moves the base to its start.
     pub(crate) fn take(&mut self, slot: Slot) -> Vec<Filed> {
         self.base = self.base.max(slot.start);
         self.occupied[slot.index / SLOTS] &= !(1 << (slot.index % SLOTS));
-        mem::take(&mut self.slots[slot.index])
+        mem::take(&mut self.rows[slot.index])
     }
 
     /// Keeps the buffer of a slot that was emptied for another one.
@@ -115,7 +115,7 @@ impl Slots {
             while rest != 0 {
                 let position = rest.trailing_zeros() as usize;
                 rest &= rest - 1;
-                let slot = &mut self.slots[level * SLOTS + position];
+                let slot = &mut self.rows[level * SLOTS + position];
                 slot.retain(|&filed| keep(filed));
                 if slot.is_empty() {
                     *occupied &= !(1 << position);
@@ -131,7 +131,7 @@ impl Slots {
     /// How many are filed, dead ones included.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.slots.iter().map(Vec::len).sum()
+        self.rows.iter().map(Vec::len).sum()
     }
 }
 

@@ -1,3 +1,9 @@
 //! Tests from inside: they see the whole state.
 
 pub(crate) mod coverage;
+mod life;
+mod properties;
+mod requests;
+mod rules;
+mod snapshot;
+mod world;

@@ -1,0 +1,76 @@
+//! Snapshots: what they keep and what they refuse.
+
+use super::world::World;
+use crate::*;
+
+fn rich_world() -> World {
+    let mut world = World::with(&Profile::autodial(), Limits { recalls_per_second: 1, ..Limits::default() });
+    world.engine.line("99").expect("a good number");
+    world.ordered("2", "1");
+    world.ordered("3", "1");
+    world.ordered("4", "7");
+    world.ordered("1", "7");
+    world.busy("4");
+    world.wait(20_500);
+    world.call_fails("3", "8");
+    world.cancel("2", None);
+    world
+}
+
+#[test]
+fn a_restored_engine_is_the_same() {
+    let world = rich_world();
+    let snapshot = world.engine.snapshot();
+    let restored = Engine::restore(&snapshot).expect("a good snapshot");
+    assert_eq!(restored.snapshot(), snapshot);
+    assert!(restored.orders().eq(world.engine.orders()));
+    assert!(restored.lines().eq(world.engine.lines()));
+    assert!(restored.counters().eq(world.engine.counters()));
+    assert_eq!(restored.next_deadline(), world.engine.next_deadline());
+    assert_eq!(restored.now(), world.engine.now());
+}
+
+#[test]
+fn a_snapshot_of_another_format_or_kind_is_refused_by_name() {
+    let mut snapshot = rich_world().engine.snapshot();
+    // The header: an array of two, a string of eleven bytes, the version.
+    assert_eq!((snapshot[0], snapshot[1], snapshot[13]), (0x92, 0xab, 1));
+    snapshot[13] = 2;
+    assert_eq!(Engine::restore(&snapshot).err(), Some(SnapshotError::Version { found: 2, expected: 1 }));
+    snapshot[2] = b'x';
+    let error = Engine::restore(&snapshot).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("xcbs-engine"), "{error}");
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused_or_restored_but_never_panics() {
+    let snapshot = rich_world().engine.snapshot();
+    for length in 0..snapshot.len() {
+        assert!(Engine::restore(&snapshot[..length]).is_err(), "cut at {length}");
+    }
+    let mut refused = 0;
+    for index in 0..snapshot.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = snapshot.clone();
+            damaged[index] ^= flip;
+            match Engine::restore(&damaged) {
+                Err(_) => refused += 1,
+                // Some bytes are free, as a number's digits are; then the engine must run.
+                Ok(mut engine) => {
+                    engine.check().expect("a consistent engine");
+                    let mut out = Vec::new();
+                    engine.apply(engine.now(), &Event::Restarted, &mut out).expect("a good event");
+                    for _ in 0..1_000 {
+                        let Some(next) = engine.next_deadline() else { break };
+                        engine.advance(next, &mut out);
+                    }
+                    engine.check().expect("a consistent engine");
+                }
+            }
+        }
+    }
+    assert!(refused > snapshot.len(), "{refused} of {} refused", 3 * snapshot.len());
+    let mut longer = snapshot;
+    longer.push(0);
+    assert!(Engine::restore(&longer).is_err());
+}
