@@ -1,4 +1,4 @@
-"""Ordinary calls by SIPp: how many a second without a failed call or a repeated message, and what each costs."""
+"""Ordinary calls by SIPp: how many a second with none failed and nothing repeated, and what each costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import csv
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,15 @@ from typing import Any
 from benches.phones import Bank
 from benches.process import Failed, Measured, Switch
 
-__all__ = ["Calls", "Run", "datagram_cost_s", "measure"]
+__all__ = ["SUBSCRIBERS", "Calls", "Run", "datagram_cost_s", "measure"]
 
 _HERE = Path(__file__).parent / "sip"
 _REALM = "bench.example"
 _PASSWORD = "bench-password"
 _TRUNK = "127.0.0.42"
 _PHONES = "127.0.0.43"
-_SUBSCRIBERS = 2_000
+SUBSCRIBERS = 2_000
+"""How many callees there are: none is called again before its call is over."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Run:
     :ivar failed: of them.
     :ivar repeated: messages that had to be sent again, by either side.
     :ivar cpu_s: of the switch, Python included, for one call, in seconds.
-    :ivar rss: growth of the switch's resident memory for one call, in octets, some seconds after the calls: what
+    :ivar rss: growth of the switch's resident memory for one call, in octets, right after the calls: what
         finished calls hold for the 32 s of RFC 3261's timers.
     :ivar datagrams: that the switch received and sent for one call.
     """
@@ -66,14 +67,17 @@ class Calls:
         return next((run for run in reversed(self.runs) if run.clean), None)
 
 
-def measure(directory: Path, *, rates: Iterable[int], seconds: int) -> Calls:
+def measure(
+    directory: Path, *, rates: Iterable[int], seconds: int, tell: Callable[[Run], None] = lambda run: None
+) -> Calls:
     """Measures each rate for some seconds, until one is not clean twice.
 
     :param directory: for files; made.
+    :param tell: hears of each run when it is over.
     :raises Failed: when SIPp or the switch does not run.
     """
     directory.mkdir(parents=True)
-    numbers = [str(100_000 + at) for at in range(_SUBSCRIBERS)]
+    numbers = [str(100_000 + at) for at in range(SUBSCRIBERS)]
     (directory / "callees.csv").write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
     port, phones_port = _free("127.0.0.1"), _free(_PHONES)
     runs: list[Run] = []
@@ -84,6 +88,7 @@ def measure(directory: Path, *, rates: Iterable[int], seconds: int) -> Calls:
             if not run.clean:  # once more: another program may have had the machine
                 run = _run(directory, switch, port, phones_port, rate, seconds)
             runs.append(run)
+            tell(run)
             if not run.clean:
                 break
     highest = next((run.rate for run in reversed(runs) if run.clean), runs[0].rate)
@@ -139,15 +144,11 @@ async def _register(server: tuple[str, int], phones_port: int, numbers: list[str
         phones.close()
 
 
-def _run(
-    directory: Path, switch: Switch | None, port: int, phones_port: int, rate: int, seconds: int
-) -> Run:
+def _run(directory: Path, switch: Switch | None, port: int, phones_port: int, rate: int, seconds: int) -> Run:
     """One rate, through the switch or from SIPp to SIPp."""
     label = f"{'switch' if switch else 'alone'}-{rate}"
     callee_stat, caller_stat = directory / f"{label}-callee.csv", directory / f"{label}-caller.csv"
-    callee = [
-        *_sipp("callee.xml", _PHONES, phones_port, callee_stat),
-    ]
+    callee = _sipp("callee.xml", _PHONES, phones_port, callee_stat)
     target = f"127.0.0.1:{port}" if switch else f"{_PHONES}:{phones_port}"
     calls = rate * seconds
     with _running(callee, directory / f"{label}-callee.log"):
@@ -173,11 +174,11 @@ def _run(
         repeated=sent["Retransmissions(C)"] + answered["Retransmissions(C)"],
         cpu_s=(after.cpu_s - before.cpu_s) / calls if after and before else 0.0,
         rss=(after.rss - before.rss) / calls if after and before else 0.0,
-        datagrams=tuple((counts.get(name, 0) - counted.get(name, 0)) / calls for name in _DATAGRAMS),  # type: ignore[arg-type]
+        datagrams=(
+            (counts.get("udp.received", 0) - counted.get("udp.received", 0)) / calls,
+            (counts.get("udp.sent", 0) - counted.get("udp.sent", 0)) / calls,
+        ),
     )
-
-
-_DATAGRAMS = ("udp.received", "udp.sent")
 
 
 def _sipp(scenario: str, host: str, port: int, statistics: Path) -> list[str]:

@@ -118,7 +118,14 @@ class Bank:
         uri = f"sip:{dialled.replace('#', '%23')}@{self.server[0]}:{self.server[1]}"
         call_id = self._id(number)
         answer = await self._ask(
-            "INVITE", uri, number, f"<{uri}>", call_id, "Content-Type: application/sdp\r\n", self._sdp(), password
+            "INVITE",
+            uri,
+            number,
+            f"<{uri}>",
+            call_id,
+            "Content-Type: application/sdp\r\n",
+            self._sdp(),
+            password,
         )
         if answer.status >= 300:
             return answer.status, None
@@ -181,7 +188,10 @@ class Bank:
             self._reply(message, 200, "")
 
     def _reply(self, request: Message, status: int, number: str) -> None:
-        lines = [f"SIP/2.0 {status} {'OK' if status == 200 else 'Refused'}", *(f"Via: {via}" for via in request.vias)]
+        lines = [
+            f"SIP/2.0 {status} {'OK' if status == 200 else 'Refused'}",
+            *(f"Via: {via}" for via in request.vias),
+        ]
         to = request.headers["to"]
         lines += [
             f"From: {request.headers['from']}",
@@ -243,8 +253,10 @@ class Bank:
         number = local.partition("sip:")[2].partition("@")[0]
         return (
             f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};rport;branch={branch}\r\n"
-            f"Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
-            f"Contact: <sip:{number}@{self.host}:{self.port}>\r\n{extra}Content-Length: {len(body)}\r\n\r\n{body}"
+            f"Max-Forwards: 70\r\nFrom: {local}\r\nTo: {remote}\r\n"
+            f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n"
+            f"Contact: <sip:{number}@{self.host}:{self.port}>\r\n"
+            f"{extra}Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
     def _sdp(self) -> str:
@@ -279,6 +291,7 @@ def _authorization(answer: Message, method: str, uri: str, number: str, password
     response = md5(f"{ha1}:{asked['nonce']}:00000001:b:auth:{md5(f'{method}:{uri}')}")
     header = "Authorization" if answer.status == 401 else "Proxy-Authorization"
     return (
-        f'{header}: Digest username="{number}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", uri="{uri}", '
+        f'{header}: Digest username="{number}", realm="{asked["realm"]}", '
+        f'nonce="{asked["nonce"]}", uri="{uri}", '
         f'response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="b"\r\n'
     )

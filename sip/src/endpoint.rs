@@ -8,7 +8,7 @@ mod run;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as sync_mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,7 +18,12 @@ use crate::api::{Command, Event, LegId};
 use crate::core::CoreConfig;
 pub use crate::net::ListenError;
 use crate::rtp::PlayerConfig;
-use events::{CounterBoard, EventQueue};
+use events::{CounterBoard, Counts, EventQueue};
+
+/// How long the thread may take to tell its counters.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How many may wait for the counters.
+const ASKERS: usize = 16;
 
 /// What an endpoint is told at its start.
 #[derive(Debug, Clone)]
@@ -92,6 +97,7 @@ pub enum CommandError {
 pub struct Endpoint {
     commands: mpsc::Sender<Command>,
     closing: mpsc::Sender<()>,
+    ask: mpsc::Sender<sync_mpsc::Sender<Counts>>,
     events: Arc<EventQueue>,
     counters: Arc<CounterBoard>,
     next_leg: AtomicU64,
@@ -127,6 +133,7 @@ impl Endpoint {
 
         let (commands, command_inbox) = mpsc::channel(config.commands.max(1));
         let (closing, closed) = mpsc::channel(1);
+        let (ask, asked) = mpsc::channel(ASKERS);
         let events = Arc::new(EventQueue::new(config.events, wake));
         let counters = Arc::new(CounterBoard::default());
         let parts = run::Parts {
@@ -139,6 +146,7 @@ impl Endpoint {
             close: Duration::from_millis(config.close_ms),
             commands: command_inbox,
             closed,
+            asked,
             events: Arc::clone(&events),
             counters: Arc::clone(&counters),
         };
@@ -146,6 +154,7 @@ impl Endpoint {
         Ok(Self {
             commands,
             closing,
+            ask,
             events,
             counters,
             next_leg: AtomicU64::new(2),
@@ -180,9 +189,12 @@ impl Endpoint {
         self.local
     }
 
-    /// What was counted, by name, a moment ago.
+    /// What has been counted, by name; after the end, what had been.
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        self.counters.read()
+        let (answer, answered) = sync_mpsc::channel();
+        let asked = self.ask.try_send(answer).is_ok();
+        // The thread answers within its turn; when it has ended, the channel breaks at once.
+        asked.then(|| answered.recv_timeout(ANSWER).ok()).flatten().unwrap_or_else(|| self.counters.last())
     }
 
     /// Ends all calls (BYE, CANCEL), gives phones a moment to answer, and ends the thread. Further commands are

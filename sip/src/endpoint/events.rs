@@ -1,6 +1,5 @@
 //! What the endpoint's thread leaves for the application: events and counters.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -65,10 +64,13 @@ impl EventQueue {
     }
 }
 
-/// The counters as the thread last wrote them.
+/// The counters by name, in the names' order.
+pub(super) type Counts = Vec<(&'static str, u64)>;
+
+/// The counters as they were when the thread ended, and what is counted outside of it.
 #[derive(Debug, Default)]
 pub(super) struct CounterBoard {
-    board: Mutex<BTreeMap<&'static str, u64>>,
+    last: Mutex<Counts>,
     commands_refused: AtomicU64,
 }
 
@@ -77,17 +79,15 @@ impl CounterBoard {
         self.commands_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn write(&self, counters: impl Iterator<Item = (&'static str, u64)>) {
-        self.lock().extend(counters);
+    pub(super) fn commands_refused(&self) -> u64 {
+        self.commands_refused.load(Ordering::Relaxed)
     }
 
-    pub(super) fn read(&self) -> Vec<(&'static str, u64)> {
-        let mut board = self.lock().clone();
-        board.insert("command.overload", self.commands_refused.load(Ordering::Relaxed));
-        board.into_iter().collect()
+    pub(super) fn leave(&self, counts: Counts) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn last(&self) -> Counts {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

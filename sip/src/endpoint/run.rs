@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc as sync_mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
-use super::events::{CounterBoard, EventQueue};
+use super::events::{CounterBoard, Counts, EventQueue};
 use crate::api::Command;
 use crate::core::{Core, CoreConfig};
 use crate::media::Outcome;
@@ -31,6 +31,7 @@ pub(super) struct Parts {
     pub(super) close: Duration,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) closed: mpsc::Receiver<()>,
+    pub(super) asked: mpsc::Receiver<sync_mpsc::Sender<Counts>>,
     pub(super) events: Arc<EventQueue>,
     pub(super) counters: Arc<CounterBoard>,
 }
@@ -76,6 +77,7 @@ pub(super) fn spawn(parts: Parts) -> io::Result<JoinHandle<()>> {
         clock: Clock::start(),
         commands: parts.commands,
         closed: parts.closed,
+        asked: parts.asked,
         outcomes: outcome_inbox,
         events: parts.events,
         counters: parts.counters,
@@ -93,11 +95,13 @@ struct Loop {
     clock: Clock,
     commands: mpsc::Receiver<Command>,
     closed: mpsc::Receiver<()>,
+    /// Who wants to know the counters.
+    asked: mpsc::Receiver<sync_mpsc::Sender<Counts>>,
     /// At most one outcome for each play that was commanded.
     outcomes: mpsc::UnboundedReceiver<Outcome>,
     events: Arc<EventQueue>,
     counters: Arc<CounterBoard>,
-    player_counters: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>,
+    player_counters: Box<dyn Fn() -> Counts + Send>,
     /// Datagrams shed because the application does not fetch its events.
     events_full: u64,
     close: Duration,
@@ -119,6 +123,7 @@ impl Loop {
             let _ = tokio::time::timeout(left, self.turn()).await;
         }
         self.flush();
+        self.counters.leave(self.counts());
     }
 
     /// Waits for something to do and does some of it; false when the endpoint is to close.
@@ -137,6 +142,9 @@ impl Loop {
                     self.core.played(self.clock.now_ms(), outcome.leg, outcome.token, outcome.played);
                 }
                 _ = self.closed.recv(), if commands_open => open = false,
+                Some(answer) = self.asked.recv() => {
+                    let _ = answer.send(self.counts());
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -159,6 +167,9 @@ impl Loop {
         }
         self.core.expire(self.clock.now_ms());
         self.flush();
+        while let Ok(answer) = self.asked.try_recv() {
+            let _ = answer.send(self.counts());
+        }
         open
     }
 
@@ -166,8 +177,13 @@ impl Loop {
         while let Some(transmit) = self.core.poll_transmit() {
             self.udp.send(transmit.to, &transmit.bytes);
         }
+        let core = &mut self.core;
+        self.events.push(std::iter::from_fn(|| core.poll_event()));
+    }
+    fn counts(&self) -> Counts {
         let udp = self.udp.counters;
         let own = [
+            ("command.overload", self.counters.commands_refused()),
             ("udp.received", udp.received),
             ("udp.sent", udp.sent),
             ("udp.shed", udp.shed),
@@ -176,9 +192,8 @@ impl Loop {
             ("events.full", self.events_full),
             ("events.traces_shed", self.events.traces_shed()),
         ];
-        // Before the events: who has seen an event finds it counted.
-        self.counters.write(self.core.counters().iter().chain(own).chain((self.player_counters)()));
-        let core = &mut self.core;
-        self.events.push(std::iter::from_fn(|| core.poll_event()));
+        let mut counts: Counts = self.core.counters().iter().chain(own).chain((self.player_counters)()).collect();
+        counts.sort_unstable();
+        counts
     }
 }

@@ -271,6 +271,8 @@ fn closing_leaves_no_phone_hanging() {
     }
     assert!(begun.elapsed() < PATIENCE, "both answered, so nothing was waited for");
     assert_eq!(switch.endpoint.command(Command::RemoveTrunk("x".into())), Err(CommandError::Closed));
+    let counters = switch.endpoint.counters();
+    assert!(counters.iter().any(|&(name, value)| name == "udp.received" && value >= 11), "{counters:?}");
     switch.endpoint.close();
 }
 
