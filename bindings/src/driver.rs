@@ -96,7 +96,7 @@ impl Driver {
 
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
-        Self::Stopped(error.to_string())
+        Self::Machine(error.to_string())
     }
 }
 
@@ -105,18 +105,13 @@ impl From<SubmitError> for Error {
         let message = error.to_string();
         match error {
             SubmitError::Overload { .. } => Self::Overload(message),
-            SubmitError::Closed => Self::Closed(message),
-            SubmitError::Failed { .. } => Self::Stopped(message),
+            SubmitError::Closed | SubmitError::Failed { .. } => Self::Closed(message),
         }
     }
 }
 
 impl From<DrainError> for Error {
     fn from(error: DrainError) -> Self {
-        let message = error.to_string();
-        match error {
-            DrainError::Closed => Self::Closed(message),
-            DrainError::Failed { .. } => Self::Stopped(message),
-        }
+        Self::Closed(error.to_string())
     }
 }

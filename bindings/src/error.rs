@@ -15,7 +15,7 @@ pub(crate) enum Error {
     Snapshot(String),
     /// A bounded queue is full.
     Overload(String),
-    /// Closed, or of the process before a fork.
+    /// Closed, stopped by itself, or of the process before a fork.
     Closed(String),
     /// The endpoint could not listen.
     Listen { errno: Option<i32>, message: String },
@@ -23,8 +23,8 @@ pub(crate) enum Error {
     Prompt(String),
     /// A value of the wrong type.
     Type(String),
-    /// The driver stopped, or the machine gave no thread or descriptor.
-    Stopped(String),
+    /// The machine gave no thread or descriptor.
+    Machine(String),
     /// What Python itself raised.
     Python(PyErr),
 }
@@ -80,7 +80,11 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             )?,
             snapshot: sub("SnapshotError", "A snapshot that cannot be restored.", Some(&value_error))?,
             overload: sub("Overload", "A bounded queue is full; what was offered was not taken.", None)?,
-            closed: sub("Closed", "The driver or endpoint was closed, or belongs to the process before a fork.", None)?,
+            closed: sub(
+                "Closed",
+                "The driver or endpoint was closed, stopped by itself, or belongs to the process before a fork.",
+                None,
+            )?,
             listen: sub(
                 "ListenError",
                 "The endpoint could not listen: the port is in use or not permitted.",
@@ -131,7 +135,7 @@ fn raised(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             value
         }
         Error::Prompt(message) => new(&classes.prompt, message)?,
-        Error::Stopped(message) => new(&classes.base, message)?,
+        Error::Machine(message) => new(&classes.base, message)?,
         Error::Type(message) => return Ok(PyTypeError::new_err(message)),
         Error::Python(error) => return Ok(error),
     }))

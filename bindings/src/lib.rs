@@ -1,5 +1,7 @@
 //! The compiled part of ccbs as the Python module `ccbs._ccbs`: it carries and decides nothing.
 
+#![deny(unsafe_code)]
+
 mod actions;
 mod driver;
 mod engine;

@@ -15,7 +15,7 @@ impl Wake {
     pub(crate) fn new() -> Result<Self, Error> {
         eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map(|descriptor| Self(Arc::new(descriptor)))
-            .map_err(|error| Error::Stopped(format!("no eventfd could be made: {error}")))
+            .map_err(|error| Error::Machine(format!("no eventfd could be made: {error}")))
     }
 
     /// Makes it readable. Called on any thread.

@@ -21,7 +21,8 @@ pub trait Clock: Send + 'static {
 
 /// The machine's clock: the wall time at its creation plus what the monotonic clock counted since.
 ///
-/// A wall clock that is set back or forward in mid-life therefore moves no CB timer.
+/// A wall clock that is set back or forward in mid-life therefore moves no CB timer. The time that the machine
+/// spends suspended is not counted.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     wall: Duration,

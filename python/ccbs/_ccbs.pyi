@@ -12,8 +12,7 @@ from typing import Final, TypeAlias, final
 class CcbsError(Exception):
     """Base of every error that the compiled part raises.
 
-    Raised itself when a driver or endpoint has stopped by itself, or the machine gave it no thread or
-    descriptor.
+    Raised itself when the machine gives no thread or no descriptor.
     """
 
 class InvalidValue(CcbsError, ValueError):
@@ -29,7 +28,7 @@ class Overload(CcbsError):
     """A bounded queue is full; nothing of what was offered was taken."""
 
 class Closed(CcbsError):
-    """The driver or endpoint was closed, or belongs to the process before a fork."""
+    """The driver or endpoint was closed, stopped by itself, or belongs to the process before a fork."""
 
 class ListenError(CcbsError, OSError):
     """The endpoint could not listen: the port is in use or not permitted. ``errno`` is set where known."""
@@ -663,8 +662,7 @@ class Driver:
 
         :param events: in the order in which they happened.
         :raises Overload: they do not fit into the queue; drain, then submit again.
-        :raises Closed: the driver was closed.
-        :raises CcbsError: the driver has stopped because its store failed.
+        :raises Closed: the driver was closed, or has stopped because its store failed.
         :raises TypeError: ``events`` is no sequence of events.
         """
 
@@ -672,8 +670,8 @@ class Driver:
         """Take all actions that are out, oldest first, and make the eventfd unreadable.
 
         :returns: the actions; empty when there are none at the moment.
-        :raises Closed: the driver was closed and everything was drained.
-        :raises CcbsError: the driver has stopped because its store failed, and everything was drained.
+        :raises Closed: the driver was closed, or has stopped because its store failed, and everything was
+            drained.
         """
 
     def orders(self) -> list[OrderView]:

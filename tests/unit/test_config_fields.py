@@ -40,6 +40,11 @@ CASES = {
         "subscribers[0].call_waiting",
         ("'off' is of the wrong kind", "true or false", "write true or false"),
     ),
+    "list for a truth value": (
+        SOUND.replace("  password", "  call_waiting: [] #!\n  password"),
+        "subscribers[0].call_waiting",
+        ("a list is of the wrong kind", "true or false", "correct it"),
+    ),
     "truth value for a text": (
         SOUND.replace("  password", "  name: true #!\n  password"),
         "subscribers[0].name",

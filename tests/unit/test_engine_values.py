@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from own_process import python
 
 import ccbs
 from ccbs import Engine, InvalidValue, Limits, Profile, _ccbs, actions, events
@@ -67,6 +68,21 @@ def test_the_extension_was_built_with_optimisation() -> None:
     assert info["profile"] == "release"
     assert info["version"] == ccbs.__version__
     assert info["compiler"].startswith("rustc ")
+
+
+def test_a_build_without_optimisation_warns() -> None:
+    program = """
+    import importlib, warnings
+    import ccbs
+    from ccbs import _ccbs
+
+    _ccbs.build_info = lambda: {"profile": "debug", "version": "0"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        importlib.reload(ccbs)
+    print([(w.category.__name__, "without optimisation" in str(w.message)) for w in caught])
+    """
+    assert python(program) == "[('RuntimeWarning', True)]\n"
 
 
 # --- bad input --------------------------------------------------------------------------------------

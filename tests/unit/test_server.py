@@ -18,6 +18,7 @@ import pytest
 from udp_phone import UdpPhone
 
 from ccbs.config import load
+from ccbs.control import ControlError, ask
 from ccbs.prompts import Catalogue
 from ccbs.server import StartError, run
 
@@ -91,6 +92,18 @@ async def command(*arguments: str | Path) -> tuple[int, str, str]:
     out, err = await asyncio.wait_for(process.communicate(), WITHIN)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
+
+
+async def counters_of(path: Path, served: Served) -> dict[str, int]:
+    """Ask a server that may still be starting."""
+    while True:
+        try:
+            counters: dict[str, int] = await asyncio.to_thread(ask, path, {"ask": "counters"})
+        except ControlError:
+            assert served.process.returncode is None
+            await asyncio.sleep(0.02)
+        else:
+            return counters
 
 
 @contextlib.asynccontextmanager
@@ -348,10 +361,7 @@ async def test_nobody_reads_what_it_says_and_it_serves_on(tmp_path: Path) -> Non
                 os.write(writing, b"x" * 4096)
         os.set_blocking(writing, True)
         async with serving(tmp_path, stdout=writing) as served, asyncio.timeout(WITHIN):
-            while (await command("orders", "--socket", tmp_path / "s"))[0] != 0:
-                assert served.process.returncode is None
-            _, out, _ = await command("counters", "--socket", tmp_path / "s", "--json")
-            assert json.loads(out)["lines_written"] == 0
+            assert (await counters_of(tmp_path / "s", served))["lines_written"] == 0
             served.process.send_signal(signal.SIGTERM)
             assert (await served.ends())[0] == 0
     finally:
