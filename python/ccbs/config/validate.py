@@ -71,7 +71,7 @@ def _note(document: Document, drawn: dict[str, Any], detail: ErrorDetails) -> No
             )
             return
         todo = "correct it" if value is not None else "fill it in or remove it"
-        if kind.startswith("bool") and value in _NOT_BOOLEAN:
+        if kind.startswith("bool") and isinstance(value, str) and value in _NOT_BOOLEAN:
             todo = "write true or false (YAML 1.2 knows no yes, no, on, off)"
         elif kind == "int_type" and isinstance(value, str):
             todo = "remove the quotes" if value.isdigit() else "write a number"
