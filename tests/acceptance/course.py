@@ -119,7 +119,7 @@ class Course:
     async def orderer_presses_key(self) -> str:
         """№2's phone dials what its key holds; the order is confirmed by the prompt, then released."""
         phone = self._phone(ORDERER)
-        key = await self.world.callback_key()
+        key = self.world.callback_key
         assert key == "*37#", f"the key dials {key!r}"
         before, began = phone.wire.mark(), time.time()
         await phone.dial(key)
@@ -240,6 +240,8 @@ class Course:
         await self._phone(ORDERER).hang_up()
         await callee.wire.expect("BYE", None, "received", since=before, timeout=SOON_S)
         record = await self._record(ORDERER.number, self.callee.number, recall=True)
+        printed = await self.world.switch.command("calls")
+        assert printed == await self.world.calls(), printed
         assert record["cause"] == "answered", record
         assert record["order"] == self._order, record
         assert callee.call_log()[-1] == ("incoming", ORDERER.number), callee.call_log()
@@ -294,9 +296,9 @@ class Course:
         phone, settings = self._phone(ORDERER), self.world.settings
         since = _after(phone, self._timer_from)
         ended = await self.world.switch.expect_line("attempts-exhausted", timeout=SOON_S)
-        orders = await self.world.orders()
+        orders = await self.world.switch.command("orders")
         assert orders == [], f"an order still stands: {orders}"
-        calls = await self.world.calls()
+        calls = await self.world.switch.command("calls")
         recalls = [call for call in calls if call["recall"]]
         assert [
             (call["caller"], call["callee"], call["cause"], call["order"]) for call in recalls

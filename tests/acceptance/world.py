@@ -72,6 +72,8 @@ class World:
     recogniser: Recogniser
     switch: SwitchProcess
     far_switch: SwitchProcess | None
+    callback_key: str
+    """What №2's context key dials, as its phone reads it in the settings made for it."""
     phones: dict[str, Phone] = field(default_factory=dict)
     """By number."""
 
@@ -79,29 +81,15 @@ class World:
         """The party's phone."""
         return self.phones[party.number]
 
-    async def callback_key(self) -> str:
-        """What №2's context key dials, as its phone reads it in the settings made for it."""
-        settings = await run_command("phone-config", ORDERER.number, "--config", str(self.switch.config_file))
-        values = {
-            name.strip(): value.strip()
-            for name, equals, value in (line.partition("=") for line in settings.splitlines())
-            if equals
-        }
-        slot = next(name.split(".")[1] for name in values if name.endswith(".use.call_failed"))
-        assert values[f"softkey.{slot}.enable"] == "1"
-        assert values[f"softkey.{slot}.position"] == "2"
-        assert values[f"softkey.{slot}.label"] == "Обратный вызов"
-        return values[f"softkey.{slot}.action"].removesuffix("$Tinvite$")
-
     async def calls(self) -> list[dict[str, Any]]:
-        """The call log, by ``ccbs calls --json``."""
-        found: list[dict[str, Any]] = await self.switch.command("calls")
-        return found
+        """The call log, from the control socket."""
+        rows: list[dict[str, Any]] = (await self.switch.ask("calls", number=None, last=100))["rows"]
+        return rows
 
     async def orders(self) -> list[dict[str, Any]]:
-        """The orders that stand, by ``ccbs orders --json``."""
-        found: list[dict[str, Any]] = await self.switch.command("orders")
-        return found
+        """The orders that stand, from the control socket."""
+        rows: list[dict[str, Any]] = (await self.switch.ask("orders"))["rows"]
+        return rows
 
     def far_identities(self) -> list[tuple[Identity | None, Identity | None]]:
         """Who each INVITE over the trunk said is calling: From, P-Asserted-Identity."""
@@ -185,9 +173,14 @@ async def open_world(
             if isinstance(result, BaseException):
                 raise result
             started.append(result)
-        recogniser = await asyncio.to_thread(packaged_recogniser, LANGUAGE)
         world = World(
-            directory, network, settings, recogniser, started[0], started[1] if started[1:] else None
+            directory,
+            network,
+            settings,
+            recogniser=await asyncio.to_thread(packaged_recogniser, LANGUAGE),
+            switch=started[0],
+            far_switch=started[1] if started[1:] else None,
+            callback_key=await _callback_key(started[0]),
         )
     except BaseException:
         for switch in started:
@@ -205,6 +198,21 @@ async def open_world(
         yield world
     finally:
         await world.close()
+
+
+async def _callback_key(switch: SwitchProcess) -> str:
+    """Reads №2's settings as its phone does (service.md, "Set-up" 2)."""
+    settings = await run_command("phone-config", ORDERER.number, "--config", str(switch.config_file))
+    values = {
+        name.strip(): value.strip()
+        for name, equals, value in (line.partition("=") for line in settings.splitlines())
+        if equals
+    }
+    slot = next(name.split(".")[1] for name in values if name.endswith(".use.call_failed"))
+    assert values[f"softkey.{slot}.enable"] == "1"
+    assert values[f"softkey.{slot}.position"] == "2"
+    assert values[f"softkey.{slot}.label"] == "Обратный вызов"
+    return values[f"softkey.{slot}.action"].removesuffix("$Tinvite$")
 
 
 async def _phone(world: World, party: Party) -> Phone:
