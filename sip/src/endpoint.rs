@@ -107,7 +107,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Binds the socket and starts the thread. `wake` is called, from that thread, each time the events that wait
-    /// become some from none; it must not wait.
+    /// become some from none, and at the thread's end; it must not wait.
     pub fn start(config: EndpointConfig, wake: impl Fn() + Send + 'static) -> Result<Self, ListenError> {
         let listen = config.listen;
         let io = |error| ListenError::Io(listen, error);
@@ -195,6 +195,12 @@ impl Endpoint {
         let asked = self.ask.try_send(answer).is_ok();
         // The thread answers within its turn; when it has ended, the channel breaks at once.
         asked.then(|| answered.recv_timeout(ANSWER).ok()).flatten().unwrap_or_else(|| self.counters.last())
+    }
+
+    /// Whether the thread has ended: by [`Self::close`], or by a fault of ours. There will be no further events
+    /// than those that wait, and `wake` is called for this too.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
     }
 
     /// Ends all calls (BYE, CANCEL), gives phones a moment to answer, and ends the thread. Further commands are

@@ -43,8 +43,12 @@ impl EventQueue {
             before == 0 && !waiting.is_empty()
         };
         if wake {
-            (self.wake)();
+            self.wake();
         }
+    }
+
+    pub(super) fn wake(&self) {
+        (self.wake)();
     }
 
     pub(super) fn drain(&self) -> Vec<Event> {

@@ -85,7 +85,20 @@ pub(super) fn spawn(parts: Parts) -> io::Result<JoinHandle<()>> {
         events_full: 0,
         close: parts.close,
     };
-    std::thread::Builder::new().name("ccbs-sip".to_owned()).spawn(move || runtime.block_on(running.run()))
+    let end = End(Arc::clone(&running.events));
+    std::thread::Builder::new().name("ccbs-sip".to_owned()).spawn(move || {
+        let _end = end;
+        runtime.block_on(running.run());
+    })
+}
+
+/// Wakes the application when the thread ends, however it ends, so that nobody waits for events for ever.
+pub(super) struct End(pub(super) Arc<EventQueue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 struct Loop {

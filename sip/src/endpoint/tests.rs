@@ -270,6 +270,7 @@ fn closing_leaves_no_phone_hanging() {
         phone.join().unwrap();
     }
     assert!(begun.elapsed() < PATIENCE, "both answered, so nothing was waited for");
+    assert!(switch.endpoint.is_closed());
     assert_eq!(switch.endpoint.command(Command::RemoveTrunk("x".into())), Err(CommandError::Closed));
     let counters = switch.endpoint.counters();
     assert!(counters.iter().any(|&(name, value)| name == "udp.received" && value >= 11), "{counters:?}");
@@ -360,6 +361,27 @@ fn events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
     for phone in registering {
         phone.join().unwrap();
     }
+}
+
+#[test]
+fn a_thread_that_ends_wakes_the_application() {
+    let (wake, woken) = mpsc::channel();
+    let events = Arc::new(EventQueue::new(1, move || {
+        let _ = wake.send(());
+    }));
+    let end = run::End(Arc::clone(&events));
+    let fault = std::thread::spawn(move || {
+        let _end = end;
+        std::panic::resume_unwind(Box::new("a fault"));
+    });
+    assert!(fault.join().is_err());
+    assert!(woken.try_recv().is_ok());
+
+    let switch = Switch::start(|_| {});
+    assert!(!switch.endpoint.is_closed());
+    while switch.woken.try_recv().is_ok() {}
+    switch.endpoint.close();
+    assert!(switch.woken.try_recv().is_ok() && switch.endpoint.is_closed());
 }
 
 #[test]
