@@ -301,3 +301,5 @@ def _switch(
         )
     except InvalidPrompt as error:
         raise StartError(f"A prompt cannot be played: {error}") from None
+    except ValueError as error:
+        raise StartError(f"The switch cannot be made: {error}.") from None
