@@ -66,7 +66,8 @@ impl Default for Counters {
 impl Counters {
     /// Counts one more.
     pub(crate) fn add(&mut self, counter: Counter) {
-        self.0[counter as usize] += 1;
+        let count = &mut self.0[counter as usize];
+        *count = count.saturating_add(1);
     }
 
     /// Whether there is a count for each name.

@@ -27,11 +27,11 @@ const RELEASE_TIME: Millis = 10_000;
 impl Engine {
     /// Takes an order's next transition; tells whether there was one for this input.
     pub(crate) fn input(&mut self, slot: u32, on: Input, told: Told, out: &mut Vec<Action>) -> bool {
-        let Some((_index, row)) = life::lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
+        let Some(row) = life::lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
             return false;
         };
         #[cfg(test)]
-        crate::tests::coverage::took(_index);
+        crate::tests::coverage::took(row);
         let order = &mut self.orders[slot];
         order.state = row.to;
         if let Told::Failure(failure) = told {

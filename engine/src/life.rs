@@ -276,11 +276,11 @@ const fn first_rows() -> [[u8; INPUTS]; STATES] {
     first
 }
 
-/// The row that an input takes, with its index in [`TABLE`]; `holds` tells whether a condition does.
-pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<(usize, &'static Row)> {
+/// The row that an input takes; `holds` tells whether a condition does.
+pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<&'static Row> {
     let first = FIRST[from as usize][on as usize];
-    let rows = TABLE.iter().enumerate().skip(if first == NONE { TABLE.len() } else { first.into() });
-    rows.take_while(|(_, row)| row.from == from && row.on == on).find(|(_, row)| holds(row.when))
+    let rows = TABLE.get(usize::from(first)..)?.iter();
+    rows.take_while(|row| row.from == from && row.on == on).find(|row| holds(row.when))
 }
 
 impl State {

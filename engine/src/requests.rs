@@ -170,8 +170,11 @@ impl Engine {
         out: &mut Vec<Action>,
     ) -> Result<Reply, EngineError> {
         let caller = self.lines.find(caller)?;
-        let named = callee.map(|callee| self.lines.find(callee)).transpose()?;
-        Ok(match self.admit(caller, named) {
+        let callee = match callee {
+            Some(callee) => self.lines.find(callee)?,
+            None => caller.and_then(|caller| self.valid_offers(caller).next_back()),
+        };
+        Ok(match self.admit(caller, callee) {
             Ok((caller, callee, profile)) => self.accept(caller, callee, profile, out),
             Err(Refusal::Stands(slot)) => {
                 self.counters.add(Counter::OrdersConfirmed);
@@ -193,17 +196,14 @@ impl Engine {
         })
     }
 
-    /// Whether `caller` may order now, and whom: `named` is the callee's line if one was named, and in it
-    /// `None` if its number is not known.
-    fn admit(&self, caller: Option<u32>, named: Option<Option<u32>>) -> Result<(u32, u32, Arc<Profile>), Refusal> {
+    /// Whether `caller` may order `callee` now, each `None` if its number is not known.
+    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, Arc<Profile>), Refusal> {
         let deny = |denial| Err(Refusal::Denied(denial));
         let Some(caller) = caller else { return deny(Denial::NotAllowed) };
         let Some(profile) = self.lines[caller].service.clone() else { return deny(Denial::NotAllowed) };
-        let callee = match named {
-            Some(Some(named)) if named == caller => return deny(Denial::OwnNumber),
-            Some(named) => named,
-            None => self.valid_offers(caller).next_back(),
-        };
+        if callee == Some(caller) {
+            return deny(Denial::OwnNumber);
+        }
         let Some(callee) = callee else { return deny(Denial::NoOffer) };
         if let Some(slot) = self.standing(caller, callee) {
             return Err(Refusal::Stands(slot));

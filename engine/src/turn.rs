@@ -10,7 +10,7 @@ use crate::view::count;
 use crate::{Millis, OrderId, RecallId};
 
 /// The span that `recalls_per_second` counts over (ms).
-pub(crate) const SECOND: Millis = 1_000;
+const SECOND: Millis = 1_000;
 
 impl Engine {
     /// Lets eligible orders begin their attempts, as far as the limits on recalls allow.

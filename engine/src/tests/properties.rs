@@ -406,3 +406,23 @@ proptest! {
         prop_assert!(second.snapshot() == engine.snapshot());
     }
 }
+
+#[test]
+fn random_histories_reach_every_row_of_the_table() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, TestRunner};
+
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    for _ in 0..3_000 {
+        let limits = limits().new_tree(&mut runner).expect("limits").current();
+        let history = history().new_tree(&mut runner).expect("a history").current();
+        run(&limits, &history).expect("a history that keeps the rules");
+    }
+    let taken = super::coverage::taken();
+    let missed: Vec<_> =
+        (0..).zip(life::TABLE).filter(|(index, _)| !taken.contains(index)).map(|(_, row)| row).collect();
+    assert!(missed.is_empty(), "rows never taken: {missed:#?}");
+}

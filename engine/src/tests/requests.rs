@@ -282,3 +282,9 @@ fn time_does_not_run_backwards_nor_out_of_range() {
     // Time stands still there.
     assert_eq!(world.jump(10_000), NOTHING);
 }
+
+#[test]
+fn an_engine_may_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Engine>();
+}

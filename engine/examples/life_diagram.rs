@@ -1,0 +1,101 @@
+//! Draws the life of an order from its table, as a Mermaid state diagram.
+//!
+//! Without arguments the diagram is printed. With `--check FILE` the program tells, by its exit code, whether
+//! the file holds exactly this diagram; with `--write FILE` it puts it there, between the two marks.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use ccbs_engine::life::{Input, State, TABLE, When};
+
+const BEGIN: &str = "<!-- drawn by life_diagram: begin -->\n";
+const END: &str = "<!-- drawn by life_diagram: end -->\n";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        [] => {
+            print!("{}", diagram());
+            Ok(())
+        }
+        ["--check", file] => redrawn(file).and_then(|(old, new)| {
+            if old == new {
+                Ok(())
+            } else {
+                Err(format!("{file}: not as the table has it; run life_diagram --write {file}"))
+            }
+        }),
+        ["--write", file] => {
+            redrawn(file).and_then(|(_, new)| std::fs::write(file, new).map_err(|error| format!("{file}: {error}")))
+        }
+        _ => Err("usage: life_diagram [--check FILE | --write FILE]".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A file as it is, and as it would be with the diagram of today.
+pub(crate) fn redrawn(file: &str) -> Result<(String, String), String> {
+    let old = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let marks = old.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = marks.ok_or_else(|| format!("{file}: expected the lines {BEGIN:?} and {END:?}"))?;
+    let new = format!("{before}{BEGIN}```mermaid\n{}```\n{END}{after}", diagram());
+    Ok((old, new))
+}
+
+/// The states in the order in which the table has them, each with its transitions. What may happen in every
+/// state of a kind (the order ends, its life is over, a restart) is left to the text, or the picture would be
+/// nothing but those.
+fn diagram() -> String {
+    let mut text = String::from("stateDiagram-v2\n    [*] --> waiting: accepted\n");
+    let mut edges: Vec<(State, State, Vec<String>)> = Vec::new();
+    for row in TABLE.iter().filter(|row| !matches!(row.on, Input::End | Input::LifeOver | Input::Restarted)) {
+        let label = match row.when {
+            When::Always => words(row.on).to_owned(),
+            When::CallerBusy => format!("{} [caller busy]", words(row.on)),
+            When::LastAttempt => format!("{} [last attempt]", words(row.on)),
+            When::LifeOver => format!("{} [life over]", words(row.on)),
+        };
+        match edges.iter_mut().find(|edge| (edge.0, edge.1) == (row.from, row.to)) {
+            Some(edge) => edge.2.push(label),
+            None => edges.push((row.from, row.to, vec![label])),
+        }
+    }
+    for (from, to, labels) in edges {
+        let _ = writeln!(text, "    {} --> {}: {}", name(from), name(to), labels.join(", "));
+    }
+    text
+}
+
+fn name(state: State) -> &'static str {
+    if state == State::Ended { "[*]" } else { state.as_str() }
+}
+
+fn words(input: Input) -> &'static str {
+    match input {
+        Input::CbTimer => "CB timer",
+        Input::CallerBusy => "caller busy",
+        Input::CallerFree => "caller free",
+        Input::CallerReturned => "caller's other recall over",
+        Input::CallerTaken => "caller in another recall",
+        Input::GuardOver => "guard over",
+        Input::Turn => "its turn",
+        Input::CallerAnswered => "caller answers",
+        Input::CallerFailed => "caller not reached",
+        Input::Heard => "prompt heard",
+        Input::CallerGone => "caller hangs up",
+        Input::CalleeAnswered => "callee answers",
+        Input::CalleeFailed => "callee not reached",
+        Input::Released => "released",
+        Input::Overdue => "no answer from outside",
+        Input::LifeOver => "life over",
+        Input::End => "ended",
+        Input::Restarted => "restarted",
+    }
+}
