@@ -100,12 +100,13 @@ def datagram_cost_s(directory: Path, *, echo: Path, datagrams: int) -> float:
 
     :param echo: the program ``udp_echo``.
     """
+    address = ("127.0.0.1", _free("127.0.0.1"))
     with (
-        Measured([str(echo), "127.0.0.1:5079"], directory / "echo.log") as process,
+        Measured([str(echo), "{}:{}".format(*address)], directory / "echo.log") as process,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         client.settimeout(5)
-        client.connect(("127.0.0.1", 5079))
+        client.connect(address)
         payload = bytes(range(1, 201)) * 3  # about as long as a SIP message
         for _ in range(50):
             try:
