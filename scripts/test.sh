@@ -38,7 +38,7 @@ done
 stage rustfmt cargo fmt --all --check
 stage clippy cargo clippy --quiet --release --locked --workspace --all-targets -- -D warnings
 stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
-stage mypy "$bin/mypy" python/ccbs tests examples scripts demo
+stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated generated_files
 stage rust cargo test --quiet --release --locked --workspace --exclude ccbs-bindings
