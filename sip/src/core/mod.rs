@@ -3,13 +3,13 @@
 //! It reads no clock and draws its random bits from a seeded generator, so the same inputs give the same
 //! outputs. Each of its files has one part of a call's life:
 //!
-//! - [`uas`]: a call that comes in, up to its final response; CANCEL
-//! - [`uac`]: phones and trunks that we call; forks, provisionals, final responses
-//! - [`dial`]: two legs joined: what one side does reaches the other
-//! - [`connect`]: third-party call control for a leg with our own media
-//! - [`inside`]: requests within a dialog
-//! - [`reinvite`]: re-INVITEs, ours and theirs
-//! - [`end`]: how a leg ends, from any state
+//! - `uas`: a call that comes in, up to its final response; CANCEL
+//! - `uac`: phones and trunks that we call; forks, provisionals, final responses
+//! - `dial`: two legs joined: what one side does reaches the other
+//! - `connect`: third-party call control for a leg with our own media
+//! - `inside`: requests within a dialog
+//! - `reinvite`: re-INVITEs, ours and theirs
+//! - `end`: how a leg ends, from any state
 mod command;
 mod config;
 mod connect;

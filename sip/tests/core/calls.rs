@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ccbs_sip::api::{Cause, Command, Event, LegId, Party, Target};
+use ccbs_sip::api::{Cause, Command, Event, LegId, Target};
 use sipx_sip::{HeaderName, Method};
 
-use super::net::{Net, dial, identity, subscriber};
+use super::net::{Net, dial, subscriber};
 use super::phone::{Plan, State, reads};
 
 /// A call from `from` to `number` that is answered: the caller's leg, the callee's, the caller's call.
@@ -22,14 +22,14 @@ pub(crate) fn connected(net: &mut Net, from: usize, number: &str) -> (LegId, Leg
     (leg, peer, call)
 }
 
-fn pair(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
+pub(crate) fn pair(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
     let mut net = Net::new(seed);
     let a = net.phone("102", 2, a);
     let b = net.phone("101", 1, b);
     (net, a, b)
 }
 
-fn dialled(net: &mut Net, from: usize, number: &str) -> (LegId, usize) {
+pub(crate) fn dialled(net: &mut Net, from: usize, number: &str) -> (LegId, usize) {
     let call = net.call(from, number);
     let leg = net.incoming();
     let caller = net.phones[from].number.clone();
@@ -221,227 +221,6 @@ fn cancel_crosses_the_answer() {
             assert!(matches!(net.state(phone, call), State::Over(_)), "at {at}");
         }
     }
-}
-
-#[test]
-fn several_phones_ring_and_the_first_answer_wins() {
-    let (mut net, a, b) = pair(11, Plan::default(), Plan::default());
-    let c = net.second_phone("101", Plan { answer_after: None, ..Plan::default() });
-    let d = net.second_phone("101", Plan { refuse: Some((486, 50)), ..Plan::default() });
-    net.wait(0, &Event::Registration { number: Arc::from("101"), contacts: 3 });
-    let (leg, peer, _) = connected(&mut net, a, "101");
-    assert_eq!(net.core.line("101"), 1, "one leg, however many phones");
-    assert_eq!(net.state(b, 0), State::Up);
-    assert_eq!(net.state(c, 0), State::Over(487));
-    assert_eq!(net.state(d, 0), State::Over(486));
-    let cancels = net.phones[c].requests(&Method::Cancel);
-    let reason = cancels[0].headers.value(&HeaderName::Reason).unwrap();
-    assert_eq!(reason.as_ref(), b"SIP;cause=200;text=\"Call completed elsewhere\"");
-    net.command(Command::Release { leg, cause: None });
-    net.ended(0, peer);
-    net.assert_rest();
-}
-
-#[test]
-fn two_phones_answer_at_once_and_one_is_hung_up() {
-    let (mut net, a, b) = pair(12, Plan::default(), Plan::default());
-    let c = net.second_phone("101", Plan::default());
-    let (leg, ..) = connected(&mut net, a, "101");
-    net.run(500);
-    let up = [b, c].iter().filter(|phone| net.state(**phone, 0) == State::Up).count();
-    assert_eq!(up, 1);
-    let lost = if net.state(b, 0) == State::Up { c } else { b };
-    assert_eq!(net.state(lost, 0), State::Over(200));
-    assert!(net.phones[lost].heard().contains(&"ACK".to_owned()), "a late 2xx gets ACK and BYE");
-    net.command(Command::Release { leg, cause: None });
-    net.assert_rest();
-}
-
-#[test]
-fn all_phones_refuse_and_busy_speaks_for_them() {
-    let (mut net, a, _) = pair(13, Plan::default(), Plan { refuse: Some((486, 50)), ..Plan::default() });
-    net.second_phone("101", Plan { refuse: Some((480, 10)), ..Plan::default() });
-    net.second_phone("101", Plan { refuse: Some((500, 90)), ..Plan::default() });
-    let (leg, _) = dialled(&mut net, a, "101");
-    assert_eq!(net.ended(1000, leg), Cause::Status(486));
-    net.assert_rest();
-    let (mut net, a, b) = pair(14, Plan::default(), Plan { answer_after: None, ..Plan::default() });
-    net.second_phone("101", Plan { refuse: Some((603, 90)), ..Plan::default() });
-    let (leg, _) = dialled(&mut net, a, "101");
-    assert_eq!(net.ended(1000, leg), Cause::Status(603), "6xx is for all");
-    net.run(100);
-    assert_eq!(net.state(b, 0), State::Over(487));
-    net.assert_rest();
-}
-
-#[test]
-fn hold_info_and_options_reach_the_other_phone() {
-    let (mut net, a, b) = pair(15, Plan::default(), Plan::default());
-    let (leg, _, call) = connected(&mut net, a, "101");
-    let now = net.now;
-    net.phones[a].reinvite(now, call, 14_000);
-    net.drain();
-    net.run(200);
-    assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
-    let heard = net.phones[b].heard();
-    assert_eq!(heard, ["INVITE", "ACK", "INVITE", "ACK"]);
-    let now = net.now;
-    net.phones[b].request_inside(now, 0, &Method::Info, "Signal=5\r\n");
-    net.phones[b].request_inside(now, 0, &Method::Options, "");
-    net.drain();
-    net.run(200);
-    let infos = net.phones[a].requests(&Method::Info);
-    assert_eq!(infos[0].body().as_ref(), b"Signal=5\r\n");
-    let heard = net.phones[b].heard();
-    assert!(heard.contains(&"200 INFO".to_owned()) && heard.contains(&"200 OPTIONS".to_owned()), "{heard:?}");
-    assert!(net.phones[a].requests(&Method::Options).is_empty(), "OPTIONS is for us");
-    net.command(Command::Release { leg, cause: None });
-    net.assert_rest();
-}
-
-#[test]
-fn both_hold_at_once_and_one_of_them_tries_again() {
-    let (mut net, a, b) = pair(16, Plan::default(), Plan::default());
-    let (leg, _, call) = connected(&mut net, a, "101");
-    let now = net.now;
-    net.phones[a].reinvite(now, call, 14_000);
-    net.phones[b].reinvite(now, 0, 15_000);
-    net.drain();
-    net.run(1000);
-    let heard = [net.phones[a].heard(), net.phones[b].heard()];
-    assert!(heard.iter().any(|heard| heard.contains(&"491 INVITE".to_owned())), "{heard:?}");
-    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
-    net.command(Command::Release { leg, cause: None });
-    net.assert_rest();
-}
-
-#[test]
-fn a_reinvite_refused_by_the_other_phone_leaves_the_call() {
-    let (mut net, a, _) = pair(17, Plan::default(), Plan { refuse_reinvite: Some(488), ..Plan::default() });
-    let (leg, _, call) = connected(&mut net, a, "101");
-    let now = net.now;
-    net.phones[a].reinvite(now, call, 14_000);
-    net.drain();
-    net.run(200);
-    assert_eq!(net.phones[a].heard().last().map(String::as_str), Some("488 INVITE"));
-    assert_eq!(net.state(a, call), State::Up);
-    net.command(Command::Release { leg, cause: None });
-    net.assert_rest();
-}
-
-#[test]
-fn a_subscriber_calls_itself() {
-    let mut net = Net::new(18);
-    let a = net.phone("102", 2, Plan::default());
-    let (leg, peer, call) = connected(&mut net, a, "102");
-    assert_eq!(net.core.line("102"), 2);
-    assert_eq!((net.state(a, call), net.state(a, 1)), (State::Up, State::Up));
-    net.command(Command::Release { leg, cause: None });
-    net.ended(0, peer);
-    net.assert_rest();
-    net.subscribe("102", 1);
-    let (leg, _) = dialled(&mut net, a, "102");
-    assert_eq!(net.ended(0, leg), Cause::Refused(486), "its own call is what makes it busy");
-    net.assert_rest();
-}
-
-/// A trunk whose address is ours: our INVITE comes back to us with the branch it left with.
-#[test]
-fn a_request_to_oneself_keeps_its_two_transactions_apart() {
-    let mut net = Net::new(19);
-    let a = net.phone("102", 2, Plan::default());
-    let b = net.phone("101", 1, Plan::default());
-    net.command(Command::SetTrunk(ccbs_sip::api::Trunk {
-        name: Arc::from("self"),
-        address: super::net::switch(),
-        credentials: None,
-        trusted: true,
-    }));
-    let call = net.call(a, "8101");
-    let first = net.incoming();
-    let target = Target::Trunk { trunk: Arc::from("self"), number: Arc::from("101") };
-    net.command(dial(first, target, "102"));
-    let (second, from, number) = net.expect(1000, "Incoming", |event| match event {
-        Event::Incoming { leg, from, number, .. } => Some((*leg, from.clone(), number.clone())),
-        _ => None,
-    });
-    assert_eq!((from, &*number), (Party::Trunk(Arc::from("self")), "102"));
-    // Time enough for the 100 that the server transaction sends by itself.
-    net.run(300);
-    net.command(dial(second, subscriber("101"), "102"));
-    net.wait(3000, &Event::Ringing { leg: first });
-    net.run(3000);
-    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
-    net.hang_up(a, call);
-    net.run(200);
-    assert_eq!(net.state(b, 0), State::Over(200));
-    net.assert_rest();
-}
-
-#[test]
-fn a_trunk_is_called_and_calls() {
-    let mut net = Net::new(20);
-    let a = net.phone("102", 2, Plan::default());
-    let far = net.trunk("far", true, true, Plan { challenge: true, ..Plan::default() });
-    let call = net.call(a, "84951234567");
-    let leg = net.incoming();
-    let target = Target::Trunk { trunk: Arc::from("far"), number: Arc::from("4951234567") };
-    net.command(Command::Dial { leg, target, identity: identity("102", "Two"), timeout_ms: 30_000 });
-    net.run(2000);
-    assert_eq!(net.state(a, call), State::Up);
-    let invites = net.phones[far].requests(&Method::Invite);
-    assert_eq!(invites.len(), 2, "challenged, then with credentials");
-    assert_eq!(invites[1].uri.to_string(), format!("sip:4951234567@{}", net.phones[far].address));
-    assert!(invites[1].headers.get(&HeaderName::ProxyAuthorization).is_some());
-    assert_eq!(reads(&net.phones[far].calls[0].shown), (Some("Two".to_owned()), "102".to_owned()));
-    assert_eq!(net.phones[far].calls[0].asserted.as_deref(), Some("\"Two\" <sip:102@test>"));
-    net.hang_up(far, 0);
-    assert_eq!(net.ended(100, leg), Cause::Peer);
-    net.run(100);
-    let incoming = net.call(far, "102");
-    let (leg, from, number) = net.expect(1000, "Incoming", |event| match event {
-        Event::Incoming { leg, from, number, .. } => Some((*leg, from.clone(), number.clone())),
-        _ => None,
-    });
-    assert_eq!((from, &*number), (Party::Trunk(Arc::from("far")), "far"), "no digest for a trunk");
-    net.command(dial(leg, subscriber("102"), &number));
-    net.run(2000);
-    assert_eq!(net.state(far, incoming), State::Up);
-    net.hang_up(far, incoming);
-    net.assert_rest();
-}
-
-#[test]
-fn a_trunk_that_is_not_trusted_gets_no_asserted_identity() {
-    let mut net = Net::new(21);
-    let a = net.phone("102", 2, Plan::default());
-    let far = net.trunk("far", false, false, Plan { refuse: Some((486, 10)), ..Plan::default() });
-    net.call(a, "8100");
-    let leg = net.incoming();
-    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
-    assert_eq!(net.ended(1000, leg), Cause::Status(486));
-    assert_eq!(net.phones[far].calls[0].asserted, None);
-    assert_eq!(reads(&net.phones[far].calls[0].shown).1, "102");
-    let phone = net.phones[a].number.clone();
-    net.call(a, "8100");
-    let leg = net.incoming();
-    net.command(dial(leg, Target::Trunk { trunk: Arc::from("gone"), number: Arc::from("100") }, &phone));
-    assert_eq!(net.ended(0, leg), Cause::Refused(503));
-    net.assert_rest();
-}
-
-#[test]
-fn a_trunk_without_our_credentials_is_a_refusal() {
-    let mut net = Net::new(22);
-    let a = net.phone("102", 2, Plan::default());
-    net.trunk("far", false, false, Plan { challenge: true, ..Plan::default() });
-    let call = net.call(a, "8100");
-    let leg = net.incoming();
-    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
-    assert_eq!(net.ended(1000, leg), Cause::Status(407));
-    net.run(100);
-    assert_eq!(net.state(a, call), State::Over(403));
-    net.assert_rest();
 }
 
 #[test]

@@ -5,16 +5,9 @@ use std::sync::Arc;
 use ccbs_sip::api::{Cause, Command, Event, Party, Target};
 use sipx_sip::Method;
 
-use super::calls::connected;
+use super::calls::{connected, pair};
 use super::net::{FOUL, Net, START, dial, subscriber, switch};
 use super::phone::{Plan, State};
-
-fn pair(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
-    let mut net = Net::new(seed);
-    let a = net.phone("102", 2, a);
-    let b = net.phone("101", 1, b);
-    (net, a, b)
-}
 
 /// Loses the first `count` datagrams from the switch or to it that begin with `start`. ACKs for a challenge
 /// are not meant.

@@ -6,3 +6,5 @@ mod net;
 mod phone;
 mod random;
 mod recall;
+mod several;
+mod trunks;

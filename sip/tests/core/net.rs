@@ -214,10 +214,10 @@ impl Net {
         }
     }
 
-    pub(crate) fn post(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+    pub(crate) fn post(&mut self, from: SocketAddr, to: SocketAddr, bytes: &Bytes) {
         self.wire.push((self.now, from, to, bytes.clone()));
         if let Some(filter) = self.filter.as_mut()
-            && !filter(self.now, &bytes, from, to)
+            && !filter(self.now, bytes, from, to)
         {
             return;
         }
@@ -235,12 +235,12 @@ impl Net {
 
     pub(crate) fn drain(&mut self) {
         while let Some(transmit) = self.core.poll_transmit() {
-            self.post(switch(), transmit.to, transmit.bytes);
+            self.post(switch(), transmit.to, &transmit.bytes);
         }
         for index in 0..self.phones.len() {
             let from = self.phones[index].address;
             for bytes in std::mem::take(&mut self.phones[index].out) {
-                self.post(from, switch(), bytes);
+                self.post(from, switch(), &bytes);
             }
         }
         while let Some(event) = self.core.poll_event() {

@@ -147,6 +147,9 @@ fn run(seed: u64) -> [usize; 4] {
     let plan = plan(&mut net);
     net.second_phone("100", plan);
     net.weather = FOUL;
+    if let Some(lost) = std::env::var("CCBS_LOST").ok().and_then(|lost| lost.parse().ok()) {
+        net.weather.lost = lost;
+    }
     let mut application = Application { numbers, recalls: BTreeMap::new(), next: 0, token: 0 };
     let mut act_at = net.now;
     let end = net.now + 60_000;

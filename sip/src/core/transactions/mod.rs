@@ -3,49 +3,24 @@
 //! Client and server transactions live apart, so that a request we send to ourselves cannot be taken for
 //! the one we receive although both have one branch.
 
+mod outcome;
+mod perform;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ccbs_timers::Handle;
-use sipx_sip::transaction::{ClientState, Output, Timer, TuEvent};
-use sipx_sip::{
-    ClientTransaction, HeaderName, Message, Method, Reliability, Request, RequestBuilder, Response, ServerTransaction,
-    TransactionKey,
-};
+use sipx_sip::transaction::{ClientState, Timer, TuEvent};
+use sipx_sip::{ClientTransaction, Method, Reliability, Request, Response, ServerTransaction, TransactionKey};
 
-use super::config::millis;
-use super::io::{Io, Token};
-use super::message::{bytes_of_request, bytes_of_response, to_tag};
 use crate::api::LegId;
+use crate::core::io::{Io, Token};
+use crate::core::message::{bytes_of_request, bytes_of_response, to_tag};
 
-/// A client transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ClientId(u64);
-
-/// A server transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ServerId(u64);
-
-/// Whose business the outcome of a client transaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// The first INVITE to one of the phones of a leg.
-    Invite(LegId),
-    /// A re-INVITE of a leg.
-    Reinvite(LegId),
-    /// The BYE that ends a leg.
-    Bye(LegId),
-    /// OPTIONS that asks whether the far side is still in the call.
-    Probe(LegId),
-    /// A request passed on from the leg's peer; the response goes back.
-    Relay(LegId, ServerId),
-    /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
-    Orphan,
-    /// CANCEL: nobody asks.
-    Nothing,
-}
+pub(super) use self::outcome::{Answer, Arrival, ClientId, Purpose, ServerId, Silence};
+use self::perform::{Timers, apply, cancel_for};
 
 #[derive(Debug)]
 enum Cancel {
@@ -62,9 +37,6 @@ struct Ack {
     to: SocketAddr,
     bytes: Bytes,
 }
-
-#[derive(Debug, Default)]
-struct Timers(Vec<(Timer, Handle)>);
 
 #[derive(Debug)]
 struct Client {
@@ -96,34 +68,6 @@ struct Repeat {
     until: u64,
     leg: LegId,
     timer: Handle,
-}
-
-/// What a received request turned out to be.
-#[derive(Debug)]
-pub(super) enum Arrival {
-    /// New: to be handled and answered.
-    New(ServerId, Box<Request>),
-    /// The ACK for a 2xx.
-    Ack(Box<Request>),
-    /// A repetition or an ACK for another final response, dealt with; or a request that can't be handled.
-    Absorbed,
-}
-
-/// What a received response turned out to be.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) client: ClientId,
-    pub(super) purpose: Purpose,
-    pub(super) response: Box<Response>,
-}
-
-/// Who is told that nobody answered or acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// No response to a request within 64·T1.
-    NoAnswer(ClientId, Purpose),
-    /// No ACK for our 2xx within 64·T1.
-    NoAck(ServerId, LegId),
 }
 
 #[derive(Debug, Default)]
@@ -431,61 +375,4 @@ impl Transactions {
             }
         }
     }
-}
-
-/// Does what a machine asks for; gives back what it says to its user and whether it is over.
-fn apply(
-    io: &mut Io,
-    outputs: Vec<Output>,
-    to: SocketAddr,
-    timers: &mut Timers,
-    token: impl Fn(Timer) -> Token,
-) -> (Vec<TuEvent>, bool) {
-    let mut events = Vec::new();
-    let mut over = false;
-    for output in outputs {
-        match output {
-            Output::Send(message) => {
-                let bytes = match message.as_ref() {
-                    Message::Request(request) => bytes_of_request(request),
-                    Message::Response(response) => bytes_of_response(response),
-                };
-                io.send(to, bytes);
-            }
-            Output::SetTimer { timer, after } => {
-                let handle = io.after(millis(after), token(timer));
-                timers.0.push((timer, handle));
-            }
-            Output::ClearTimer(timer) => {
-                timers.0.retain(|(name, handle)| {
-                    if *name == timer {
-                        io.wheel.cancel(*handle);
-                    }
-                    *name != timer
-                });
-            }
-            Output::ToTu(event) => events.push(*event),
-            Output::Terminated(_) => over = true,
-            _ => {}
-        }
-    }
-    (events, over)
-}
-
-/// The CANCEL of an INVITE (RFC 3261 9.1).
-fn cancel_for(invite: &Request, reason: Option<String>) -> Option<Request> {
-    let mut builder = RequestBuilder::new(Method::Cancel, invite.uri.clone());
-    for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId] {
-        let value = invite.headers.value(&name)?.into_owned();
-        builder = builder.header(name, value).ok()?;
-    }
-    for route in invite.headers.get_all(&HeaderName::Route) {
-        builder = builder.header(HeaderName::Route, route.value().into_owned()).ok()?;
-    }
-    let cseq = invite.headers.typed::<sipx_sip::CSeq>()?.ok()?;
-    builder = builder.cseq(cseq.sequence, &Method::Cancel).ok()?.max_forwards(70);
-    if let Some(reason) = reason {
-        builder = builder.header(HeaderName::Reason, reason).ok()?;
-    }
-    Some(builder.build())
 }

@@ -1,0 +1,221 @@
+//! A phone that calls, and what it does within a call.
+
+use bytes::Bytes;
+use sipx_sip::auth::{Challenge, Credentials, respond};
+use sipx_sip::headers::{CSeq, Contact};
+use sipx_sip::{HeaderName, Message, Method, RequestBuilder, Response, Uri};
+
+use super::{Act, Call, PASSWORD, Phone, State};
+
+impl Phone {
+    pub(crate) fn register(&mut self, now: u64, expires: u32) {
+        self.now = now;
+        let uri = Uri::parse(Bytes::from(format!("sip:{}", self.switch))).unwrap();
+        let me = format!("<sip:{}@test>", self.number);
+        let (tag, id) = (self.token(), self.token());
+        let request = self
+            .build(&Method::Register, uri, [&format!("{me};tag={tag}"), &me, &id], 1)
+            .header(HeaderName::Expires, expires.to_string())
+            .unwrap()
+            .build();
+        self.send(request);
+    }
+
+    pub(crate) fn call(&mut self, now: u64, dialled: &str) -> usize {
+        self.now = now;
+        let uri = Uri::parse(Bytes::from(format!("sip:{dialled}@{}", self.switch))).unwrap();
+        let tag = self.token();
+        let (local, remote) = (format!("<sip:{}@test>;tag={tag}", self.number), format!("<{uri}>"));
+        let id = self.token();
+        let mut builder = self.build(&Method::Invite, uri.clone(), [&local, &remote, &id], 1);
+        if !self.plan.late_offer {
+            builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(self.sdp());
+        }
+        let request = builder.build();
+        self.calls.push(Call {
+            id,
+            incoming: false,
+            state: State::Trying,
+            local,
+            remote,
+            target: uri,
+            cseq: 1,
+            server: None,
+            invite: Some(request.clone()),
+            pending: true,
+            cancelled: false,
+            ack: None,
+            repeat: None,
+            acked: true,
+            remote_sdp: None,
+            shown: String::new(),
+            asserted: None,
+        });
+        self.send(request);
+        self.calls.len() - 1
+    }
+
+    pub(super) fn send_cancel(&mut self, index: usize) {
+        let invite = self.calls[index].invite.clone().unwrap();
+        let mut builder = RequestBuilder::new(Method::Cancel, invite.uri.clone());
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId] {
+            builder = builder.header(name.clone(), invite.headers.value(&name).unwrap().into_owned()).unwrap();
+        }
+        let cseq = invite.headers.typed::<CSeq>().unwrap().unwrap().sequence;
+        let cancel = builder.max_forwards(70).cseq(cseq, &Method::Cancel).unwrap().build();
+        self.send(cancel);
+    }
+
+    pub(crate) fn reinvite(&mut self, now: u64, index: usize, port: u16) {
+        self.now = now;
+        self.port = port;
+        let sdp = self.sdp();
+        let builder = self.inside(index, &Method::Invite);
+        let request = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(sdp).build();
+        self.calls[index].invite = Some(request.clone());
+        self.calls[index].pending = true;
+        self.calls[index].ack = None;
+        self.send(request);
+    }
+
+    /// Takes the re-INVITE that runs back.
+    pub(crate) fn cancel_reinvite(&mut self, now: u64, index: usize) {
+        self.now = now;
+        self.send_cancel(index);
+    }
+
+    pub(crate) fn request_inside(&mut self, now: u64, index: usize, method: &Method, body: &'static str) {
+        self.now = now;
+        let mut builder = self.inside(index, method);
+        if !body.is_empty() {
+            builder = builder.header(HeaderName::ContentType, "application/dtmf-relay").unwrap().body(body);
+        }
+        let request = builder.build();
+        self.send(request);
+    }
+
+    pub(super) fn inside(&mut self, index: usize, method: &Method) -> RequestBuilder {
+        self.calls[index].cseq += 1;
+        let call = &self.calls[index];
+        let (uri, cseq) = (call.target.clone(), call.cseq);
+        let (local, remote, id) = (call.local.clone(), call.remote.clone(), call.id.clone());
+        self.build(method, uri, [&local, &remote, &id], cseq)
+    }
+
+    pub(super) fn response(&mut self, response: &Response) {
+        let status = response.status.code();
+        let method = response.headers.typed::<CSeq>().unwrap().unwrap().method;
+        match (&method, status) {
+            (_, 401 | 407) => self.authorize(response, &method),
+            (Method::Register, 200) => {
+                self.registered = u16::try_from(response.headers.count(&HeaderName::Contact)).unwrap();
+            }
+            (Method::Invite, _) => self.invite_response(response, status),
+            _ => {}
+        }
+    }
+
+    pub(super) fn authorize(&mut self, response: &Response, method: &Method) {
+        let (name, answer, proxy) = if response.status.code() == 401 {
+            (HeaderName::WwwAuthenticate, HeaderName::Authorization, false)
+        } else {
+            (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization, true)
+        };
+        let value = response.headers.value(&name).expect("a challenge");
+        let challenge = Challenge::parse(&value, proxy).expect("a digest challenge");
+        let index = self.find(&Message::Response(response.clone()));
+        let text = |name: &HeaderName| String::from_utf8(response.headers.value(name).unwrap().into_owned()).unwrap();
+        let sequence = response.headers.typed::<CSeq>().unwrap().unwrap().sequence + 1;
+        let (uri, sdp) = match index {
+            Some(index) => (self.calls[index].target.clone(), (!self.plan.late_offer).then(|| self.sdp())),
+            None => (Uri::parse(Bytes::from(format!("sip:{}", self.switch))).unwrap(), None),
+        };
+        if let Some(index) = index
+            && self.calls[index].cancelled
+        {
+            self.calls[index].state = State::Over(487);
+            return;
+        }
+        let credentials = Credentials::new(self.number.clone(), PASSWORD);
+        let value = respond(&challenge, &credentials, &method.to_string(), &uri.to_string(), 1, "cn");
+        let (from, id) = (text(&HeaderName::From), text(&HeaderName::CallId));
+        let to = match index {
+            Some(index) => self.calls[index].remote.clone(),
+            None => format!("<sip:{}@test>", self.number),
+        };
+        let mut builder = self.build(method, uri, [&from, &to, &id], sequence).header(answer, value).unwrap();
+        if let Some(sdp) = sdp {
+            builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(sdp);
+        }
+        let request = builder.build();
+        if let Some(index) = index {
+            self.calls[index].invite = Some(request.clone());
+            self.calls[index].cseq = sequence;
+        }
+        self.send(request);
+    }
+
+    pub(super) fn invite_response(&mut self, response: &Response, status: u16) {
+        let Some(index) = self.find(&Message::Response(response.clone())) else { return };
+        let sdp = (!response.body().is_empty()).then(|| response.body().clone());
+        let to = String::from_utf8(response.headers.value(&HeaderName::To).unwrap().into_owned()).unwrap();
+        let call = &mut self.calls[index];
+        match status {
+            101..200 if call.state == State::Trying => {
+                call.state = State::Ringing;
+                if call.cancelled {
+                    self.send_cancel(index);
+                }
+            }
+            100 if call.cancelled && call.state == State::Trying => {
+                call.state = State::Ringing;
+                self.send_cancel(index);
+            }
+            100..200 => {}
+            200..300 => {
+                if let Some(ack) = call.ack.clone() {
+                    self.out.push(ack);
+                    return;
+                }
+                call.pending = false;
+                if sdp.is_some() {
+                    call.remote_sdp = sdp;
+                }
+                let first = matches!(call.state, State::Trying | State::Ringing);
+                let cancelled = call.cancelled && first;
+                if first {
+                    call.state = State::Up;
+                    call.remote = to;
+                    call.target = response.headers.typed::<Contact>().unwrap().unwrap().uri.clone();
+                }
+                if !self.plan.no_ack {
+                    self.send_ack(index, response);
+                }
+                if cancelled {
+                    self.hang_up(self.now, index);
+                } else if first && let Some(ms) = self.plan.hang_up_after {
+                    self.later(ms, Act::HangUp(index));
+                }
+            }
+            _ => {
+                call.pending = false;
+                if matches!(call.state, State::Trying | State::Ringing) {
+                    call.state = State::Over(status);
+                }
+            }
+        }
+    }
+
+    pub(super) fn send_ack(&mut self, index: usize, response: &Response) {
+        let sequence = response.headers.typed::<CSeq>().unwrap().unwrap().sequence;
+        let call = &self.calls[index];
+        let (uri, local, remote, id) = (call.target.clone(), call.local.clone(), call.remote.clone(), call.id.clone());
+        let mut builder = self.build(&Method::Ack, uri, [&local, &remote, &id], sequence);
+        if self.plan.late_offer {
+            builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(self.sdp());
+        }
+        let bytes = Message::Request(builder.build()).to_bytes();
+        self.calls[index].ack = Some(bytes.clone());
+        self.out.push(bytes);
+    }
+}
