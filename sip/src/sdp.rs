@@ -19,7 +19,7 @@ const MAX_OCTETS: usize = 16 * 1024;
 /// What offer and answer agreed on, seen from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Negotiated {
-    /// Where the phone wants its RTP. Port 0 or an unspecified address is a phone on hold.
+    /// Where the phone wants its RTP; port 0 when it wants none now.
     pub remote: SocketAddr,
     /// What to send.
     pub codec: Codec,
@@ -179,7 +179,8 @@ fn audio_of(session: &Session) -> Result<(usize, Negotiated), SdpError> {
         .ok_or_else(|| SdpError::NoCodec(media.fmt.clone()))?;
     let ip = address(session, media)?;
     let receives = direction(session, media).has_recv() && !ip.is_unspecified();
-    Ok((index, Negotiated { remote: SocketAddr::new(ip, media.port), codec, receives }))
+    let port = if receives { media.port } else { 0 };
+    Ok((index, Negotiated { remote: SocketAddr::new(ip, port), codec, receives }))
 }
 
 /// RTP/AVPF differs from RTP/AVP in feedback only (RFC 4585), which is optional to send.

@@ -86,6 +86,7 @@ fn hold_is_answered_in_kind() {
         let offer = BARESIP.replacen("a=sendrecv", &format!("a={theirs}"), 1);
         let (answer, negotiated) = answer(offer.as_bytes(), here(), 10_000, 7).unwrap();
         assert_eq!(negotiated.receives, receives, "{theirs}");
+        assert_eq!(negotiated.remote.port(), if receives { 20_002 } else { 0 }, "{theirs}: nothing is sent on hold");
         assert!(text(&answer).contains(&format!("a={ours}\r\n")), "{theirs}");
     }
     let session_wide = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\na=inactive\r\n\
