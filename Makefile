@@ -31,7 +31,7 @@ test-long: test ## test, then the properties at length, and whether the prompts 
 	@scripts/setup.sh prompts
 	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace --exclude ccbs-bindings -- --include-ignored
 	$(PYTHON_BIN)/python scripts/make_prompts.py --check
-	$(PYTHON_BIN)/pytest tests/unit -n 2 -q --hypothesis-profile=long
+	$(PYTHON_BIN)/pytest tests/unit tests/reference -n 2 -q --hypothesis-profile=long
 
 .PHONY: bench
 bench: ## calls per second and latencies, by SIPp; see docs/performance.md

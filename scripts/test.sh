@@ -2,7 +2,7 @@
 # Every check of the project, by stages; the time and outcome of each at the end, with pytest's closing lines last.
 #
 #   scripts/test.sh           all stages (make test)
-#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust unit acceptance package
+#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust unit model acceptance package
 #
 # A stage that fails does not stop the others; the exit code is 1 if any failed.
 set -uo pipefail
@@ -30,7 +30,7 @@ generated_files() {
 }
 
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust unit acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated rust unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -43,6 +43,7 @@ stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated generated_files
 stage rust cargo test --quiet --release --locked --workspace --exclude ccbs-bindings
 stage unit "$bin/pytest" tests/unit -n 2 -q
+stage model "$bin/pytest" tests/reference -n 2 -q
 stage acceptance "$bin/pytest" tests/acceptance -v
 stage package "$bin/pytest" tests/package -v
 

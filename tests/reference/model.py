@@ -1,0 +1,143 @@
+"""The model: takes the same events as :class:`ccbs.Engine` and gives the same actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ccbs import Profile
+from ccbs._ccbs import (
+    Action,
+    CallAnswered,
+    CallFailed,
+    Cancel,
+    ConnectResult,
+    Event,
+    Line,
+    LineBusy,
+    LineFree,
+    LineRemoved,
+    LineUnknown,
+    OperatorCancel,
+    Order,
+    PlayResult,
+    Query,
+    Released,
+    Restarted,
+    RingResult,
+    Service,
+)
+
+from . import book
+from .recalls import Recalls
+
+
+class Model(Recalls):
+    def apply(self, events: Sequence[Event], now: int) -> list[Action]:
+        """Timers that are due, then the event, then turns; for each event."""
+        self.now = max(now, self.now)
+        self.actions = []
+        for event in events or (None,):
+            self.fire_timers()
+            if event is not None:
+                self.happen(event)
+                self.fire_timers()
+            self.give_turns()
+            self.forget_lines()
+        return self.actions
+
+    def next_deadline(self) -> int | None:
+        return min((timer.at for timer in self.timers), default=None)
+
+    def fire_timers(self) -> None:
+        while (timer := self.take_due_timer()) is not None:
+            if isinstance(timer.of, book.Offer):
+                self.offers.remove(timer.of)
+            elif timer.kind == "cb":
+                self.cb_timer_expired(timer.of)
+            elif timer.kind == "guard":
+                self.guard_over(timer.of)
+            elif timer.kind == "life":
+                self.life_over(timer.of)
+            else:
+                self.outside_silent(timer.of)
+
+    def happen(self, event: Event) -> None:
+        match event:
+            case Line(number, external):
+                self.line(number).configured = True
+                self.line(number).external = external
+                self.line(number).gone = False
+            case LineRemoved(number):
+                self.line_removed(number)
+            case Service(number, profile):
+                self.service(number, profile)
+            case LineBusy(number):
+                self.line_changed(number, "busy")
+            case LineFree(number):
+                self.line_changed(number, "free")
+            case LineUnknown(number):
+                self.line_changed(number, "unknown")
+            case CallFailed(caller, callee, cause):
+                self.offer(caller, callee, cause)
+            case CallAnswered(caller, callee):
+                self.fulfil(caller, callee)
+            case Order(request, caller, callee):
+                self.order(request, caller, callee)
+            case Cancel(request, caller, callee):
+                self.cancel(request, caller, callee)
+            case Query(request, caller):
+                self.query(request, caller)
+            case OperatorCancel(request, order):
+                self.operator_cancel(request, order)
+            case RingResult(recall, outcome):
+                self.rung(recall, outcome)
+            case PlayResult(recall, outcome):
+                self.played(recall, outcome)
+            case ConnectResult(recall, outcome):
+                self.connected(recall, outcome)
+            case Released(recall):
+                self.released(recall)
+            case Restarted():
+                self.restarted()
+
+    def line_removed(self, number: str) -> None:
+        line = self.line(number)
+        line.configured = False
+        line.gone = True
+        line.profile = None
+        line.state = "unknown"
+        self.drop_offers(lambda offer: offer.caller == number)
+        for order in self.placed_by(number):
+            self.end(order, "caller-gone")
+        for order in self.waiting_for(number):
+            self.end(order, "callee-gone")
+
+    def service(self, number: str, profile: Profile | None) -> None:
+        self.line(number).profile = profile
+        if profile is None:
+            self.drop_offers(lambda offer: offer.caller == number)
+            for order in self.placed_by(number):
+                self.end(order, "service-off")
+
+    def restarted(self) -> None:
+        """No recall goes on, and nothing is known of the lines until they are reported anew."""
+        for line in self.known.values():
+            line.state = "unknown"
+        for order in self.recalled():
+            self.cut_off(order)
+        for order in self.standing:
+            if order.state == "queued":
+                self.guard(order, "pausing")
+            elif order.state == "suspended":
+                self.guard(order, "guarding")
+
+    def cut_off(self, order: book.Order) -> None:
+        self.stop_timer("outside", order)
+        if order.state == "clearing":
+            self.clearing.remove(order)
+            order.recall = None
+        elif order.failure is not None:
+            self.attempt_failed(order)
+        else:
+            order.failure = "switch-failed"
+            self.attempt_failed(order, given_back=True)
