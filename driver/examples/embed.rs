@@ -33,7 +33,9 @@ fn prelude() -> Vec<Event> {
 fn carry_out(action: &Action) -> Option<Event> {
     match action {
         Action::Ring { recall, .. } => Some(Event::RingOutcome { recall: *recall, outcome: RingOutcome::Answered }),
-        Action::Play { recall, .. } => Some(Event::PlayOutcome { recall: *recall, outcome: PlayOutcome::Played }),
+        Action::Play { recall, play, .. } => {
+            Some(Event::PlayOutcome { recall: *recall, play: *play, outcome: PlayOutcome::Played })
+        }
         Action::Connect { recall, .. } => {
             Some(Event::ConnectOutcome { recall: *recall, outcome: ConnectOutcome::Answered })
         }

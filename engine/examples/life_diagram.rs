@@ -53,14 +53,13 @@ pub(crate) fn redrawn(file: &str) -> Result<(String, String), String> {
 /// state of a kind (the order ends, its life is over, a restart) is left to the text, or the picture would be
 /// nothing but those.
 fn diagram() -> String {
-    let mut text = String::from("stateDiagram-v2\n    [*] --> waiting: accepted\n");
+    let mut text = String::from("stateDiagram-v2\n    [*] --> waiting: accepted (autodial)\n    [*] --> watching: accepted (ccbs)\n");
     let mut edges: Vec<(State, State, Vec<String>)> = Vec::new();
-    for row in TABLE.iter().filter(|row| !matches!(row.on, Input::End | Input::LifeOver | Input::Restarted)) {
-        let label = match row.when {
-            When::Always => words(row.on).to_owned(),
-            When::CallerBusy => format!("{} [caller busy]", words(row.on)),
-            When::LastAttempt => format!("{} [last attempt]", words(row.on)),
-            When::LifeOver => format!("{} [life over]", words(row.on)),
+    for row in TABLE.iter().filter(|row| !matches!(row.on, Input::End | Input::LifeOver | Input::Restarted | Input::CutOff)) {
+        let label = match condition(row.when) {
+            None => words(row.on).to_owned(),
+            Some(condition) if row.on == Input::Attempted => condition.to_owned(),
+            Some(condition) => format!("{} [{condition}]", words(row.on)),
         };
         match edges.iter_mut().find(|edge| (edge.0, edge.1) == (row.from, row.to)) {
             Some(edge) => edge.2.push(label),
@@ -77,9 +76,34 @@ fn name(state: State) -> &'static str {
     if state == State::Ended { "[*]" } else { state.as_str() }
 }
 
+fn condition(when: When) -> Option<&'static str> {
+    Some(match when {
+        When::Always => return None,
+        When::CallerBusy => "caller busy",
+        When::CalleeBusy => "callee not available",
+        When::ReleaseDriven => "ccbs",
+        When::LastAttempt => "last attempt",
+        When::LifeOver => "life over",
+        When::CallerSilent => "ccbs, caller silent",
+        When::CallerGaveUp => "ccbs, caller hung up",
+        When::CalleeDeclined => "ccbs, callee declined",
+        When::CalleeSilent => "ccbs, callee silent",
+        When::NotRetained => "ccbs, busy again without retention",
+        When::TurnsNoReply => "ccbs, callee silent, turns into NR",
+        When::NotReached => "ccbs, busy on an idle line, not reached",
+    })
+}
+
 fn words(input: Input) -> &'static str {
     match input {
         Input::CbTimer => "CB timer",
+        Input::CalleeBusy => "callee not available",
+        Input::CalleeFree => "callee available",
+        Input::CalleeUnseen => "callee not seen",
+        Input::CalleeReturned => "callee's other recall over",
+        Input::WaitOver => "wait over",
+        Input::Attempted => "autodial",
+        Input::CutOff => "cut off",
         Input::CallerBusy => "caller busy",
         Input::CallerFree => "caller free",
         Input::CallerReturned => "caller's other recall over",

@@ -101,8 +101,25 @@ pub enum Step {
     Accepted {
         /// Its place in the callee's queue, from 1.
         place: u32,
-        /// When the CB timer expires (Unix ms).
+        /// When the CB timer expires (Unix ms); `None` in profile `ccbs`, where the callee decides.
+        due: Option<u64>,
+        /// When its life is over (Unix ms).
+        expires: u64,
+    },
+    /// Profile `ccbs`: the callee is not available (any more); the order keeps its place and waits.
+    CalleeBusy,
+    /// Profile `ccbs`: the callee is available, and its idle guard runs.
+    CalleeFree {
+        /// When the guard is over (Unix ms).
         due: u64,
+    },
+    /// Profile `ccbs`: the callee's state cannot be seen; the order is tried when the wait is over.
+    Polling {
+        /// When it is tried (Unix ms).
+        due: u64,
+    },
+    /// Profile `ccbs`: the callee did not answer; the order is of kind NR from now on.
+    TurnedNoReply {
         /// When its life is over (Unix ms).
         expires: u64,
     },
@@ -114,8 +131,8 @@ pub enum Step {
     AttemptBegan {
         /// Which, from 1.
         attempt: u32,
-        /// Out of how many.
-        attempts: u32,
+        /// Out of how many; `None` where only the order's life bounds them.
+        attempts: Option<u32>,
     },
     /// The caller lifted the handset.
     CallerAnswered,
@@ -125,11 +142,12 @@ pub enum Step {
     AttemptFailed {
         /// Which, from 1.
         attempt: u32,
-        /// Out of how many.
-        attempts: u32,
+        /// Out of how many; `None` where only the order's life bounds them.
+        attempts: Option<u32>,
         /// Why.
         failure: AttemptFailure,
-        /// When the CB timer expires next (Unix ms); `None` when the order ends.
+        /// When the CB timer expires next, or the order is tried again (Unix ms); `None` when it ends, or waits
+        /// for its callee or caller.
         due: Option<u64>,
     },
     /// The order ended.
@@ -168,6 +186,8 @@ pub enum Action {
         recall: RecallId,
         /// The order it serves.
         order: OrderId,
+        /// Which `Play` of the recall, from 1; comes back in the outcome.
+        play: u32,
         /// What to play, in this order.
         prompts: Vec<Prompt>,
     },

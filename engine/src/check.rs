@@ -1,10 +1,12 @@
 //! The rules that the engine's state keeps at all times.
 
+use crate::callee::Availability;
 use crate::engine::Engine;
 use crate::error::Inconsistent;
 use crate::life::State;
 use crate::line::{Line, Presence};
 use crate::order::Order;
+use crate::profile::Drive;
 
 macro_rules! require {
     ($holds:expr, $($what:tt)+) => {
@@ -109,12 +111,13 @@ impl Engine {
         let expected = (state != State::Clearing).then_some(slot);
         require!(found == expected, "order {id}: indexed at {found:?}, not {expected:?}");
         require!(
-            order.attempt <= order.profile.attempts() && (order.attempt > 0 || !state.in_recall()),
+            order.profile.attempts().is_none_or(|attempts| order.attempt <= attempts)
+                && (order.attempt > 0 || !state.in_recall()),
             "order {id}: {} attempts",
             order.attempt
         );
         require!(
-            state != State::Waiting || order.attempt < order.profile.attempts(),
+            state != State::Waiting || order.profile.attempts().is_some_and(|attempts| order.attempt < attempts),
             "order {id}: waits though its attempts are used up"
         );
         let free = caller.recall != Some(slot) && callee.recall != Some(slot);
@@ -150,16 +153,43 @@ impl Engine {
             caller.recall.is_none() || !matches!(state, State::Guarding | State::Pausing),
             "order {id}: guards a line in a recall"
         );
-        let runs = !matches!(state, State::Queued | State::Suspended);
+        let runs = !matches!(state, State::Queued | State::Suspended | State::Watching);
         require!(
             order.timer.is_some() == runs && (order.armed != 0) == runs,
             "order {id}: {state:?}, but its timer does not agree"
         );
         require!(
-            order.due.is_some() == (state == State::Waiting),
+            order.due.is_some()
+                == matches!(state, State::Waiting | State::CalleeGuard | State::Polling | State::Retrying),
             "order {id}: {state:?}, but its CB timer does not agree"
         );
+        self.check_callee(order)?;
         require!(order.life.is_some() || state.in_recall(), "order {id}: has no life");
+        Ok(())
+    }
+    /// What profile `ccbs` and kinds add.
+    fn check_callee(&self, order: &Order) -> Result<(), Inconsistent> {
+        let (id, state) = (order.id.0, order.state);
+        require!(state != State::Failed && state != State::Ended, "order {id}: seen {state:?}");
+        require!(order.answered & !order.sent == 0, "order {id}: an outcome of what was not asked for");
+        require!(order.profile.offers(order.kind), "order {id}: of kind {}", order.kind.as_str());
+        let in_recall = self.lines[order.callee].recall.is_some();
+        let availability = self.availability(order);
+        let agrees = match state {
+            State::Waiting => !order.is_release_driven(),
+            State::Watching => order.is_release_driven() && (in_recall || availability == Availability::Away),
+            State::CalleeGuard => order.is_release_driven() && (in_recall || availability == Availability::Available),
+            State::Polling => order.is_release_driven() && (in_recall || availability == Availability::Unseen),
+            State::Retrying => order.is_release_driven(),
+            State::Queued | State::Suspended | State::Guarding | State::Pausing => {
+                !order.is_release_driven() || in_recall || availability != Availability::Away
+            }
+            _ => true,
+        };
+        require!(agrees, "order {id}: {state:?}, but its callee is {availability:?}");
+        if let Drive::Release { poll_first_s, poll_longest_s, .. } = order.profile.drive {
+            require!((poll_first_s..=poll_longest_s).contains(&order.wait_s), "order {id}: waits {} s", order.wait_s);
+        }
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Inputs through the table of an order's life, and what its effects do.
 
 use crate::action::{Action, AttemptFailure, Prompt, ReleaseReason, Step};
+use crate::callee::Availability;
 use crate::counters::Counter;
 use crate::engine::Engine;
-use crate::life::{self, Effect, Input, State, When};
+use crate::life::{self, Asked, Effect, Input, State, When};
 use crate::line::Presence;
 use crate::reason::EndReason;
 use crate::{Millis, RecallId};
@@ -59,8 +60,38 @@ impl Engine {
                 let caller = &self.lines[order.caller];
                 caller.presence == Presence::Busy && caller.recall.is_none()
             }
-            When::LastAttempt => order.attempt >= order.profile.attempts(),
+            When::CalleeBusy => {
+                self.lines[order.callee].recall.is_none() && self.availability(order) == Availability::Away
+            }
+            When::ReleaseDriven => order.is_release_driven(),
+            When::LastAttempt => order.profile.attempts().is_some_and(|attempts| order.attempt >= attempts),
             When::LifeOver => order.expires <= self.now,
+            When::CallerSilent => {
+                order.ccbs_failed(|of| matches!(of, AttemptFailure::CallerNoAnswer | AttemptFailure::CallerDeclined))
+            }
+            When::CallerGaveUp => order.ccbs_failed(|of| of == AttemptFailure::CallerGone),
+            When::CalleeDeclined => order.ccbs_failed(|of| of == AttemptFailure::CalleeDeclined),
+            When::CalleeSilent => {
+                order.ccbs_failed(|of| of == AttemptFailure::CalleeNoAnswer) && !order.turns_no_reply()
+            }
+            When::TurnsNoReply => {
+                order.ccbs_failed(|of| of == AttemptFailure::CalleeNoAnswer)
+                    && order.turns_no_reply()
+                    && order.no_reply_expires() > self.now
+            }
+            When::NotRetained => {
+                order.ccbs_failed(|of| of == AttemptFailure::CalleeBusy)
+                    && !order.has_retention()
+                    && order.called != Some(Presence::Unknown)
+            }
+            When::NotReached => order.ccbs_failed(|of| match of {
+                AttemptFailure::CalleeBusy => order.called == Some(Presence::Free),
+                AttemptFailure::CallerBusy
+                | AttemptFailure::CallerUnreachable
+                | AttemptFailure::CalleeUnreachable
+                | AttemptFailure::SwitchFailed => true,
+                _ => false,
+            }),
         }
     }
 
@@ -72,9 +103,24 @@ impl Engine {
                 let guard = Millis::from(self.orders[slot].profile.caller_free_guard_s) * 1_000;
                 self.arm(slot, guard);
             }
+            Effect::AwaitCallee => {
+                self.orders[slot].restart_waits();
+                self.tell(slot, Step::CalleeBusy, out);
+            }
+            Effect::StartCalleeGuard => self.start_callee_guard(slot, out),
+            Effect::StartWait => {
+                let due = self.start_wait(slot);
+                self.tell(slot, Step::Polling { due }, out);
+            }
+            Effect::AwaitLines => self.await_lines(slot, out),
+            Effect::LookAtCallee => self.look_at_callee(slot, out),
+            Effect::TurnNoReply => self.turn_no_reply(slot, out),
+            Effect::Then(input) => {
+                self.input(slot, input, Told::Nothing, out);
+            }
             Effect::Ring => self.ring(slot, out),
             Effect::Announce => {
-                self.play(slot, vec![Prompt::Activated], out);
+                self.play(slot, Asked::Announce, vec![Prompt::Activated], out);
                 self.tell(slot, Step::CallerAnswered, out);
             }
             Effect::Connect => self.connect(slot, out),
@@ -82,6 +128,7 @@ impl Engine {
             Effect::Release(reason) => {
                 let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
                 out.push(Action::Release { recall, order, reason });
+                self.orders[slot].sent |= Asked::Release.bit();
                 self.arm(slot, RELEASE_TIME);
             }
             Effect::AwaitRelease => self.arm(slot, RELEASE_TIME),
@@ -124,6 +171,8 @@ impl Engine {
         let order = &mut self.orders[slot];
         order.attempt += 1;
         order.failure = None;
+        order.called = None;
+        (order.sent, order.answered) = (Asked::Ring.bit(), 0);
         order.recall = Some(recall);
         let timeout_ms = Millis::from(order.profile.caller_ring_s) * 1_000;
         let (attempt, attempts) = (order.attempt, order.profile.attempts());
@@ -140,9 +189,10 @@ impl Engine {
         self.arm(slot, timeout_ms + CALL_GRACE);
     }
 
-    fn play(&mut self, slot: u32, prompts: Vec<Prompt>, out: &mut Vec<Action>) {
+    fn play(&mut self, slot: u32, asked: Asked, prompts: Vec<Prompt>, out: &mut Vec<Action>) {
         let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
-        out.push(Action::Play { recall, order, prompts });
+        out.push(Action::Play { recall, order, play: asked.play(), prompts });
+        self.orders[slot].sent |= asked.bit();
         self.arm(slot, PLAY_TIME);
     }
 
@@ -156,6 +206,10 @@ impl Engine {
             callee: self.lines[order.callee].number.clone(),
             timeout_ms,
         });
+        let presence = self.lines[order.callee].presence;
+        let order = &mut self.orders[slot];
+        order.called = Some(presence);
+        order.sent |= Asked::Connect.bit();
         self.tell(slot, Step::CalleeCalled, out);
         self.arm(slot, timeout_ms + CALL_GRACE);
     }
@@ -166,24 +220,32 @@ impl Engine {
             Some(AttemptFailure::CalleeBusy) => Prompt::BusyAgain,
             _ => Prompt::NoAnswer,
         });
-        if self.holds(slot, When::LastAttempt) {
+        // Where the failure ends the order, the caller hears that no other attempt will be made.
+        let ends = [When::LastAttempt, When::CalleeDeclined, When::CalleeSilent, When::NotRetained];
+        if ends.iter().any(|&end| self.holds(slot, end)) {
             prompts.push(Prompt::AttemptsUsedUp);
         }
-        self.play(slot, prompts, out);
+        self.play(slot, Asked::Tell, prompts, out);
     }
 
     fn fail_attempt(&mut self, slot: u32, out: &mut Vec<Action>) {
         self.counters.add(Counter::AttemptsFailed);
+        let due = match self.orders[slot].state {
+            State::Waiting => self.start_cb_timer(slot),
+            State::Retrying => Some(self.start_wait(slot)),
+            _ => None,
+        };
         let order = &self.orders[slot];
-        let due = (order.state == State::Waiting)
-            .then(|| self.now + order.profile.cb_timer_ms(self.lines[order.callee].kind));
         let (attempt, attempts) = (order.attempt, order.profile.attempts());
         let failure = order.failure.unwrap_or(AttemptFailure::SwitchFailed);
-        if let Some(due) = due {
-            self.arm(slot, due - self.now);
-            self.orders[slot].due = Some(due);
-        }
         self.tell(slot, Step::AttemptFailed { attempt, attempts, failure, due }, out);
+    }
+
+    /// Starts the CB timer, if the order's profile has one; when it expires.
+    pub(crate) fn start_cb_timer(&mut self, slot: u32) -> Option<Millis> {
+        let order = &self.orders[slot];
+        let after = order.profile.cb_timer_ms(self.lines[order.callee].kind)?;
+        Some(self.arm_until_due(slot, after))
     }
 
     /// Ends an order: it leaves the queues, and its life is over.

@@ -25,7 +25,7 @@ pub(crate) const LATEST: Millis = 1 << 62;
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Timer {
-    /// The timer of an order's state: CB timer, guard time, or the outside's time to answer. Void unless
+    /// The timer of an order's state: CB timer, guard time, wait, or the outside's time to answer. Void unless
     /// `armed` is still the order's.
     State { slot: u32, armed: u64 },
     /// An order's life.
@@ -57,6 +57,8 @@ pub struct Engine {
     pub(crate) next_recall: u64,
     pub(crate) next_armed: u64,
     pub(crate) counters: Counters,
+    /// While the orders are told of a restart, one after the other.
+    pub(crate) restarting: bool,
     due: Vec<(Millis, Timer)>,
 }
 
@@ -80,6 +82,7 @@ impl Engine {
             next_recall: 1,
             next_armed: 1,
             counters: Counters::default(),
+            restarting: false,
             due: Vec::new(),
         })
     }
@@ -174,7 +177,10 @@ impl Engine {
                 self.orders[slot].timer = None;
                 match state {
                     State::Waiting => self.input(slot, Input::CbTimer, Told::Nothing, out),
-                    State::Guarding | State::Pausing => self.input(slot, Input::GuardOver, Told::Nothing, out),
+                    State::CalleeGuard | State::Guarding | State::Pausing => {
+                        self.input(slot, Input::GuardOver, Told::Nothing, out)
+                    }
+                    State::Polling | State::Retrying => self.input(slot, Input::WaitOver, Told::Nothing, out),
                     state => {
                         self.counters.add(match state {
                             State::Ringing => Counter::OverdueRing,

@@ -120,6 +120,16 @@ pub enum Event {
         /// The line.
         line: LineRef,
     },
+    /// A phone of the line registered: orders of kind NL for it are looked at.
+    LineRegistered {
+        /// The line.
+        line: LineRef,
+    },
+    /// The line has no registered phone any more: orders of profile `ccbs` for it wait until it has.
+    LineUnregistered {
+        /// The line.
+        line: LineRef,
+    },
     /// A call failed: opens the offer window of the caller for this callee. Recalls are not reported here.
     CallFailed {
         /// Who called.
@@ -129,7 +139,8 @@ pub enum Event {
         /// Why it failed.
         cause: FailCause,
     },
-    /// A call that is no recall was answered: orders between the two, in either direction, are fulfilled.
+    /// A call that is no recall was answered: orders between the two, in either direction, are fulfilled, and
+    /// orders of kind NR for either have had the new call that they wait for.
     CallAnswered {
         /// Who called.
         caller: LineRef,
@@ -179,6 +190,8 @@ pub enum Event {
     PlayOutcome {
         /// The recall.
         recall: RecallId,
+        /// Which `Play` of the recall, as the action said.
+        play: u32,
         /// What became of it.
         outcome: PlayOutcome,
     },

@@ -5,16 +5,20 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod callee;
 mod check;
 mod counters;
 mod effects;
 mod engine;
 mod error;
 mod event;
+mod facts;
 pub mod life;
 mod line;
+mod look;
 mod offer;
 mod order;
+mod outcome;
 mod profile;
 mod reason;
 mod requests;
@@ -31,7 +35,8 @@ pub use engine::Engine;
 pub use error::{EngineError, Inconsistent, SnapshotError};
 pub use event::{ConnectOutcome, Event, FailCause, LineKind, LineRef, PlayOutcome, RingOutcome};
 pub use line::LONGEST_NUMBER;
-pub use profile::{Drive, Limits, OutOfRange, Profile};
+pub use look::{LineLook, Look};
+pub use profile::{Drive, Limits, OrderKind, OutOfRange, Profile};
 pub use reason::{Denial, EndReason};
 pub use view::{LineView, OrderView};
 

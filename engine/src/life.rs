@@ -15,10 +15,20 @@ use crate::reason::EndReason;
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
-    /// The CB timer runs.
+    /// The CB timer runs (profile `autodial`).
     Waiting,
-    /// The CB timer has expired: the order waits for its turn, that is for lines that are in no recall and
-    /// for the limits on recalls.
+    /// The callee is not available: it is busy, or has not had the new call that kind NR waits for, or has no
+    /// registered phone (profile `ccbs`, as the next three).
+    Watching,
+    /// The callee is available and its idle guard runs.
+    CalleeGuard,
+    /// The callee's state cannot be seen: a wait runs, after which it is tried.
+    Polling,
+    /// A phone said busy though its line was seen free, or could not be reached: a wait runs, after which it is
+    /// tried again.
+    Retrying,
+    /// It may be recalled: the order waits for its turn, that is for lines that are in no recall and for the
+    /// limits on recalls.
     Queued,
     /// It would be recalled, but its caller is busy.
     Suspended,
@@ -37,6 +47,8 @@ pub enum State {
     Telling,
     /// The attempt has failed; the recall's legs are being released.
     Releasing,
+    /// The attempt is over. What becomes of the order is decided in the same moment: nobody sees it here.
+    Failed,
     /// The order has ended in its recall, whose legs are being released. Nothing but its lines knows it.
     Clearing,
     /// Gone.
@@ -48,6 +60,16 @@ pub enum State {
 pub enum Input {
     /// The CB timer has expired.
     CbTimer,
+    /// The callee is not available to this order.
+    CalleeBusy,
+    /// The callee is available to this order.
+    CalleeFree,
+    /// Nobody can say whether the callee is available to this order.
+    CalleeUnseen,
+    /// Another recall, in which the callee's line had a leg, is over.
+    CalleeReturned,
+    /// The wait for the next try is over.
+    WaitOver,
     /// The caller's line became busy, or is found busy when a recall that held it is over.
     CallerBusy,
     /// The caller's line is no longer busy.
@@ -56,7 +78,7 @@ pub enum Input {
     CallerReturned,
     /// The caller's line was taken by another recall.
     CallerTaken,
-    /// The guard time is over.
+    /// The guard time, the callee's or the caller's, is over.
     GuardOver,
     /// The order is the next to be recalled.
     Turn,
@@ -76,6 +98,10 @@ pub enum Input {
     Released,
     /// The outside did not answer within its time.
     Overdue,
+    /// The attempt is over, and why it failed is known.
+    Attempted,
+    /// The attempt was cut off by a restart before it failed.
+    CutOff,
     /// The order's life is over.
     LifeOver,
     /// Cancelled, fulfilled by another call, or a line or the service went away.
@@ -91,10 +117,28 @@ pub enum When {
     Always,
     /// The caller's line is busy and in no recall.
     CallerBusy,
+    /// The callee is not available, and in no recall.
+    CalleeBusy,
+    /// The order's profile is `ccbs`: the release of the callee drives it.
+    ReleaseDriven,
     /// The attempt was the last one.
     LastAttempt,
     /// The order's life is over.
     LifeOver,
+    /// `ccbs`: the caller did not answer, or declined.
+    CallerSilent,
+    /// `ccbs`: the caller hung up.
+    CallerGaveUp,
+    /// `ccbs`: the callee declined.
+    CalleeDeclined,
+    /// `ccbs`: the callee did not answer, and that ends the order.
+    CalleeSilent,
+    /// `ccbs` without retention: the callee was busy again.
+    NotRetained,
+    /// `ccbs`: the callee did not answer, and that turns the order into kind NR, which has life left.
+    TurnsNoReply,
+    /// `ccbs`: a phone said busy though its line was seen free, or could not be reached, or the switch failed.
+    NotReached,
 }
 
 /// What is done on the way, in the order given.
@@ -104,8 +148,22 @@ pub enum Effect {
     Suspend,
     /// Step `Resumed`.
     Resume,
-    /// Start the guard time.
+    /// Start the caller's guard time.
     StartGuard,
+    /// Step `CalleeBusy`.
+    AwaitCallee,
+    /// Start the callee's idle guard; step `CalleeFree`.
+    StartCalleeGuard,
+    /// Start the wait for the next try, twice as long as the last; step `Polling`.
+    StartWait,
+    /// Wait for the lines' states after a restart; step `Polling`.
+    AwaitLines,
+    /// Tell the order whether its callee is available.
+    LookAtCallee,
+    /// The order is of kind NR from now on; step `TurnedNoReply`.
+    TurnNoReply,
+    /// Go on at once with another input.
+    Then(Input),
     /// Use an attempt, take the two lines, ring the caller.
     Ring,
     /// Play «Активирована услуга Автодозвон».
@@ -118,7 +176,8 @@ pub enum Effect {
     Release(ReleaseReason),
     /// Wait for the legs' release a while longer.
     AwaitRelease,
-    /// The attempt is over: step `AttemptFailed`; the CB timer starts if the order goes on.
+    /// The attempt is over: step `AttemptFailed`; the CB timer, or the wait for the next try, starts if the
+    /// order goes on with it.
     FailAttempt,
     /// The attempt does not count.
     ReturnAttempt,
@@ -130,6 +189,37 @@ pub enum Effect {
     FulfilReverse,
     /// The recall is over: its two lines are free for others.
     FreeLines,
+}
+
+/// An action of a recall that has an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// `Ring`.
+    Ring,
+    /// The first `Play`.
+    Announce,
+    /// `Connect`.
+    Connect,
+    /// The second `Play`.
+    Tell,
+    /// `Release`.
+    Release,
+}
+
+impl Asked {
+    /// Its place in a set of them.
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// Its number among the prompts of the recall; 0 for what is no prompt.
+    pub(crate) fn play(self) -> u32 {
+        match self {
+            Self::Announce => 1,
+            Self::Tell => 2,
+            _ => 0,
+        }
+    }
 }
 
 /// One transition.
@@ -154,7 +244,7 @@ const fn row(from: State, on: Input, when: When, to: State, effects: &'static [E
 use Effect as E;
 use Input as I;
 use State as S;
-use When::{Always, CallerBusy, LastAttempt, LifeOver};
+use When::{Always, CallerBusy, LastAttempt, LifeOver, ReleaseDriven};
 
 const EXPIRE: &[Effect] = &[E::End(EndReason::Expired)];
 const END: &[Effect] = &[E::EndAsTold];
@@ -162,8 +252,17 @@ const END_IN_RECALL: &[Effect] = &[E::Release(ReleaseReason::OrderEnded), E::End
 const FAIL_AND_WAIT: &[Effect] = &[E::FailAttempt, E::FreeLines];
 const FAIL_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::End(EndReason::Expired), E::FreeLines];
 const FAIL_AND_EXHAUST: &[Effect] = &[E::FailAttempt, E::End(EndReason::AttemptsExhausted), E::FreeLines];
+const FAIL_AND_CALLER_SILENT: &[Effect] = &[E::FailAttempt, E::End(EndReason::CallerNoAnswer), E::FreeLines];
+const FAIL_AND_CALLEE_SILENT: &[Effect] = &[E::FailAttempt, E::End(EndReason::CalleeNoAnswer), E::FreeLines];
+const FAIL_AND_DECLINE: &[Effect] = &[E::FailAttempt, E::End(EndReason::CalleeDeclined), E::FreeLines];
+const FAIL_AND_CANCEL: &[Effect] = &[E::FailAttempt, E::End(EndReason::Cancelled), E::FreeLines];
 const VOID_AND_WAIT: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines];
 const VOID_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::End(EndReason::Expired), E::FreeLines];
+const VOID_AND_AWAIT: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines, E::AwaitLines];
+const FAIL_AND_LOOK: &[Effect] = &[E::FailAttempt, E::FreeLines, E::LookAtCallee];
+const FAIL_AND_TURN: &[Effect] = &[E::FailAttempt, E::TurnNoReply, E::FreeLines, E::LookAtCallee];
+const ATTEMPTED: &[Effect] = &[E::Then(I::Attempted)];
+const CUT_OFF: &[Effect] = &[E::Then(I::CutOff)];
 const COMPLETE: &[Effect] = &[E::End(EndReason::Completed), E::FulfilReverse, E::FreeLines];
 const GIVE_UP: &[Effect] = &[E::Release(ReleaseReason::AttemptFailed)];
 const OVERDUE: &[Effect] = &[E::Release(ReleaseReason::Overdue)];
@@ -171,88 +270,137 @@ const OVERDUE: &[Effect] = &[E::Release(ReleaseReason::Overdue)];
 /// Every transition. Rows of one (state, input) stand together; the first whose condition holds is taken.
 #[rustfmt::skip]
 pub static TABLE: &[Row] = &[
-    // The CB timer runs.
-    row(S::Waiting,    I::CbTimer,        CallerBusy,  S::Suspended,  &[E::Suspend]),
-    row(S::Waiting,    I::CbTimer,        Always,      S::Queued,     &[]),
-    row(S::Waiting,    I::LifeOver,       Always,      S::Ended,      EXPIRE),
-    row(S::Waiting,    I::End,            Always,      S::Ended,      END),
+    // Profile `autodial`: the CB timer runs.
+    row(S::Waiting,     I::CbTimer,        CallerBusy,    S::Suspended,   &[E::Suspend]),
+    row(S::Waiting,     I::CbTimer,        Always,        S::Queued,      &[]),
+    row(S::Waiting,     I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Waiting,     I::End,            Always,        S::Ended,       END),
+
+    // Profile `ccbs`: the callee decides.
+    row(S::Watching,    I::CalleeFree,     Always,        S::CalleeGuard, &[E::StartCalleeGuard]),
+    row(S::Watching,    I::CalleeUnseen,   Always,        S::Polling,     &[E::StartWait]),
+    row(S::Watching,    I::Restarted,      Always,        S::Polling,     &[E::AwaitLines]),
+    row(S::Watching,    I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Watching,    I::End,            Always,        S::Ended,       END),
+
+    row(S::CalleeGuard, I::GuardOver,      CallerBusy,    S::Suspended,   &[E::Suspend]),
+    row(S::CalleeGuard, I::GuardOver,      Always,        S::Queued,      &[]),
+    row(S::CalleeGuard, I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::CalleeGuard, I::CalleeUnseen,   Always,        S::Polling,     &[E::StartWait]),
+    row(S::CalleeGuard, I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
+    row(S::CalleeGuard, I::Restarted,      Always,        S::Polling,     &[E::AwaitLines]),
+    row(S::CalleeGuard, I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::CalleeGuard, I::End,            Always,        S::Ended,       END),
+
+    row(S::Polling,     I::WaitOver,       CallerBusy,    S::Suspended,   &[E::Suspend]),
+    row(S::Polling,     I::WaitOver,       Always,        S::Queued,      &[]),
+    row(S::Polling,     I::CalleeFree,     Always,        S::CalleeGuard, &[E::StartCalleeGuard]),
+    row(S::Polling,     I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Polling,     I::Restarted,      Always,        S::Polling,     &[E::AwaitLines]),
+    row(S::Polling,     I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Polling,     I::End,            Always,        S::Ended,       END),
+
+    // That the line is seen free is no news here: its phone said otherwise.
+    row(S::Retrying,    I::WaitOver,       When::CalleeBusy, S::Watching, &[E::AwaitCallee]),
+    row(S::Retrying,    I::WaitOver,       CallerBusy,    S::Suspended,   &[E::Suspend]),
+    row(S::Retrying,    I::WaitOver,       Always,        S::Queued,      &[]),
+    row(S::Retrying,    I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Retrying,    I::Restarted,      Always,        S::Polling,     &[E::AwaitLines]),
+    row(S::Retrying,    I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Retrying,    I::End,            Always,        S::Ended,       END),
 
     // Waiting for its turn.
-    row(S::Queued,     I::Turn,           Always,      S::Ringing,    &[E::Ring]),
-    row(S::Queued,     I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
-    row(S::Queued,     I::CallerReturned, Always,      S::Pausing,    &[E::StartGuard]),
-    row(S::Queued,     I::Restarted,      Always,      S::Pausing,    &[E::StartGuard]),
-    row(S::Queued,     I::LifeOver,       Always,      S::Ended,      EXPIRE),
-    row(S::Queued,     I::End,            Always,      S::Ended,      END),
+    row(S::Queued,      I::Turn,           Always,        S::Ringing,     &[E::Ring]),
+    row(S::Queued,      I::CallerBusy,     Always,        S::Suspended,   &[E::Suspend]),
+    row(S::Queued,      I::CallerReturned, Always,        S::Pausing,     &[E::StartGuard]),
+    row(S::Queued,      I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Queued,      I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
+    row(S::Queued,      I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Queued,      I::Restarted,      Always,        S::Pausing,     &[E::StartGuard]),
+    row(S::Queued,      I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Queued,      I::End,            Always,        S::Ended,       END),
 
     // The caller is busy: no call, no attempt used.
-    row(S::Suspended,  I::CallerFree,     Always,      S::Guarding,   &[E::StartGuard]),
-    row(S::Suspended,  I::CallerReturned, Always,      S::Guarding,   &[E::StartGuard]),
-    row(S::Suspended,  I::Restarted,      Always,      S::Guarding,   &[E::StartGuard]),
-    row(S::Suspended,  I::LifeOver,       Always,      S::Ended,      EXPIRE),
-    row(S::Suspended,  I::End,            Always,      S::Ended,      END),
+    row(S::Suspended,   I::CallerFree,     Always,        S::Guarding,    &[E::StartGuard]),
+    row(S::Suspended,   I::CallerReturned, Always,        S::Guarding,    &[E::StartGuard]),
+    row(S::Suspended,   I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Suspended,   I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
+    row(S::Suspended,   I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Suspended,   I::Restarted,      Always,        S::Guarding,    &[E::StartGuard]),
+    row(S::Suspended,   I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Suspended,   I::End,            Always,        S::Ended,       END),
 
-    row(S::Guarding,   I::GuardOver,      Always,      S::Queued,     &[E::Resume]),
-    row(S::Guarding,   I::CallerBusy,     Always,      S::Suspended,  &[]),
-    row(S::Guarding,   I::CallerTaken,    Always,      S::Suspended,  &[]),
-    row(S::Guarding,   I::LifeOver,       Always,      S::Ended,      EXPIRE),
-    row(S::Guarding,   I::End,            Always,      S::Ended,      END),
+    row(S::Guarding,    I::GuardOver,      Always,        S::Queued,      &[E::Resume]),
+    row(S::Guarding,    I::CallerBusy,     Always,        S::Suspended,   &[]),
+    row(S::Guarding,    I::CallerTaken,    Always,        S::Suspended,   &[]),
+    row(S::Guarding,    I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Guarding,    I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
+    row(S::Guarding,    I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Guarding,    I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Guarding,    I::End,            Always,        S::Ended,       END),
 
     // The caller may have just hung up: not rung in the same instant.
-    row(S::Pausing,    I::GuardOver,      Always,      S::Queued,     &[]),
-    row(S::Pausing,    I::CallerBusy,     Always,      S::Suspended,  &[E::Suspend]),
-    row(S::Pausing,    I::CallerTaken,    Always,      S::Queued,     &[]),
-    row(S::Pausing,    I::LifeOver,       Always,      S::Ended,      EXPIRE),
-    row(S::Pausing,    I::End,            Always,      S::Ended,      END),
+    row(S::Pausing,     I::GuardOver,      Always,        S::Queued,      &[]),
+    row(S::Pausing,     I::CallerBusy,     Always,        S::Suspended,   &[E::Suspend]),
+    row(S::Pausing,     I::CallerTaken,    Always,        S::Queued,      &[]),
+    row(S::Pausing,     I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::Pausing,     I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
+    row(S::Pausing,     I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Pausing,     I::LifeOver,       Always,        S::Ended,       EXPIRE),
+    row(S::Pausing,     I::End,            Always,        S::Ended,       END),
 
     // The attempt. Its end decides, never the clock: an attempt in progress outlives the order's life.
-    row(S::Ringing,    I::CallerAnswered, Always,      S::Announcing, &[E::Announce]),
-    row(S::Ringing,    I::CallerFailed,   LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
-    row(S::Ringing,    I::CallerFailed,   LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
-    row(S::Ringing,    I::CallerFailed,   Always,      S::Waiting,    FAIL_AND_WAIT),
-    row(S::Ringing,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
-    row(S::Ringing,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
-    row(S::Ringing,    I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
-    row(S::Ringing,    I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+    row(S::Ringing,     I::CallerAnswered, Always,        S::Announcing,  &[E::Announce]),
+    row(S::Ringing,     I::CallerFailed,   Always,        S::Failed,      ATTEMPTED),
+    row(S::Ringing,     I::Overdue,        Always,        S::Releasing,   OVERDUE),
+    row(S::Ringing,     I::End,            Always,        S::Clearing,    END_IN_RECALL),
+    row(S::Ringing,     I::Restarted,      Always,        S::Failed,      CUT_OFF),
 
-    row(S::Announcing, I::Heard,          Always,      S::Calling,    &[E::Connect]),
-    row(S::Announcing, I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
-    row(S::Announcing, I::Overdue,        Always,      S::Releasing,  OVERDUE),
-    row(S::Announcing, I::End,            Always,      S::Clearing,   END_IN_RECALL),
-    row(S::Announcing, I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
-    row(S::Announcing, I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+    row(S::Announcing,  I::Heard,          Always,        S::Calling,     &[E::Connect]),
+    row(S::Announcing,  I::CallerGone,     Always,        S::Releasing,   GIVE_UP),
+    row(S::Announcing,  I::Overdue,        Always,        S::Releasing,   OVERDUE),
+    row(S::Announcing,  I::End,            Always,        S::Clearing,    END_IN_RECALL),
+    row(S::Announcing,  I::Restarted,      Always,        S::Failed,      CUT_OFF),
 
-    row(S::Calling,    I::CalleeAnswered, Always,      S::Ended,      COMPLETE),
-    row(S::Calling,    I::CalleeFailed,   Always,      S::Telling,    &[E::TellFailure]),
-    row(S::Calling,    I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
-    row(S::Calling,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
-    row(S::Calling,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
-    row(S::Calling,    I::Restarted,      LifeOver,    S::Ended,      VOID_AND_EXPIRE),
-    row(S::Calling,    I::Restarted,      Always,      S::Waiting,    VOID_AND_WAIT),
+    row(S::Calling,     I::CalleeAnswered, Always,        S::Ended,       COMPLETE),
+    row(S::Calling,     I::CalleeFailed,   Always,        S::Telling,     &[E::TellFailure]),
+    row(S::Calling,     I::CallerGone,     Always,        S::Releasing,   GIVE_UP),
+    row(S::Calling,     I::Overdue,        Always,        S::Releasing,   OVERDUE),
+    row(S::Calling,     I::End,            Always,        S::Clearing,    END_IN_RECALL),
+    row(S::Calling,     I::Restarted,      Always,        S::Failed,      CUT_OFF),
 
-    row(S::Telling,    I::Heard,          Always,      S::Releasing,  GIVE_UP),
-    row(S::Telling,    I::CallerGone,     Always,      S::Releasing,  GIVE_UP),
-    row(S::Telling,    I::Overdue,        Always,      S::Releasing,  OVERDUE),
-    row(S::Telling,    I::End,            Always,      S::Clearing,   END_IN_RECALL),
-    row(S::Telling,    I::Restarted,      LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
-    row(S::Telling,    I::Restarted,      LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
-    row(S::Telling,    I::Restarted,      Always,      S::Waiting,    FAIL_AND_WAIT),
+    row(S::Telling,     I::Heard,          Always,        S::Releasing,   GIVE_UP),
+    row(S::Telling,     I::CallerGone,     Always,        S::Releasing,   GIVE_UP),
+    row(S::Telling,     I::Overdue,        Always,        S::Releasing,   OVERDUE),
+    row(S::Telling,     I::End,            Always,        S::Clearing,    END_IN_RECALL),
+    row(S::Telling,     I::Restarted,      Always,        S::Failed,      ATTEMPTED),
 
-    row(S::Releasing,  I::Released,       LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
-    row(S::Releasing,  I::Released,       LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
-    row(S::Releasing,  I::Released,       Always,      S::Waiting,    FAIL_AND_WAIT),
-    row(S::Releasing,  I::Overdue,        LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
-    row(S::Releasing,  I::Overdue,        LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
-    row(S::Releasing,  I::Overdue,        Always,      S::Waiting,    FAIL_AND_WAIT),
-    row(S::Releasing,  I::End,            Always,      S::Clearing,   &[E::EndAsTold, E::AwaitRelease]),
-    row(S::Releasing,  I::Restarted,      LastAttempt, S::Ended,      FAIL_AND_EXHAUST),
-    row(S::Releasing,  I::Restarted,      LifeOver,    S::Ended,      FAIL_AND_EXPIRE),
-    row(S::Releasing,  I::Restarted,      Always,      S::Waiting,    FAIL_AND_WAIT),
+    row(S::Releasing,   I::Released,       Always,        S::Failed,      ATTEMPTED),
+    row(S::Releasing,   I::Overdue,        Always,        S::Failed,      ATTEMPTED),
+    row(S::Releasing,   I::End,            Always,        S::Clearing,    &[E::EndAsTold, E::AwaitRelease]),
+    row(S::Releasing,   I::Restarted,      Always,        S::Failed,      ATTEMPTED),
+
+    // The attempt is over, its legs are gone.
+    row(S::Failed,      I::Attempted,      LastAttempt,   S::Ended,       FAIL_AND_EXHAUST),
+    row(S::Failed,      I::Attempted,      When::CallerSilent,   S::Ended, FAIL_AND_CALLER_SILENT),
+    row(S::Failed,      I::Attempted,      When::CallerGaveUp,   S::Ended, FAIL_AND_CANCEL),
+    row(S::Failed,      I::Attempted,      When::CalleeDeclined, S::Ended, FAIL_AND_DECLINE),
+    row(S::Failed,      I::Attempted,      When::CalleeSilent,   S::Ended, FAIL_AND_CALLEE_SILENT),
+    row(S::Failed,      I::Attempted,      When::NotRetained,    S::Ended, FAIL_AND_EXHAUST),
+    row(S::Failed,      I::Attempted,      When::TurnsNoReply, S::Watching, FAIL_AND_TURN),
+    row(S::Failed,      I::Attempted,      LifeOver,      S::Ended,       FAIL_AND_EXPIRE),
+    row(S::Failed,      I::Attempted,      When::NotReached, S::Retrying, FAIL_AND_WAIT),
+    row(S::Failed,      I::Attempted,      ReleaseDriven, S::Watching,    FAIL_AND_LOOK),
+    row(S::Failed,      I::Attempted,      Always,        S::Waiting,     FAIL_AND_WAIT),
+
+    row(S::Failed,      I::CutOff,         LifeOver,      S::Ended,       VOID_AND_EXPIRE),
+    row(S::Failed,      I::CutOff,         ReleaseDriven, S::Polling,     VOID_AND_AWAIT),
+    row(S::Failed,      I::CutOff,         Always,        S::Waiting,     VOID_AND_WAIT),
 
     // Ended in its recall: the lines are held until the legs are gone.
-    row(S::Clearing,   I::Released,       Always,      S::Ended,      &[E::FreeLines]),
-    row(S::Clearing,   I::Overdue,        Always,      S::Ended,      &[E::FreeLines]),
-    row(S::Clearing,   I::Restarted,      Always,      S::Ended,      &[E::FreeLines]),
+    row(S::Clearing,    I::Released,       Always,        S::Ended,       &[E::FreeLines]),
+    row(S::Clearing,    I::Overdue,        Always,        S::Ended,       &[E::FreeLines]),
+    row(S::Clearing,    I::Restarted,      Always,        S::Ended,       &[E::FreeLines]),
 ];
 
 const STATES: usize = S::Ended as usize + 1;
@@ -288,6 +436,10 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::Watching => "watching",
+            Self::CalleeGuard => "callee-guard",
+            Self::Polling => "polling",
+            Self::Retrying => "retrying",
             Self::Queued => "queued",
             Self::Suspended => "suspended",
             Self::Guarding => "guarding",
@@ -297,8 +449,21 @@ impl State {
             Self::Calling => "calling",
             Self::Telling => "telling",
             Self::Releasing => "releasing",
+            Self::Failed => "failed",
             Self::Clearing => "clearing",
             Self::Ended => "ended",
+        }
+    }
+
+    /// Which action of the recall waits for its outcome in this state.
+    pub(crate) fn awaits(self) -> Option<Asked> {
+        match self {
+            Self::Ringing => Some(Asked::Ring),
+            Self::Announcing => Some(Asked::Announce),
+            Self::Calling => Some(Asked::Connect),
+            Self::Telling => Some(Asked::Tell),
+            Self::Releasing | Self::Clearing => Some(Asked::Release),
+            _ => None,
         }
     }
 
@@ -306,7 +471,13 @@ impl State {
     pub fn in_recall(self) -> bool {
         matches!(
             self,
-            Self::Ringing | Self::Announcing | Self::Calling | Self::Telling | Self::Releasing | Self::Clearing
+            Self::Ringing
+                | Self::Announcing
+                | Self::Calling
+                | Self::Telling
+                | Self::Releasing
+                | Self::Failed
+                | Self::Clearing
         )
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::event::{LineKind, LineRef};
-use crate::profile::Profile;
+use crate::profile::{OrderKind, Profile};
 use crate::{LineId, Millis, Number};
 
 /// The longest number (bytes).
@@ -32,6 +32,8 @@ pub(crate) enum Presence {
 pub(crate) struct Offer {
     /// Whom the call was for.
     pub(crate) callee: u32,
+    /// Of which kind an order would be.
+    pub(crate) kind: OrderKind,
     /// When the window is over.
     pub(crate) until: Millis,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Line {
     /// Whether it left the configuration: offers of earlier calls to it are void.
     pub(crate) removed: bool,
     pub(crate) presence: Presence,
+    /// Whether it has a registered phone; `None` when nobody can say.
+    pub(crate) registered: Option<bool>,
     pub(crate) service: Option<Arc<Profile>>,
     /// The calls of this line that failed, oldest first.
     pub(crate) offers: VecDeque<Offer>,
@@ -77,6 +81,7 @@ impl Line {
             pinned: false,
             removed: false,
             presence: Presence::Unknown,
+            registered: None,
             service: None,
             offers: VecDeque::new(),
             offers_timer: None,
@@ -107,6 +112,8 @@ pub(crate) struct Lines {
     slots: Vec<Option<Line>>,
     free: Vec<u32>,
     by_number: ByNumber,
+    /// How many are configured.
+    configured: usize,
 }
 
 impl Lines {
@@ -131,9 +138,7 @@ impl Lines {
         if let Some(&slot) = self.by_number.get(number) {
             return Ok(slot);
         }
-        if !(1..=LONGEST_NUMBER).contains(&number.len()) {
-            return Err(EngineError::InvalidNumber { length: number.len(), max: LONGEST_NUMBER });
-        }
+        check_number(number)?;
         let line = Some(Line::new(number.clone()));
         let slot = if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = line;
@@ -144,6 +149,29 @@ impl Lines {
         };
         self.by_number.insert(number.clone(), slot);
         Ok(slot)
+    }
+
+    /// The line of a reference; a number that is not known becomes an external line as long as no more than
+    /// `most` lines are known without being configured, else `None`.
+    pub(crate) fn intern_within(&mut self, line: &LineRef, most: u32) -> Result<Option<u32>, EngineError> {
+        if let LineRef::Number(number) = line
+            && self.unconfigured() >= most as usize
+            && !self.by_number.contains_key(number)
+        {
+            return check_number(number).map(|()| None);
+        }
+        self.intern(line).map(Some)
+    }
+
+    /// How many lines are known without being configured.
+    pub(crate) fn unconfigured(&self) -> usize {
+        self.by_number.len() - self.configured
+    }
+
+    /// Notes whether a line is configured.
+    pub(crate) fn configure(&mut self, slot: u32, configured: bool) {
+        let before = std::mem::replace(&mut self[slot].configured, configured);
+        self.configured = self.configured + usize::from(configured) - usize::from(before);
     }
 
     /// The slot of a handle that was given away.
@@ -199,7 +227,16 @@ impl Lines {
     pub(crate) fn from_parts(slots: Vec<Option<Line>>, free: Vec<u32>) -> Self {
         let by_number =
             (0..).zip(&slots).filter_map(|(slot, line)| Some((line.as_ref()?.number.clone(), slot))).collect();
-        Self { slots, free, by_number }
+        let configured = slots.iter().flatten().filter(|line: &&Line| line.configured).count();
+        Self { slots, free, by_number, configured }
+    }
+}
+
+fn check_number(number: &Number) -> Result<(), EngineError> {
+    if (1..=LONGEST_NUMBER).contains(&number.len()) {
+        Ok(())
+    } else {
+        Err(EngineError::InvalidNumber { length: number.len(), max: LONGEST_NUMBER })
     }
 }
 

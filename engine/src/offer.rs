@@ -6,10 +6,14 @@ use crate::engine::{Engine, Timer};
 use crate::line::Offer;
 
 impl Engine {
-    /// The callees that a line may order now, the one whose call failed last at the end.
-    pub(crate) fn valid_offers(&self, caller: u32) -> impl DoubleEndedIterator<Item = u32> + '_ {
-        let valid = |offer: &&Offer| offer.until > self.now && !self.lines[offer.callee].removed;
-        self.lines[caller].offers.iter().filter(valid).map(|offer| offer.callee)
+    /// The offers that a line may order now, the newest at the end.
+    pub(crate) fn valid_offers(&self, caller: u32) -> impl DoubleEndedIterator<Item = &Offer> + '_ {
+        let service = self.lines[caller].service.as_deref();
+        self.lines[caller].offers.iter().filter(move |offer| {
+            offer.until > self.now
+                && !self.lines[offer.callee].removed
+                && service.is_some_and(|profile| profile.offers(offer.kind))
+        })
     }
 
     /// Adds an offer as the newest, in place of an earlier one for the same callee; the oldest makes room.

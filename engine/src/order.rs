@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::AttemptFailure;
 use crate::life::State;
-use crate::profile::Profile;
+use crate::line::Presence;
+use crate::profile::{OrderKind, Profile};
 use crate::{Millis, OrderId, RecallId};
 
 /// An order.
@@ -18,6 +19,7 @@ pub(crate) struct Order {
     pub(crate) id: OrderId,
     pub(crate) caller: u32,
     pub(crate) callee: u32,
+    pub(crate) kind: OrderKind,
     /// The caller's profile when the order was accepted.
     pub(crate) profile: Arc<Profile>,
     pub(crate) state: State,
@@ -25,16 +27,26 @@ pub(crate) struct Order {
     pub(crate) attempt: u32,
     /// Why the attempt in progress failed, once it has.
     pub(crate) failure: Option<AttemptFailure>,
+    /// What was known of the callee's line when it was called in the attempt.
+    pub(crate) called: Option<Presence>,
+    /// Which actions of the recall were sent ([`crate::life::Asked`]).
+    pub(crate) sent: u8,
+    /// Which of them had their outcome.
+    pub(crate) answered: u8,
+    /// Kind NR: whether a call of the callee's was answered since.
+    pub(crate) new_call: bool,
+    /// How long the next wait of `Polling` or `Retrying` is (s).
+    pub(crate) wait_s: u32,
     /// The recall in progress.
     pub(crate) recall: Option<RecallId>,
-    /// When the CB timer expires, while it runs.
+    /// When the CB timer, the callee's guard or a wait is over, while it runs.
     pub(crate) due: Option<Millis>,
     pub(crate) expires: Millis,
     /// Since when it is eligible.
     pub(crate) eligible_since: Option<Millis>,
     /// Which arming of the state's timer is the valid one; 0 when none is.
     pub(crate) armed: u64,
-    /// The state's timer: CB timer, guard time, or the outside's time to answer.
+    /// The state's timer: CB timer, guard time, wait, or the outside's time to answer.
     #[serde(skip)]
     pub(crate) timer: Option<Handle>,
     #[serde(skip)]

@@ -2,49 +2,39 @@
 
 use std::sync::Arc;
 
-use crate::action::{Action, AttemptFailure, Reply, Step};
+use crate::action::{Action, Reply, Step};
 use crate::counters::Counter;
 use crate::effects::Told;
 use crate::engine::{Engine, Timer};
 use crate::error::EngineError;
-use crate::event::{ConnectOutcome, Event, FailCause, LineRef, PlayOutcome, RingOutcome};
+use crate::event::{Event, FailCause, LineRef};
 use crate::life::{Input, State};
 use crate::line::{Offer, Presence};
 use crate::order::Order;
-use crate::profile::Profile;
+use crate::profile::{OrderKind, Profile};
 use crate::reason::{Denial, EndReason};
 use crate::view::count;
-use crate::{Millis, OrderId, RecallId};
+use crate::{Millis, OrderId};
 
 impl Engine {
     pub(crate) fn handle(&mut self, event: &Event, out: &mut Vec<Action>) -> Result<(), EngineError> {
         match event {
             Event::Line { line, kind } => {
                 let slot = self.lines.intern(line)?;
+                self.lines.configure(slot, true);
                 let line = &mut self.lines[slot];
                 line.kind = *kind;
-                line.configured = true;
                 line.removed = false;
             }
             Event::LineRemoved { line } => self.remove_line(line, out)?,
             Event::Service { line, profile } => self.set_service(line, profile.as_deref(), out)?,
-            Event::LineBusy { line } => {
-                let line = self.lines.intern(line)?;
-                self.lines[line].presence = Presence::Busy;
-                if self.lines[line].recall.is_none() {
-                    self.input_to_placed(line, Input::CallerBusy, out);
-                }
-            }
+            Event::LineBusy { line } => self.line_busy(line, out)?,
             Event::LineFree { line } => self.line_not_busy(line, Presence::Free, out)?,
             Event::LineUnknown { line } => self.line_not_busy(line, Presence::Unknown, out)?,
+            Event::LineRegistered { line } => self.line_registered(line, true, out)?,
+            Event::LineUnregistered { line } => self.line_registered(line, false, out)?,
             Event::CallFailed { caller, callee, cause } => self.call_failed(caller, callee, *cause)?,
-            Event::CallAnswered { caller, callee } => {
-                if let (Some(caller), Some(callee)) = (self.lines.find(caller)?, self.lines.find(callee)?) {
-                    self.forget_offers_between(caller, callee);
-                    self.fulfil(caller, callee, out);
-                    self.fulfil(callee, caller, out);
-                }
-            }
+            Event::CallAnswered { caller, callee } => self.call_answered(caller, callee, out)?,
             Event::Order { request, caller, callee } => {
                 let reply_at = out.len();
                 let reply = self.order(caller, callee.as_ref(), out)?;
@@ -68,36 +58,13 @@ impl Engine {
                 };
                 out.push(Action::Reply { request: *request, reply });
             }
-            Event::RingOutcome { recall, outcome } => {
-                let (input, told) = ring_input(*outcome);
-                self.outcome(*recall, input, told, out);
-            }
-            Event::PlayOutcome { recall, outcome } => {
-                let (input, told) = match outcome {
-                    PlayOutcome::Played | PlayOutcome::Failed => (Input::Heard, Told::Nothing),
-                    PlayOutcome::CallerGone => (Input::CallerGone, Told::Failure(AttemptFailure::CallerGone)),
-                };
-                self.outcome(*recall, input, told, out);
-            }
-            Event::ConnectOutcome { recall, outcome } => {
-                let (input, told) = connect_input(*outcome);
-                self.outcome(*recall, input, told, out);
-            }
-            Event::Released { recall } => self.outcome(*recall, Input::Released, Told::Nothing, out),
+            Event::RingOutcome { recall, outcome } => self.ring_outcome(*recall, *outcome, out),
+            Event::PlayOutcome { recall, play, outcome } => self.play_outcome(*recall, *play, *outcome, out),
+            Event::ConnectOutcome { recall, outcome } => self.connect_outcome(*recall, *outcome, out),
+            Event::Released { recall } => self.released(*recall, out),
             Event::Restarted => self.restarted(out),
         }
         Ok(())
-    }
-
-    fn outcome(&mut self, recall: RecallId, input: Input, told: Told, out: &mut Vec<Action>) {
-        let Some(&slot) = self.recalls.get(&recall) else {
-            self.counters.add(Counter::OutcomesUnknown);
-            return;
-        };
-        // A prompt's outcome and a call's may both say that the caller is gone; each counts only where waited for.
-        if !self.input(slot, input, told, out) {
-            self.counters.add(Counter::OutcomesUnexpected);
-        }
     }
 
     fn remove_line(&mut self, line: &LineRef, out: &mut Vec<Action>) -> Result<(), EngineError> {
@@ -108,9 +75,10 @@ impl Engine {
         self.end_all(line, |line| &line.waiting, EndReason::CalleeGone, out);
         if self.lines.get(line).is_some() {
             let removed = &mut self.lines[line];
-            removed.configured = false;
             removed.removed = true;
             removed.presence = Presence::Unknown;
+            removed.registered = None;
+            self.lines.configure(line, false);
             self.lines.forget_unneeded(line);
         }
         Ok(())
@@ -152,17 +120,6 @@ impl Engine {
         }
     }
 
-    fn line_not_busy(&mut self, line: &LineRef, presence: Presence, out: &mut Vec<Action>) -> Result<(), EngineError> {
-        let Some(line) = self.lines.find(line)? else { return Ok(()) };
-        let was_busy = self.lines[line].presence == Presence::Busy;
-        self.lines[line].presence = presence;
-        if was_busy && self.lines[line].recall.is_none() {
-            self.input_to_placed(line, Input::CallerFree, out);
-        }
-        self.lines.forget_unneeded(line);
-        Ok(())
-    }
-
     fn order(
         &mut self,
         caller: &LineRef,
@@ -172,10 +129,10 @@ impl Engine {
         let caller = self.lines.find(caller)?;
         let callee = match callee {
             Some(callee) => self.lines.find(callee)?,
-            None => caller.and_then(|caller| self.valid_offers(caller).next_back()),
+            None => caller.and_then(|caller| self.valid_offers(caller).next_back().map(|offer| offer.callee)),
         };
         Ok(match self.admit(caller, callee) {
-            Ok((caller, callee, profile)) => self.accept(caller, callee, profile, out),
+            Ok((caller, callee, kind, profile)) => self.accept(caller, callee, kind, profile, out),
             Err(Refusal::Stands(slot)) => {
                 self.counters.add(Counter::OrdersConfirmed);
                 let order = &self.orders[slot];
@@ -197,7 +154,11 @@ impl Engine {
     }
 
     /// Whether `caller` may order `callee` now, each `None` if its number is not known.
-    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, Arc<Profile>), Refusal> {
+    fn admit(
+        &self,
+        caller: Option<u32>,
+        callee: Option<u32>,
+    ) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
         let deny = |denial| Err(Refusal::Denied(denial));
         let Some(caller) = caller else { return deny(Denial::NotAllowed) };
         let Some(profile) = self.lines[caller].service.clone() else { return deny(Denial::NotAllowed) };
@@ -208,9 +169,9 @@ impl Engine {
         if let Some(slot) = self.standing(caller, callee) {
             return Err(Refusal::Stands(slot));
         }
-        if !self.valid_offers(caller).any(|offered| offered == callee) {
+        let Some(kind) = self.valid_offers(caller).find(|offer| offer.callee == callee).map(|offer| offer.kind) else {
             return deny(Denial::NoOffer);
-        }
+        };
         if count(self.lines[caller].placed.len()) >= profile.orders_per_caller {
             return deny(Denial::CallerLimit);
         }
@@ -220,26 +181,38 @@ impl Engine {
         if self.orders.len() >= self.limits.orders_total as usize {
             return deny(Denial::Overload);
         }
-        Ok((caller, callee, profile))
+        Ok((caller, callee, kind, profile))
     }
 
-    fn accept(&mut self, caller: u32, callee: u32, profile: Arc<Profile>, out: &mut Vec<Action>) -> Reply {
+    fn accept(
+        &mut self,
+        caller: u32,
+        callee: u32,
+        kind: OrderKind,
+        profile: Arc<Profile>,
+        out: &mut Vec<Action>,
+    ) -> Reply {
         self.counters.add(Counter::OrdersAccepted);
         let id = OrderId(self.next_order);
         self.next_order += 1;
-        let cb_timer = profile.cb_timer_ms(self.lines[callee].kind);
-        let due = self.now + cb_timer;
-        let expires = self.now + Millis::from(profile.service_duration_s) * 1_000;
+        let expires = self.now + profile.life_ms(kind);
+        let timer_driven = profile.cb_timer_ms(self.lines[callee].kind).is_some();
         let slot = self.orders.insert(Order {
             id,
             caller,
             callee,
+            kind,
             profile,
-            state: State::Waiting,
+            state: if timer_driven { State::Waiting } else { State::Watching },
             attempt: 0,
             failure: None,
+            called: None,
+            sent: 0,
+            answered: 0,
+            new_call: false,
+            wait_s: 0,
             recall: None,
-            due: Some(due),
+            due: None,
             expires,
             eligible_since: None,
             armed: 0,
@@ -247,11 +220,15 @@ impl Engine {
             life: None,
         });
         self.orders[slot].life = Some(self.wheel.insert(expires, Timer::Life { slot, order: id }));
-        self.arm(slot, cb_timer);
+        let due = self.start_cb_timer(slot);
+        self.orders[slot].restart_waits();
         self.lines[caller].placed.push(slot);
         self.lines[callee].waiting.push(slot);
         let place = self.place(slot);
         self.tell(slot, Step::Accepted { place, due, expires }, out);
+        if !timer_driven {
+            self.look_at_callee(slot, out);
+        }
         Reply::Accepted { order: id, callee: self.lines[callee].number.clone(), place }
     }
 
@@ -281,10 +258,12 @@ impl Engine {
 
     fn call_failed(&mut self, caller: &LineRef, callee: &LineRef, cause: FailCause) -> Result<(), EngineError> {
         let caller = self.lines.find(caller)?;
+        let kind = OrderKind::from(cause);
         let window = caller
             .and_then(|caller| self.lines[caller].service.as_ref())
+            .filter(|profile| profile.offers(kind))
             .map(|profile| Millis::from(profile.offer_window_s) * 1_000);
-        let (Some(caller), Some(window), FailCause::Busy) = (caller, window, cause) else {
+        let (Some(caller), Some(window)) = (caller, window) else {
             self.lines.find(callee)?;
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
@@ -296,53 +275,14 @@ impl Engine {
         }
         self.counters.add(Counter::OffersOpened);
         self.lines[callee].removed = false;
-        self.open_offer(caller, Offer { callee, until: self.now + window });
+        self.open_offer(caller, Offer { callee, kind, until: self.now + window });
         Ok(())
     }
 
-    fn restarted(&mut self, out: &mut Vec<Action>) {
-        for line in self.lines.iter_mut() {
-            line.presence = Presence::Unknown;
-        }
-        let mut slots: Vec<(OrderId, u32)> = self.orders.iter().map(|(slot, order)| (order.id, slot)).collect();
-        slots.sort_unstable();
-        for (_, slot) in slots {
-            self.input(slot, Input::Restarted, Told::Failure(AttemptFailure::SwitchFailed), out);
-        }
-        let lines: Vec<u32> = self.lines.iter().filter(|(_, line)| !line.is_needed()).map(|(slot, _)| slot).collect();
-        for line in lines {
-            self.lines.forget_unneeded(line);
-        }
-    }
 }
 
 enum Refusal {
     Denied(Denial),
     /// The same order stands already.
     Stands(u32),
-}
-
-fn ring_input(outcome: RingOutcome) -> (Input, Told) {
-    let failure = match outcome {
-        RingOutcome::Answered => return (Input::CallerAnswered, Told::Nothing),
-        RingOutcome::Busy => AttemptFailure::CallerBusy,
-        RingOutcome::NoAnswer => AttemptFailure::CallerNoAnswer,
-        RingOutcome::Declined => AttemptFailure::CallerDeclined,
-        RingOutcome::Unreachable => AttemptFailure::CallerUnreachable,
-        RingOutcome::Failed => AttemptFailure::SwitchFailed,
-    };
-    (Input::CallerFailed, Told::Failure(failure))
-}
-
-fn connect_input(outcome: ConnectOutcome) -> (Input, Told) {
-    let failure = match outcome {
-        ConnectOutcome::Answered => return (Input::CalleeAnswered, Told::Nothing),
-        ConnectOutcome::CallerGone => return (Input::CallerGone, Told::Failure(AttemptFailure::CallerGone)),
-        ConnectOutcome::Busy => AttemptFailure::CalleeBusy,
-        ConnectOutcome::NoAnswer => AttemptFailure::CalleeNoAnswer,
-        ConnectOutcome::Declined => AttemptFailure::CalleeDeclined,
-        ConnectOutcome::Unreachable => AttemptFailure::CalleeUnreachable,
-        ConnectOutcome::Failed => AttemptFailure::SwitchFailed,
-    };
-    (Input::CalleeFailed, Told::Failure(failure))
 }

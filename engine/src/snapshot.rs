@@ -19,7 +19,7 @@ use crate::profile::Limits;
 const MAGIC: &str = "ccbs-engine";
 
 /// The format of snapshots; one more with each change of what is written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is written. Indexes (queues, handles, who is in which recall) are made anew from it.
 #[derive(Serialize)]

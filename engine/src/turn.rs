@@ -89,7 +89,7 @@ impl Engine {
     /// The recall of an order is over: its lines are free for others.
     pub(crate) fn free_lines(&mut self, slot: u32, out: &mut Vec<Action>) {
         let order = &mut self.orders[slot];
-        let (caller, callee) = (order.caller, order.callee);
+        let (caller, callee, called) = (order.caller, order.callee, order.called.is_some());
         if let Some(recall) = order.recall.take() {
             self.recalls.remove(&recall);
         }
@@ -98,6 +98,11 @@ impl Engine {
         for line in [caller, callee] {
             let busy = self.lines[line].presence == Presence::Busy;
             self.input_to_placed(line, if busy { Input::CallerBusy } else { Input::CallerReturned }, out);
+        }
+        // After a restart every order is told by itself.
+        if !self.restarting {
+            self.callee_in_recall_over(caller, true, slot, out);
+            self.callee_in_recall_over(callee, called, slot, out);
         }
         for line in [caller, callee] {
             self.update_eligibility_of(line);

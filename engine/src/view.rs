@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::event::LineKind;
 use crate::line::Presence;
+use crate::profile::OrderKind;
 use crate::{Millis, Number, OrderId};
 
 /// An order as it stands.
@@ -14,15 +15,17 @@ pub struct OrderView {
     pub caller: Number,
     /// For whom.
     pub callee: Number,
+    /// Its kind.
+    pub kind: OrderKind,
     /// The word of its state; see [`crate::life::State::as_str`].
     pub state: &'static str,
     /// Its place in the callee's queue, from 1.
     pub place: u32,
     /// How many attempts it has begun.
     pub attempt: u32,
-    /// Out of how many.
-    pub attempts: u32,
-    /// When the CB timer expires (Unix ms), while it runs.
+    /// Out of how many; `None` where only its life bounds them.
+    pub attempts: Option<u32>,
+    /// When the CB timer, the callee's idle guard, or the wait for the next try is over (Unix ms), while it runs.
     pub due: Option<Millis>,
     /// When its life is over (Unix ms).
     pub expires: Millis,
@@ -37,6 +40,8 @@ pub struct LineView {
     pub external: bool,
     /// `free`, `busy` or `unknown`.
     pub state: &'static str,
+    /// Whether it has a registered phone; `None` when nobody can say.
+    pub registered: Option<bool>,
     /// Whether a recall holds it, in either role.
     pub in_recall: bool,
     /// How many orders it has placed.
@@ -54,6 +59,7 @@ impl Engine {
                 order: order.id,
                 caller: self.lines[order.caller].number.clone(),
                 callee: self.lines[order.callee].number.clone(),
+                kind: order.kind,
                 state: order.state.as_str(),
                 place: self.place(slot),
                 attempt: order.attempt,
@@ -74,6 +80,7 @@ impl Engine {
                 Presence::Busy => "busy",
                 Presence::Unknown => "unknown",
             },
+            registered: line.registered,
             in_recall: line.recall.is_some(),
             orders: count(line.placed.len()),
             waiting: count(line.waiting.len()),

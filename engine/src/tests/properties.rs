@@ -67,7 +67,7 @@ fn history() -> impl Strategy<Value = Vec<(Millis, What)>> {
 
 fn limits() -> impl Strategy<Value = Limits> {
     (1_u32..7, 1_u32..4, 1_u32..4, 1_u32..4).prop_map(|(orders_total, recalls_at_once, recalls_per_second, offers)| {
-        Limits { orders_total, recalls_at_once, recalls_per_second, offers_per_caller: offers }
+        Limits { orders_total, recalls_at_once, recalls_per_second, offers_per_caller: offers, unconfigured_lines: 4 }
     })
 }
 
@@ -132,7 +132,7 @@ impl Watch {
         match action {
             Action::Reply { .. } => return Ok(()),
             Action::Step { order, step: Step::Accepted { due, expires, .. }, .. } => {
-                let seen = Seen { attempts: 0, expires: *expires, earliest_ring: *due, ended: false };
+                let seen = Seen { attempts: 0, expires: *expires, earliest_ring: due.unwrap_or(0), ended: false };
                 prop_assert!(self.orders.insert(*order, seen).is_none(), "an identity given twice");
                 return Ok(());
             }
@@ -177,7 +177,7 @@ impl Watch {
             Action::Step { step, .. } => match step {
                 Step::AttemptBegan { attempt, attempts } => {
                     seen.attempts += 1;
-                    prop_assert!(seen.attempts <= *attempts && attempt <= attempts, "more attempts than allowed");
+                    prop_assert!(seen.attempts <= attempts.unwrap_or(u32::MAX) && *attempt <= attempts.unwrap_or(u32::MAX), "more attempts than allowed");
                 }
                 Step::AttemptFailed { due, .. } => {
                     seen.earliest_ring = due.unwrap_or(Millis::MAX);
@@ -248,7 +248,7 @@ fn answer(action: &Action, kind: usize) -> Option<Event> {
     let recall = recall_of(action)?;
     Some(match action {
         Action::Ring { .. } => Event::RingOutcome { recall, outcome: RINGS[kind] },
-        Action::Play { .. } => Event::PlayOutcome { recall, outcome: PLAYS[kind] },
+        Action::Play { play, .. } => Event::PlayOutcome { recall, play: *play, outcome: PLAYS[kind] },
         Action::Connect { .. } => Event::ConnectOutcome { recall, outcome: CONNECTS[kind] },
         _ => Event::Released { recall },
     })
@@ -258,7 +258,7 @@ fn stray(recall: u64, kind: usize) -> Event {
     let recall = RecallId(recall);
     match kind / 7 {
         0 => Event::RingOutcome { recall, outcome: RINGS[kind % 7] },
-        1 => Event::PlayOutcome { recall, outcome: PLAYS[kind % 7] },
+        1 => Event::PlayOutcome { recall, play: 1 + u32::from(kind % 2 == 0), outcome: PLAYS[kind % 7] },
         _ => Event::ConnectOutcome { recall, outcome: CONNECTS[kind % 7] },
     }
 }

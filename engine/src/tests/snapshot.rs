@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::*;
 
-fn rich_world() -> World {
+pub(crate) fn rich_world() -> World {
     let mut world = World::with(&Profile::autodial(), Limits { recalls_per_second: 1, ..Limits::default() });
     world.engine.line("99").expect("a good number");
     world.ordered("2", "1");
@@ -34,9 +34,9 @@ fn a_restored_engine_is_the_same() {
 fn a_snapshot_of_another_format_or_kind_is_refused_by_name() {
     let mut snapshot = rich_world().engine.snapshot();
     // The header: an array of two, a string of eleven bytes, the version.
-    assert_eq!((snapshot[0], snapshot[1], snapshot[13]), (0x92, 0xab, 1));
-    snapshot[13] = 2;
-    assert_eq!(Engine::restore(&snapshot).err(), Some(SnapshotError::Version { found: 2, expected: 1 }));
+    assert_eq!((snapshot[0], snapshot[1], snapshot[13]), (0x92, 0xab, 2));
+    snapshot[13] = 3;
+    assert_eq!(Engine::restore(&snapshot).err(), Some(SnapshotError::Version { found: 3, expected: 2 }));
     snapshot[2] = b'x';
     let error = Engine::restore(&snapshot).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("xcbs-engine"), "{error}");

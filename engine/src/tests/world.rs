@@ -8,6 +8,7 @@ pub(crate) struct World {
     pub(crate) now: Millis,
     requests: u64,
     last_recall: u64,
+    last_play: u32,
 }
 
 /// When the worlds begin (Unix ms).
@@ -24,7 +25,7 @@ impl World {
 
     pub(crate) fn with(profile: &Profile, limits: Limits) -> Self {
         let engine = Engine::new(limits).expect("limits in range");
-        let mut world = Self { engine, now: START, requests: 0, last_recall: 0 };
+        let mut world = Self { engine, now: START, requests: 0, last_recall: 0, last_play: 0 };
         for line in ["1", "2", "3", "4"] {
             world.send(Event::Line { line: number(line), kind: LineKind::Internal });
             world.service(line, Some(profile.clone()));
@@ -65,8 +66,10 @@ impl World {
     fn told(&mut self, out: &[Action]) -> Vec<String> {
         self.engine.check().expect("a consistent engine");
         for action in out {
-            if let Action::Ring { recall, .. } = action {
-                self.last_recall = recall.0;
+            match action {
+                Action::Ring { recall, .. } => (self.last_recall, self.last_play) = (recall.0, 1),
+                Action::Play { play, .. } => self.last_play = *play,
+                _ => {}
             }
         }
         out.iter().map(text).collect()
@@ -124,7 +127,7 @@ impl World {
     }
 
     pub(crate) fn play_is(&mut self, outcome: PlayOutcome) -> Vec<String> {
-        self.send(Event::PlayOutcome { recall: self.recall(), outcome })
+        self.send(Event::PlayOutcome { recall: self.recall(), play: self.last_play, outcome })
     }
 
     pub(crate) fn connect_is(&mut self, outcome: ConnectOutcome) -> Vec<String> {
@@ -174,16 +177,24 @@ pub(crate) fn text(action: &Action) -> String {
             let id = order.0;
             match step {
                 Step::Accepted { place, due, expires } => {
-                    format!("{id} accepted at {place} due {} expires {}", due - START, expires - START)
+                    let due = due.map_or(String::new(), |due| format!(" due {}", due - START));
+                    format!("{id} accepted at {place}{due} expires {}", expires - START)
                 }
-                Step::AttemptBegan { attempt, attempts } => format!("{id} began {attempt}/{attempts}"),
+                Step::AttemptBegan { attempt, attempts } => format!("{id} began {attempt}{}", out_of(*attempts)),
                 Step::AttemptFailed { attempt, attempts, failure, due } => {
                     let due = due.map_or(String::new(), |due| format!(" due {}", due - START));
-                    format!("{id} failed {attempt}/{attempts} {failure:?}{due}")
+                    format!("{id} failed {attempt}{} {failure:?}{due}", out_of(*attempts))
                 }
                 Step::Ended { reason } => format!("{id} ended {}", reason.as_str()),
+                Step::CalleeFree { due } => format!("{id} CalleeFree due {}", due - START),
+                Step::Polling { due } => format!("{id} Polling due {}", due - START),
+                Step::TurnedNoReply { expires } => format!("{id} TurnedNoReply expires {}", expires - START),
                 step => format!("{id} {step:?}"),
             }
         }
     }
+}
+
+fn out_of(attempts: Option<u32>) -> String {
+    attempts.map_or(String::new(), |attempts| format!("/{attempts}"))
 }
