@@ -100,12 +100,13 @@ impl Engine {
     }
 
     /// The recall of the order in `but`, which held a line, is over: tells the other orders of profile `ccbs`
-    /// for the line. Where it had a leg in the recall, its guard runs anew.
-    pub(crate) fn callee_in_recall_over(&mut self, line: u32, had_leg: bool, but: u32, out: &mut Vec<Action>) {
+    /// for the line. Where it had a leg in the recall, or
+    /// another call, its guard runs anew.
+    pub(crate) fn callee_in_recall_over(&mut self, line: u32, returned: bool, but: u32, out: &mut Vec<Action>) {
         for index in 0..self.lines[line].waiting.len() {
             let slot = self.lines[line].waiting[index];
             if slot != but && self.orders[slot].is_release_driven() {
-                if had_leg {
+                if returned {
                     self.input(slot, Input::CalleeReturned, Told::Nothing, out);
                 }
                 self.look_at_callee(slot, out);

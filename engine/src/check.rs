@@ -94,6 +94,7 @@ impl Engine {
             let twice = twice.filter(|&&other| self.orders[other].callee == self.orders[one].callee).count();
             require!(twice == 0, "line {number}: two orders for one callee");
         }
+        require!(line.recall.is_some() || !line.stirred, "line {number}: stirred in no recall");
         if let Some(recall) = line.recall {
             let holder = self.orders.get(recall);
             let holds = |order: &Order| order.state.in_recall() && (order.caller == slot || order.callee == slot);

@@ -38,7 +38,9 @@ impl Engine {
         if let Told::Failure(failure) = told {
             order.failure.get_or_insert(failure);
         }
-        self.disarm(slot);
+        if !row.effects.contains(&Effect::KeepTimer) {
+            self.disarm(slot);
+        }
         self.update_eligibility(slot);
         for &effect in row.effects {
             self.effect(slot, effect, told, out);
@@ -85,11 +87,11 @@ impl Engine {
                     && order.called != Some(Presence::Unknown)
             }
             When::NotReached => order.ccbs_failed(|of| match of {
-                AttemptFailure::CalleeBusy => order.called == Some(Presence::Free),
-                AttemptFailure::CallerBusy
-                | AttemptFailure::CallerUnreachable
-                | AttemptFailure::CalleeUnreachable
-                | AttemptFailure::SwitchFailed => true,
+                AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable => {
+                    self.availability(order) == Availability::Available
+                }
+                AttemptFailure::CallerBusy => self.lines[order.caller].presence != Presence::Busy,
+                AttemptFailure::CallerUnreachable | AttemptFailure::SwitchFailed => true,
                 _ => false,
             }),
         }
@@ -131,7 +133,7 @@ impl Engine {
                 self.orders[slot].sent |= Asked::Release.bit();
                 self.arm(slot, RELEASE_TIME);
             }
-            Effect::AwaitRelease => self.arm(slot, RELEASE_TIME),
+            Effect::KeepTimer => {}
             Effect::FailAttempt => self.fail_attempt(slot, out),
             Effect::ReturnAttempt => {
                 self.counters.add(Counter::AttemptsVoid);

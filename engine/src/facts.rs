@@ -18,6 +18,8 @@ impl Engine {
         if self.lines[line].recall.is_none() {
             self.input_to_placed(line, Input::CallerBusy, out);
             self.callee_changed(line, out);
+        } else {
+            self.lines[line].stirred = true;
         }
         Ok(())
     }

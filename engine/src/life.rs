@@ -24,8 +24,8 @@ pub enum State {
     CalleeGuard,
     /// The callee's state cannot be seen: a wait runs, after which it is tried.
     Polling,
-    /// A phone said busy though its line was seen free, or could not be reached: a wait runs, after which it is
-    /// tried again.
+    /// A phone said busy or could not be reached though its line is not seen so, or the switch failed: a wait
+    /// runs, after which it is tried again.
     Retrying,
     /// It may be recalled: the order waits for its turn, that is for lines that are in no recall and for the
     /// limits on recalls.
@@ -137,7 +137,7 @@ pub enum When {
     NotRetained,
     /// `ccbs`: the callee did not answer, and that turns the order into kind NR, which has life left.
     TurnsNoReply,
-    /// `ccbs`: a phone said busy though its line was seen free, or could not be reached, or the switch failed.
+    /// `ccbs`: a phone said busy or could not be reached though its line is not seen so, or the switch failed.
     NotReached,
 }
 
@@ -174,8 +174,8 @@ pub enum Effect {
     TellFailure,
     /// Release the recall's legs.
     Release(ReleaseReason),
-    /// Wait for the legs' release a while longer.
-    AwaitRelease,
+    /// The timer of the state before goes on.
+    KeepTimer,
     /// The attempt is over: step `AttemptFailed`; the CB timer, or the wait for the next try, starts if the
     /// order goes on with it.
     FailAttempt,
@@ -336,6 +336,7 @@ pub static TABLE: &[Row] = &[
     row(S::Guarding,    I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
     row(S::Guarding,    I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
     row(S::Guarding,    I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Guarding,    I::Restarted,      Always,        S::Guarding,    &[E::StartGuard]),
     row(S::Guarding,    I::LifeOver,       Always,        S::Ended,       EXPIRE),
     row(S::Guarding,    I::End,            Always,        S::Ended,       END),
 
@@ -346,6 +347,7 @@ pub static TABLE: &[Row] = &[
     row(S::Pausing,     I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),
     row(S::Pausing,     I::CalleeReturned, Always,        S::Watching,    &[E::LookAtCallee]),
     row(S::Pausing,     I::Restarted,      ReleaseDriven, S::Polling,     &[E::AwaitLines]),
+    row(S::Pausing,     I::Restarted,      Always,        S::Pausing,     &[E::StartGuard]),
     row(S::Pausing,     I::LifeOver,       Always,        S::Ended,       EXPIRE),
     row(S::Pausing,     I::End,            Always,        S::Ended,       END),
 
@@ -377,7 +379,7 @@ pub static TABLE: &[Row] = &[
 
     row(S::Releasing,   I::Released,       Always,        S::Failed,      ATTEMPTED),
     row(S::Releasing,   I::Overdue,        Always,        S::Failed,      ATTEMPTED),
-    row(S::Releasing,   I::End,            Always,        S::Clearing,    &[E::EndAsTold, E::AwaitRelease]),
+    row(S::Releasing,   I::End,            Always,        S::Clearing,    &[E::EndAsTold, E::KeepTimer]),
     row(S::Releasing,   I::Restarted,      Always,        S::Failed,      ATTEMPTED),
 
     // The attempt is over, its legs are gone.

@@ -47,8 +47,6 @@ pub(crate) struct Line {
     pub(crate) configured: bool,
     /// Whether its handle was given away; then its slot is its own for ever.
     pub(crate) pinned: bool,
-    /// Whether it left the configuration: offers of earlier calls to it are void.
-    pub(crate) removed: bool,
     pub(crate) presence: Presence,
     /// Whether it has a registered phone; `None` when nobody can say.
     pub(crate) registered: Option<bool>,
@@ -70,6 +68,8 @@ pub(crate) struct Line {
     /// Slot of the order whose recall holds it, in either role.
     #[serde(skip)]
     pub(crate) recall: Option<u32>,
+    /// Whether it was reported busy in that recall.
+    pub(crate) stirred: bool,
 }
 
 impl Line {
@@ -79,7 +79,6 @@ impl Line {
             kind: LineKind::External,
             configured: false,
             pinned: false,
-            removed: false,
             presence: Presence::Unknown,
             registered: None,
             service: None,
@@ -89,6 +88,7 @@ impl Line {
             placed: Vec::new(),
             waiting: Vec::new(),
             recall: None,
+            stirred: false,
         }
     }
 

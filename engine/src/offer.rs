@@ -3,7 +3,7 @@
 use crate::Millis;
 use crate::counters::Counter;
 use crate::engine::{Engine, Timer};
-use crate::line::Offer;
+use crate::line::{Line, Offer};
 
 impl Engine {
     /// The offers that a line may order now, the newest at the end.
@@ -11,7 +11,6 @@ impl Engine {
         let service = self.lines[caller].service.as_deref();
         self.lines[caller].offers.iter().filter(move |offer| {
             offer.until > self.now
-                && !self.lines[offer.callee].removed
                 && service.is_some_and(|profile| profile.offers(offer.kind))
         })
     }
@@ -72,6 +71,19 @@ impl Engine {
             self.unoffer(offer.callee);
         }
         self.stop_offers_timer(caller);
+    }
+
+    /// Drops the offers of all lines for one that left the configuration.
+    pub(crate) fn forget_offers_for(&mut self, callee: u32) {
+        if self.lines.get(callee).is_none_or(|line| line.offered == 0) {
+            return;
+        }
+        let offers = |line: &Line| line.offers.iter().any(|offer| offer.callee == callee);
+        let callers: Vec<u32> = self.lines.iter().filter(|(_, line)| offers(line)).map(|(slot, _)| slot).collect();
+        for caller in callers {
+            self.forget_offers_between(caller, callee);
+            self.lines.forget_unneeded(caller);
+        }
     }
 
     /// Drops the offers of two lines for each other: they have talked.

@@ -21,7 +21,7 @@ pub struct OutOfRange {
 }
 
 /// What drives the recall.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Drive {
     /// Profile `autodial`: the CB timer, whether or not the callee is free.
     Timer {
@@ -90,7 +90,7 @@ impl From<FailCause> for OrderKind {
 }
 
 /// The service of one subscriber as orderer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Profile {
     /// What drives the recall.
     pub drive: Drive,

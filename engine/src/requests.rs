@@ -7,7 +7,7 @@ use crate::counters::Counter;
 use crate::effects::Told;
 use crate::engine::{Engine, Timer};
 use crate::error::EngineError;
-use crate::event::{Event, FailCause, LineRef};
+use crate::event::{Event, FailCause, LineKind, LineRef};
 use crate::life::{Input, State};
 use crate::line::{Offer, Presence};
 use crate::order::Order;
@@ -24,7 +24,6 @@ impl Engine {
                 self.lines.configure(slot, true);
                 let line = &mut self.lines[slot];
                 line.kind = *kind;
-                line.removed = false;
             }
             Event::LineRemoved { line } => self.remove_line(line, out)?,
             Event::Service { line, profile } => self.set_service(line, profile.as_deref(), out)?,
@@ -71,11 +70,15 @@ impl Engine {
         let Some(line) = self.lines.find(line)? else { return Ok(()) };
         self.lines[line].service = None;
         self.forget_offers(line);
+        self.forget_offers_for(line);
+        if self.lines.get(line).is_none() {
+            return Ok(());
+        }
         self.end_all(line, |line| &line.placed, EndReason::CallerGone, out);
         self.end_all(line, |line| &line.waiting, EndReason::CalleeGone, out);
         if self.lines.get(line).is_some() {
             let removed = &mut self.lines[line];
-            removed.removed = true;
+            removed.kind = LineKind::External;
             removed.presence = Presence::Unknown;
             removed.registered = None;
             self.lines.configure(line, false);
@@ -94,7 +97,6 @@ impl Engine {
             profile.check()?;
             let line = self.lines.intern(line)?;
             let line = &mut self.lines[line];
-            line.removed = false;
             if line.service.as_deref() != Some(profile) {
                 line.service = Some(Arc::new(profile.clone()));
             }
@@ -274,7 +276,6 @@ impl Engine {
             return Ok(());
         }
         self.counters.add(Counter::OffersOpened);
-        self.lines[callee].removed = false;
         self.open_offer(caller, Offer { callee, kind, until: self.now + window });
         Ok(())
     }

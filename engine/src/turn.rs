@@ -1,5 +1,7 @@
 //! Whose turn it is: eligible orders, lines in a recall, limits on recalls.
 
+use std::mem;
+
 use crate::action::Action;
 use crate::counters::Counter;
 use crate::effects::Told;
@@ -95,6 +97,8 @@ impl Engine {
         }
         self.lines[caller].recall = None;
         self.lines[callee].recall = None;
+        self.lines[caller].stirred = false;
+        let called = mem::take(&mut self.lines[callee].stirred) || called;
         for line in [caller, callee] {
             let busy = self.lines[line].presence == Presence::Busy;
             self.input_to_placed(line, if busy { Input::CallerBusy } else { Input::CallerReturned }, out);

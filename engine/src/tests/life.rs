@@ -1,6 +1,6 @@
 //! Every row of the table of an order's life, taken once and looked at.
 
-use super::coverage;
+use super::{coverage, life_ccbs};
 use super::world::World;
 use crate::life::{Input, State as S, TABLE};
 use crate::*;
@@ -122,6 +122,13 @@ fn cancelled(world: &mut World) -> Vec<String> {
 fn restarted(world: &mut World) -> Vec<String> {
     world.send(Event::Restarted)
 }
+/// The guard, which had a second left, runs anew.
+fn restarted_and_a_moment(world: &mut World) -> Vec<String> {
+    world.wait(1_000);
+    let mut told = world.send(Event::Restarted);
+    told.extend(world.wait(1_999));
+    told
+}
 fn caller_busy(world: &mut World) -> Vec<String> {
     world.busy("2")
 }
@@ -193,9 +200,11 @@ const CASES: &[Case] = &[
     Case(S::Suspended, Plain, cancelled, &["1 ended cancelled", "reply cancelled [1]"], "-"),
     Case(S::Guarding, Plain, to_the_guards_end, &["1 Resumed", "ring 2 shows 1 20000", "1 began 1/3"], "ringing"),
     Case(S::Guarding, Plain, caller_busy, &[], "suspended"),
+    Case(S::Guarding, Plain, restarted_and_a_moment, &[], "guarding"),
     Case(S::Guarding, Plain, cancelled, &["1 ended cancelled", "reply cancelled [1]"], "-"),
     Case(S::Pausing, Plain, to_the_guards_end, &["ring 2 shows 1 20000", "3 began 1/3"], "ringing"),
     Case(S::Pausing, Plain, caller_busy, &["3 Suspended"], "suspended"),
+    Case(S::Pausing, Plain, restarted_and_a_moment, &[], "pausing"),
     Case(S::Pausing, Plain, cancelled, &["3 ended cancelled", "reply cancelled [3]"], "-"),
     Case(S::Ringing, Plain, answered, &["play [Activated]", "1 CallerAnswered"], "announcing"),
     Case(S::Ringing, Last, unanswered, &["1 failed 1/1 CallerNoAnswer", "1 ended attempts-exhausted"], "-"),
@@ -263,6 +272,17 @@ fn release_overdue_with_life_left() {
     assert_eq!(world.counted("overdue_release"), 1);
 }
 
+/// Cancelled while its legs are being released: the time for that is not prolonged.
+fn release_keeps_its_time() {
+    let mut world = in_state(S::Releasing, Plain);
+    world.wait(4_000);
+    world.cancel("2", None);
+    world.wait(5_999);
+    assert_eq!(world.engine.recalls.len(), 1);
+    world.wait(1);
+    assert_eq!(world.engine.recalls.len(), 0);
+}
+
 /// One recall at once: 4's order for 2 gets its turn while 2's own order guards or pauses.
 fn caller_taken_by_another_recall() {
     let limits = Limits { recalls_at_once: 1, ..Limits::default() };
@@ -328,6 +348,7 @@ fn life_over_while_waiting() {
 
 #[test]
 fn transitions_that_need_other_settings_or_orders() {
+    release_keeps_its_time();
     life_over_while_waiting();
     release_overdue_with_life_left();
     caller_taken_by_another_recall();
@@ -338,6 +359,10 @@ fn transitions_that_need_other_settings_or_orders() {
 fn every_row_of_the_table_is_taken() {
     each_transition_does_what_the_table_says();
     transitions_that_need_other_settings_or_orders();
+    life_ccbs::each_transition_of_ccbs_does_what_the_table_says();
+    life_ccbs::what_becomes_of_an_order_when_its_attempt_has_failed();
+    life_ccbs::the_life_of_an_order_of_ccbs_ends_it();
+    life_ccbs::an_order_that_waits_for_a_limit_heeds_its_callee();
     let taken = coverage::taken();
     let missed: Vec<_> = (0..).zip(TABLE).filter(|(index, _)| !taken.contains(index)).map(|(_, row)| row).collect();
     assert!(missed.is_empty(), "rows never taken: {missed:#?}");
@@ -351,10 +376,7 @@ fn rows_of_one_state_and_input_stand_together_and_the_last_always_holds_or_none_
         let continues = index > 0 && (TABLE[index - 1].from, TABLE[index - 1].on) == (row.from, row.on);
         assert!(continues != seen.insert(key), "{row:?} stands apart from its like");
         let last = TABLE.get(index + 1).is_none_or(|next| (next.from, next.on) != (row.from, row.on));
-        // What a restart means to a guard is the profile's own affair.
-        let only = row.on == Input::Restarted && matches!(row.from, S::Guarding | S::Pausing);
-        let unconditional = row.when == life::When::Always || only;
-        assert_eq!(last, unconditional, "{row:?}: only the last of its like is unconditional");
+        assert_eq!(last, row.when == life::When::Always, "{row:?}: only the last of its like is unconditional");
         assert!(row.from != row.to || !row.effects.is_empty(), "{row:?} does nothing");
     }
 }

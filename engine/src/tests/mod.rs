@@ -2,6 +2,7 @@
 
 pub(crate) mod coverage;
 mod life;
+mod life_ccbs;
 mod properties;
 mod requests;
 mod rules;
