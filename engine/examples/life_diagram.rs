@@ -80,7 +80,6 @@ fn condition(when: When) -> Option<&'static str> {
     Some(match when {
         When::Always => return None,
         When::CallerBusy => "caller busy",
-        When::CalleeBusy => "callee not available",
         When::ReleaseDriven => "ccbs",
         When::LastAttempt => "last attempt",
         When::LifeOver => "life over",

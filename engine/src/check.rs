@@ -181,7 +181,7 @@ impl Engine {
             State::Watching => order.is_release_driven() && (in_recall || availability == Availability::Away),
             State::CalleeGuard => order.is_release_driven() && (in_recall || availability == Availability::Available),
             State::Polling => order.is_release_driven() && (in_recall || availability == Availability::Unseen),
-            State::Retrying => order.is_release_driven(),
+            State::Retrying => order.is_release_driven() && (in_recall || availability != Availability::Away),
             State::Queued | State::Suspended | State::Guarding | State::Pausing => {
                 !order.is_release_driven() || in_recall || availability != Availability::Away
             }

@@ -62,9 +62,6 @@ impl Engine {
                 let caller = &self.lines[order.caller];
                 caller.presence == Presence::Busy && caller.recall.is_none()
             }
-            When::CalleeBusy => {
-                self.lines[order.callee].recall.is_none() && self.availability(order) == Availability::Away
-            }
             When::ReleaseDriven => order.is_release_driven(),
             When::LastAttempt => order.profile.attempts().is_some_and(|attempts| order.attempt >= attempts),
             When::LifeOver => order.expires <= self.now,
@@ -90,8 +87,13 @@ impl Engine {
                 AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable => {
                     self.availability(order) == Availability::Available
                 }
-                AttemptFailure::CallerBusy => self.lines[order.caller].presence != Presence::Busy,
-                AttemptFailure::CallerUnreachable | AttemptFailure::SwitchFailed => true,
+                AttemptFailure::CallerBusy => {
+                    self.lines[order.caller].presence != Presence::Busy
+                        && self.availability(order) != Availability::Away
+                }
+                AttemptFailure::CallerUnreachable | AttemptFailure::SwitchFailed => {
+                    self.availability(order) != Availability::Away
+                }
                 _ => false,
             }),
         }

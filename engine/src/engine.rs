@@ -15,7 +15,7 @@ use crate::error::EngineError;
 use crate::event::Event;
 use crate::life::{Input, State};
 use crate::line::Lines;
-use crate::order::Orders;
+use crate::order::{Order, Orders};
 use crate::profile::{Limits, OutOfRange};
 use crate::{LineId, Millis, Number, OrderId, RecallId};
 
@@ -193,7 +193,9 @@ impl Engine {
                 };
             }
             Timer::Life { slot, order } => {
-                if self.orders.get(slot).is_some_and(|found| found.id == order && found.life.is_some()) {
+                // An order that has just turned into kind NR has another life than the timer knew.
+                let over = |found: &Order| found.id == order && found.life.is_some() && found.expires <= self.now;
+                if self.orders.get(slot).is_some_and(over) {
                     self.orders[slot].life = None;
                     self.input(slot, Input::LifeOver, Told::Nothing, out);
                 }

@@ -117,8 +117,6 @@ pub enum When {
     Always,
     /// The caller's line is busy and in no recall.
     CallerBusy,
-    /// The callee is not available, and in no recall.
-    CalleeBusy,
     /// The order's profile is `ccbs`: the release of the callee drives it.
     ReleaseDriven,
     /// The attempt was the last one.
@@ -301,7 +299,6 @@ pub static TABLE: &[Row] = &[
     row(S::Polling,     I::End,            Always,        S::Ended,       END),
 
     // That the line is seen free is no news here: its phone said otherwise.
-    row(S::Retrying,    I::WaitOver,       When::CalleeBusy, S::Watching, &[E::AwaitCallee]),
     row(S::Retrying,    I::WaitOver,       CallerBusy,    S::Suspended,   &[E::Suspend]),
     row(S::Retrying,    I::WaitOver,       Always,        S::Queued,      &[]),
     row(S::Retrying,    I::CalleeBusy,     Always,        S::Watching,    &[E::AwaitCallee]),

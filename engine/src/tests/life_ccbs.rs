@@ -124,13 +124,6 @@ fn caller_busy_then_minute(world: &mut World) -> Vec<String> {
     world.busy("2");
     world.wait(60_000)
 }
-fn callee_left_busy_then_minute(world: &mut World) -> Vec<String> {
-    // The report that ends the recall's own leg never comes.
-    world.wait(60_000);
-    world.busy("1");
-    world.ring_is(RingOutcome::Busy);
-    world.wait(120_000)
-}
 fn restarted(world: &mut World) -> Vec<String> {
     world.send(Event::Restarted)
 }
@@ -199,7 +192,6 @@ const CASES: &[Case] = &[
     Case(S::Polling, Unseen, cancelled, &["1 ended cancelled", "reply cancelled [1]"], "-"),
     Case(S::Retrying, Defaults, minute, &["ring 2 shows 1 20000", "1 began 2"], "ringing"),
     Case(S::Retrying, Defaults, caller_busy_then_minute, &["1 Suspended"], "suspended"),
-    Case(S::Retrying, Defaults, callee_left_busy_then_minute, &["1 CalleeBusy"], "watching"),
     Case(S::Retrying, Defaults, callee_free, &[], "retrying"),
     Case(S::Retrying, Defaults, callee_unknown, &[], "retrying"),
     Case(S::Retrying, Defaults, callee_busy, &["1 CalleeBusy"], "watching"),
@@ -278,6 +270,7 @@ pub(super) fn what_becomes_of_an_order_when_its_attempt_has_failed() {
     judged(S::Calling, NoRetention, connect(ConnectOutcome::Unreachable), &["play [NoAnswer]", "1 failed 1 CalleeUnreachable due 65000"], "retrying");
     judged(S::Calling, Unseen, connect(ConnectOutcome::Unreachable), &["play [NoAnswer]", "1 failed 1 CalleeUnreachable", "1 Polling due 180000"], "polling");
     judged(S::Ringing, Defaults, |world| { world.busy("2"); world.ring_is(RingOutcome::Busy) }, &["1 failed 1 CallerBusy", "1 CalleeFree due 10000"], "callee-guard");
+    judged(S::Ringing, Defaults, |world| { world.busy("1"); world.ring_is(RingOutcome::Unreachable) }, &["1 failed 1 CallerUnreachable"], "watching");
     judged(S::Calling, Defaults, busy_since_called, &["play [BusyAgain]", "1 failed 1 CalleeBusy"], "watching");
     judged(S::Calling, Defaults, unregistered_since_called, &["play [NoAnswer]", "1 failed 1 CalleeUnreachable"], "watching");
     judged(S::Calling, Unseen, connect(ConnectOutcome::Busy), &["play [BusyAgain]", "1 failed 1 CalleeBusy", "1 Polling due 180000"], "polling");
