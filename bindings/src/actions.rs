@@ -15,6 +15,10 @@ pub(crate) enum StepKind {
     AttemptBegan,
     CallerAnswered,
     CalleeCalled,
+    CalleeBusy,
+    CalleeFree,
+    Polling,
+    TurnedNoReply,
     AttemptFailed,
     Ended,
 }
@@ -46,7 +50,9 @@ words! {
     StepKind {
         "accepted" => Accepted, "suspended" => Suspended, "resumed" => Resumed,
         "attempt-began" => AttemptBegan, "caller-answered" => CallerAnswered,
-        "callee-called" => CalleeCalled, "attempt-failed" => AttemptFailed, "ended" => Ended,
+        "callee-called" => CalleeCalled, "callee-busy" => CalleeBusy,
+        "callee-free" => CalleeFree, "polling" => Polling, "turned-no-reply" => TurnedNoReply,
+        "attempt-failed" => AttemptFailed, "ended" => Ended,
     }
 }
 
@@ -68,7 +74,7 @@ record! {
     /// Call the caller's phone, showing the callee's number.
     Ring { recall: u64, order: u64, caller: Text, callee: Text, timeout_ms: u64 }
     /// Play prompts, one after the other, to the caller.
-    Play { recall: u64, order: u64, prompts: Many<Word<Prompt>> }
+    Play { recall: u64, order: u64, play: u32, prompts: Many<Word<Prompt>> }
     /// Call the callee, showing the caller's number, and join the two.
     Connect { recall: u64, order: u64, caller: Text, callee: Text, timeout_ms: u64 }
     /// End whatever the recall has.
@@ -131,9 +137,9 @@ fn to_object<'py>(py: Python<'py>, action: &engine::Action) -> PyResult<Bound<'p
             },
         )?
         .into_any(),
-        Action::Play { recall, order, prompts } => {
+        Action::Play { recall, order, play, prompts } => {
             let prompts = Many(prompts.iter().copied().map(Word).collect());
-            Bound::new(py, Play { recall: recall.0, order: order.0, prompts })?.into_any()
+            Bound::new(py, Play { recall: recall.0, order: order.0, play: *play, prompts })?.into_any()
         }
         Action::Connect { recall, order, caller, callee, timeout_ms } => Bound::new(
             py,
@@ -194,24 +200,26 @@ impl From<&engine::Reply> for AnyReply {
 
 fn filled(blank: Step, step: &engine::Step) -> Step {
     match step {
-        engine::Step::Accepted { place, due, expires } => Step {
-            kind: Word(StepKind::Accepted),
-            place: Some(*place),
-            due: Some(*due),
-            expires: Some(*expires),
-            ..blank
-        },
+        engine::Step::Accepted { place, due, expires } => {
+            Step { kind: Word(StepKind::Accepted), place: Some(*place), due: *due, expires: Some(*expires), ..blank }
+        }
+        engine::Step::CalleeBusy => Step { kind: Word(StepKind::CalleeBusy), ..blank },
+        engine::Step::CalleeFree { due } => Step { kind: Word(StepKind::CalleeFree), due: Some(*due), ..blank },
+        engine::Step::Polling { due } => Step { kind: Word(StepKind::Polling), due: Some(*due), ..blank },
+        engine::Step::TurnedNoReply { expires } => {
+            Step { kind: Word(StepKind::TurnedNoReply), expires: Some(*expires), ..blank }
+        }
         engine::Step::Suspended => Step { kind: Word(StepKind::Suspended), ..blank },
         engine::Step::Resumed => Step { kind: Word(StepKind::Resumed), ..blank },
         engine::Step::AttemptBegan { attempt, attempts } => {
-            Step { kind: Word(StepKind::AttemptBegan), attempt: Some(*attempt), attempts: Some(*attempts), ..blank }
+            Step { kind: Word(StepKind::AttemptBegan), attempt: Some(*attempt), attempts: *attempts, ..blank }
         }
         engine::Step::CallerAnswered => Step { kind: Word(StepKind::CallerAnswered), ..blank },
         engine::Step::CalleeCalled => Step { kind: Word(StepKind::CalleeCalled), ..blank },
         engine::Step::AttemptFailed { attempt, attempts, failure, due } => Step {
             kind: Word(StepKind::AttemptFailed),
             attempt: Some(*attempt),
-            attempts: Some(*attempts),
+            attempts: *attempts,
             failure: Some(Word(*failure)),
             due: *due,
             ..blank

@@ -36,6 +36,10 @@ record! {
     LineFree { line: Number }
     /// Nobody can say whether the line has a call.
     LineUnknown { line: Number }
+    /// A phone of the line registered: orders of kind NL for it are looked at.
+    LineRegistered { line: Number }
+    /// The line has no registered phone any more.
+    LineUnregistered { line: Number }
     /// A call failed: the caller may order the callee within the offer window.
     CallFailed { caller: Number, callee: Number, cause: Word<FailCause> = Word(FailCause::Busy) } "(caller, callee, cause='busy')"
     /// A call that is no recall was answered: orders between the two are fulfilled.
@@ -51,7 +55,7 @@ record! {
     /// Answer to a Ring.
     RingResult { recall: u64, outcome: Word<RingOutcome> }
     /// Answer to a Play.
-    PlayResult { recall: u64, outcome: Word<PlayOutcome> }
+    PlayResult { recall: u64, play: u32, outcome: Word<PlayOutcome> }
     /// Answer to a Connect.
     ConnectResult { recall: u64, outcome: Word<ConnectOutcome> }
     /// Answer to a Release: both legs of the recall are gone.
@@ -61,7 +65,7 @@ record! {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    union!(module, "Event": Line | LineRemoved | Service | LineBusy | LineFree | LineUnknown | CallFailed | CallAnswered | Order | Cancel | Query | OperatorCancel | RingResult | PlayResult | ConnectResult | Released | Restarted)
+    union!(module, "Event": Line | LineRemoved | Service | LineBusy | LineFree | LineUnknown | LineRegistered | LineUnregistered | CallFailed | CallAnswered | Order | Cancel | Query | OperatorCancel | RingResult | PlayResult | ConnectResult | Released | Restarted)
 }
 
 /// Makes the engine's events of a Python sequence; an error names the place.
@@ -116,7 +120,7 @@ fn from_object(object: &Bound<'_, PyAny>) -> Option<Event> {
     });
     as_a!(Query, |of| Event::Query { request: of.request, caller: line(&of.caller) });
     as_a!(RingResult, |of| Event::RingOutcome { recall: RecallId(of.recall), outcome: of.outcome.0 });
-    as_a!(PlayResult, |of| Event::PlayOutcome { recall: RecallId(of.recall), outcome: of.outcome.0 });
+    as_a!(PlayResult, |of| Event::PlayOutcome { recall: RecallId(of.recall), play: of.play, outcome: of.outcome.0 });
     as_a!(ConnectResult, |of| Event::ConnectOutcome { recall: RecallId(of.recall), outcome: of.outcome.0 });
     as_a!(Released, |of| Event::Released { recall: RecallId(of.recall) });
     as_a!(OperatorCancel, |of| Event::OperatorCancel { request: of.request, order: OrderId(of.order) });
@@ -126,6 +130,8 @@ fn from_object(object: &Bound<'_, PyAny>) -> Option<Event> {
     });
     as_a!(LineRemoved, |of| Event::LineRemoved { line: line(&of.line) });
     as_a!(LineUnknown, |of| Event::LineUnknown { line: line(&of.line) });
+    as_a!(LineRegistered, |of| Event::LineRegistered { line: line(&of.line) });
+    as_a!(LineUnregistered, |of| Event::LineUnregistered { line: line(&of.line) });
     as_a!(Service, |of| Event::Service {
         line: line(&of.line),
         profile: of.profile.as_ref().map(|profile| Box::new(profile.to_engine()))

@@ -11,15 +11,16 @@ record! {
         order: u64,
         caller: Text,
         callee: Text,
+        kind: Text,
         state: Text,
         place: u32,
         attempt: u32,
-        attempts: u32,
+        attempts: Option<u32>,
         due: Option<u64>,
         expires: u64,
     }
     /// One line as the engine knows it.
-    LineView { line: Text, external: bool, state: Text, in_recall: bool, orders: u32, waiting: u32 }
+    LineView { line: Text, external: bool, state: Text, in_recall: bool, registered: Option<bool>, orders: u32, waiting: u32 }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -36,6 +37,7 @@ impl OrderView {
                 order: view.order.0,
                 caller: Text(view.caller),
                 callee: Text(view.callee),
+                kind: Text(view.kind.as_str().into()),
                 state: Text(view.state.into()),
                 place: view.place,
                 attempt: view.attempt,
@@ -57,6 +59,7 @@ impl LineView {
                 external: view.external,
                 state: Text(view.state.into()),
                 in_recall: view.in_recall,
+                registered: view.registered,
                 orders: view.orders,
                 waiting: view.waiting,
             })

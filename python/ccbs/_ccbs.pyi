@@ -40,11 +40,13 @@ class InvalidPrompt(CcbsError, ValueError):
 
 @final
 class Profile:
-    """The service of one subscriber as orderer; frozen. Made by :meth:`autodial`."""
+    """The service of one subscriber as orderer; frozen. Made by :meth:`autodial` or :meth:`ccbs`.
 
-    cb_timer_internal_s: Final[int]
-    cb_timer_external_s: Final[int]
-    attempts: Final[int]
+    A number that the profile does not have is ``None``.
+    """
+
+    name: Final[str]
+    """``autodial`` or ``ccbs``."""
     offer_window_s: Final[int]
     caller_ring_s: Final[int]
     callee_ring_s: Final[int]
@@ -52,6 +54,19 @@ class Profile:
     service_duration_s: Final[int]
     orders_per_caller: Final[int]
     waiting_per_callee: Final[int]
+    cb_timer_internal_s: Final[int | None]
+    cb_timer_external_s: Final[int | None]
+    attempts: Final[int | None]
+    callee_idle_guard_s: Final[int | None]
+    retention: Final[bool | None]
+    callee_no_answer_to_nr: Final[bool | None]
+    poll_first_s: Final[int | None]
+    poll_longest_s: Final[int | None]
+    offer_nr: Final[bool | None]
+    service_duration_nr_s: Final[int | None]
+    offer_nl: Final[bool | None]
+    service_duration_nl_s: Final[int | None]
+    restart_grace_s: Final[int | None]
 
     @staticmethod
     def autodial(
@@ -85,6 +100,47 @@ class Profile:
         Source: service.md, "Set-up" 3; standards.md, "Settings".
         """
 
+    @staticmethod
+    def ccbs(
+        *,
+        callee_idle_guard_s: int = 5,
+        retention: bool = True,
+        callee_no_answer_to_nr: bool = False,
+        poll_first_s: int = 60,
+        poll_longest_s: int = 900,
+        offer_nr: bool = True,
+        service_duration_nr_s: int = 10_800,
+        offer_nl: bool = True,
+        service_duration_nl_s: int = 10_800,
+        restart_grace_s: int = 10,
+        offer_window_s: int = 30,
+        caller_ring_s: int = 20,
+        callee_ring_s: int = 30,
+        caller_free_guard_s: int = 2,
+        service_duration_s: int = 2_700,
+        orders_per_caller: int = 5,
+        waiting_per_callee: int = 5,
+    ) -> Profile:
+        """Return the standards' profile: driven by the release of the callee.
+
+        :param callee_idle_guard_s: how long the callee must have been free before the recall, 0–300 s.
+        :param retention: whether an order keeps its place when its callee is busy again at the recall.
+        :param callee_no_answer_to_nr: whether an order whose callee rang at the recall and did not answer
+            turns into kind NR; otherwise it ends.
+        :param poll_first_s: first wait where the callee's state can't be seen, or its phone says busy on an
+            idle line, 20–3,600 s; it doubles each time.
+        :param poll_longest_s: what the wait doubles to at the most, ``poll_first_s``–3,600 s.
+        :param offer_nr: whether a call that nobody answered may be ordered (kind NR).
+        :param service_duration_nr_s: life of an order of kind NR, 60–86,400 s.
+        :param offer_nl: whether a call to a callee without a registered phone may be ordered (kind NL).
+        :param service_duration_nl_s: life of an order of kind NL, 60–86,400 s.
+        :param restart_grace_s: how long orders wait after a restart for their callee's state, 0–300 s.
+        :param service_duration_s: life of an order of kind BS, 60–86,400 s.
+        :raises InvalidValue: outside the range.
+
+        The others are those of :meth:`autodial`. Source: standards.md, "Settings" and "Rules".
+        """
+
 @final
 class Limits:
     """Limits of the whole engine; frozen. Source: standards.md, "Settings"."""
@@ -93,6 +149,7 @@ class Limits:
     recalls_at_once: Final[int]
     recalls_per_second: Final[int]
     offers_per_caller: Final[int]
+    unconfigured_lines: Final[int]
 
     def __new__(
         cls,
@@ -101,6 +158,7 @@ class Limits:
         recalls_at_once: int = 500,
         recalls_per_second: int = 100,
         offers_per_caller: int = 8,
+        unconfigured_lines: int = 100_000,
     ) -> Limits:
         """Check the limits.
 
@@ -109,6 +167,8 @@ class Limits:
         :param recalls_per_second: recalls begun per second, 1–10,000; more wait.
         :param offers_per_caller: failed calls of one caller that may be ordered, 1–100; the oldest makes
             room.
+        :param unconfigured_lines: numbers known though not configured, 1–10,000,000; a report that another
+            such number is busy is counted and not kept.
         :raises InvalidValue: outside the range.
         """
 
@@ -172,6 +232,22 @@ class LineUnknown:
     __match_args__ = ("line",)
     line: Final[str]
     def __new__(cls, line: str) -> LineUnknown: ...
+
+@final
+class LineRegistered:
+    """A phone of the line registered: orders of kind NL for it are looked at."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
+    def __new__(cls, line: str) -> LineRegistered: ...
+
+@final
+class LineUnregistered:
+    """The line has no registered phone any more: orders of profile ccbs for it wait until it has."""
+
+    __match_args__ = ("line",)
+    line: Final[str]
+    def __new__(cls, line: str) -> LineUnregistered: ...
 
 @final
 class CallFailed:
@@ -253,13 +329,15 @@ class RingResult:
 class PlayResult:
     """Answer to :class:`Play`.
 
+    :param play: the number of the play, as the action said.
     :param outcome: ``played``, ``caller-gone`` or ``failed``.
     """
 
-    __match_args__ = ("recall", "outcome")
+    __match_args__ = ("recall", "play", "outcome")
     recall: Final[int]
+    play: Final[int]
     outcome: Final[str]
-    def __new__(cls, recall: int, outcome: str) -> PlayResult: ...
+    def __new__(cls, recall: int, play: int, outcome: str) -> PlayResult: ...
 
 @final
 class ConnectResult:
@@ -297,6 +375,8 @@ Event: TypeAlias = (
     | LineBusy
     | LineFree
     | LineUnknown
+    | LineRegistered
+    | LineUnregistered
     | CallFailed
     | CallAnswered
     | Order
@@ -414,14 +494,16 @@ class Ring:
 class Play:
     """Play prompts, one after the other, to the caller. Answered by :class:`PlayResult`.
 
+    :param play: which play of the recall, from 1; comes back in the answer.
     :param prompts: of ``activated``, ``callee-busy-again``, ``callee-no-answer``, ``attempts-used-up``.
     """
 
-    __match_args__ = ("recall", "order", "prompts")
+    __match_args__ = ("recall", "order", "play", "prompts")
     recall: Final[int]
     order: Final[int]
+    play: Final[int]
     prompts: Final[tuple[str, ...]]
-    def __new__(cls, recall: int, order: int, prompts: Sequence[str]) -> Play: ...
+    def __new__(cls, recall: int, order: int, play: int, prompts: Sequence[str]) -> Play: ...
 
 @final
 class Connect:
@@ -457,11 +539,12 @@ class Step:
 
     :param kind: ``accepted`` (with place, due, expires), ``suspended``, ``resumed``, ``attempt-began``
         (attempt, attempts), ``caller-answered``, ``callee-called``, ``attempt-failed`` (attempt,
-        attempts, failure, due) or ``ended`` (reason).
+        attempts, failure, due) or ``ended`` (reason); of profile ccbs also ``callee-busy``, ``callee-free``
+        (due), ``polling`` (due) and ``turned-no-reply`` (expires).
     :param place: in the callee's queue, from 1.
-    :param due: when the CB timer expires next (Unix ms); ``None`` when the order ends.
+    :param due: when the CB timer, the idle guard or the wait for the next try is over (Unix ms).
     :param expires: when the order's life is over (Unix ms).
-    :param attempt: which, from 1, out of ``attempts``.
+    :param attempt: which, from 1, out of ``attempts`` (``None`` where only the order's life bounds them).
     :param failure: ``caller-no-answer``, ``caller-busy``, ``caller-declined``, ``caller-unreachable``,
         ``caller-gone``, ``callee-busy``, ``callee-no-answer``, ``callee-declined``,
         ``callee-unreachable`` or ``switch-failed``.
@@ -515,10 +598,11 @@ Action: TypeAlias = Reply | Ring | Play | Connect | Release | Step
 class OrderView:
     """One order as it stands.
 
+    :param kind: ``BS`` (busy), ``NR`` (no reply) or ``NL`` (not logged in).
     :param state: the word of its state in the transition table.
     :param place: in the callee's queue, from 1.
     :param attempt: how many attempts it has begun, out of ``attempts``.
-    :param due: when the CB timer expires (Unix ms), while it runs.
+    :param due: when the CB timer, idle guard or wait is over (Unix ms), while it runs.
     :param expires: when its life is over (Unix ms).
     """
 
@@ -526,6 +610,7 @@ class OrderView:
         "order",
         "caller",
         "callee",
+        "kind",
         "state",
         "place",
         "attempt",
@@ -536,10 +621,11 @@ class OrderView:
     order: Final[int]
     caller: Final[str]
     callee: Final[str]
+    kind: Final[str]
     state: Final[str]
     place: Final[int]
     attempt: Final[int]
-    attempts: Final[int]
+    attempts: Final[int | None]
     due: Final[int | None]
     expires: Final[int]
     def __new__(
@@ -547,10 +633,11 @@ class OrderView:
         order: int,
         caller: str,
         callee: str,
+        kind: str,
         state: str,
         place: int,
         attempt: int,
-        attempts: int,
+        attempts: int | None,
         due: int | None,
         expires: int,
     ) -> OrderView: ...
@@ -561,15 +648,17 @@ class LineView:
 
     :param state: ``free``, ``busy`` or ``unknown``.
     :param in_recall: whether a recall holds it, in either role.
+    :param registered: whether it has a registered phone; ``None`` when nobody can say.
     :param orders: how many orders it has placed.
     :param waiting: how many orders wait for it.
     """
 
-    __match_args__ = ("line", "external", "state", "in_recall", "orders", "waiting")
+    __match_args__ = ("line", "external", "state", "in_recall", "registered", "orders", "waiting")
     line: Final[str]
     external: Final[bool]
     state: Final[str]
     in_recall: Final[bool]
+    registered: Final[bool | None]
     orders: Final[int]
     waiting: Final[int]
     def __new__(
@@ -578,6 +667,7 @@ class LineView:
         external: bool,
         state: str,
         in_recall: bool,
+        registered: bool | None,
         orders: int,
         waiting: int,
     ) -> LineView: ...

@@ -107,9 +107,9 @@ class RecallCarrier:
         """The caller hears prompts."""
         recall = self._recalls.get(action.recall)
         if recall is None or not recall.has_leg:
-            self._tell(PlayResult(action.recall, "caller-gone"))
+            self._tell(PlayResult(action.recall, action.play, "caller-gone"))
         elif not recall.releasing:
-            recall.step = self._spawn(recall.order, self._play(recall, action.prompts))
+            recall.step = self._spawn(recall.order, self._play(recall, action))
 
     def connect(self, action: Connect) -> None:
         """The callee is called."""
@@ -179,10 +179,10 @@ class RecallCarrier:
             self._forget(recall)
             self._tell(RingResult(recall.id, outcome.value))
 
-    async def _play(self, recall: _Recall, prompts: tuple[str, ...]) -> None:
+    async def _play(self, recall: _Recall, action: Play) -> None:
         outcome = "failed"
         try:
-            await self._switch.play(recall.leg, prompts)
+            await self._switch.play(recall.leg, action.prompts)
             outcome = "played"
         except LegGone:
             outcome = "caller-gone"
@@ -196,7 +196,7 @@ class RecallCarrier:
             return
         if outcome == "caller-gone":
             self._forget(recall)
-        self._tell(PlayResult(recall.id, outcome))
+        self._tell(PlayResult(recall.id, action.play, outcome))
 
     async def _connect(self, recall: _Recall, timeout: float) -> None:
         outcome = ConnectOutcome.FAILED

@@ -22,7 +22,7 @@ def line(step: Step, now: float) -> str:
 
 def describe(step: Step) -> str:
     """What happened, without time and order."""
-    attempt = f"attempt {step.attempt} of {step.attempts}"
+    attempt = f"attempt {step.attempt}" + (f" of {step.attempts}" if step.attempts is not None else "")
     match step.kind:
         case "accepted":
             due = f", CB timer expires at {_clock(step.due / 1000)}" if step.due is not None else ""
@@ -31,6 +31,14 @@ def describe(step: Step) -> str:
             return f"suspended: {step.caller} is busy"
         case "resumed":
             return f"resumed: {step.caller} is free"
+        case "callee-busy":
+            return f"waits: {step.callee} is busy"
+        case "callee-free" | "polling":
+            what = f"{step.callee} is free" if step.kind == "callee-free" else f"{step.callee} can't be seen"
+            until = f"; goes on at {_clock(step.due / 1000)}" if step.due is not None else ""
+            return what + until
+        case "turned-no-reply":
+            return f"{step.callee} did not answer: waits for its next call"
         case "attempt-began":
             return f"{attempt} began"
         case "caller-answered":
@@ -38,7 +46,7 @@ def describe(step: Step) -> str:
         case "callee-called":
             return f"{step.callee} is called"
         case "attempt-failed":
-            after = f"; CB timer expires at {_clock(step.due / 1000)}" if step.due is not None else ""
+            after = f"; goes on at {_clock(step.due / 1000)}" if step.due is not None else ""
             return f"{attempt} failed: {step.failure}{after}"
         case "ended":
             return f"ended: {step.reason}"
