@@ -6,14 +6,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import ccbs.prompts
+
 from .course import SOON_S, TIMER_TOLERANCE_S, Course
-from .listening import heard_prompts
+from .listening import NotHeard, heard_prompts
 from .side_by_side import Scene
 from .world import CALLEE, KEEPER, LANGUAGE, ORDERER, Settings, World, open_world
 
 __all__ = ["SCENES"]
 
 QUICK = Settings(cb_timer_internal_s=8, attempts=2, caller_ring_s=5, callee_ring_s=5)
+RECORDINGS = Path(ccbs.prompts.__file__).parent
 FREE_GUARD_S = 2.0
 """caller_free_guard_s, the default (standards.md, "Settings")."""
 
@@ -155,6 +160,21 @@ async def a_callee_without_a_phone_is_480_and_opens_no_offer(directory: Path) ->
         assert await world.orders() == []
 
 
+def _another_recording(config: dict[str, Any]) -> None:
+    wrong = str(RECORDINGS / LANGUAGE / "order-cancelled.wav")
+    config["prompts"]["overrides"] = {LANGUAGE: {"order-accepted": wrong}}
+
+
+async def a_wrong_prompt_would_be_noticed(directory: Path) -> None:
+    async with open_world(directory, CALLEE, ORDERER, KEEPER, edit=_another_recording) as world:
+        course = Course(world)
+        await course.keeper_calls()
+        await course.callee_answers_keeper()
+        await course.orderer_finds_busy()
+        with pytest.raises(NotHeard, match="it heard ru/order-cancelled"):
+            await course.orderer_presses_key()
+
+
 SCENES: tuple[Scene, ...] = (
     a_busy_caller_is_rung_when_it_is_free_again,
     a_caller_who_gives_up_or_does_not_answer_uses_the_attempt,
@@ -163,4 +183,5 @@ SCENES: tuple[Scene, ...] = (
     a_call_by_hand_that_gets_through_fulfils_the_order,
     with_call_waiting_the_second_call_rings,
     a_callee_without_a_phone_is_480_and_opens_no_offer,
+    a_wrong_prompt_would_be_noticed,
 )

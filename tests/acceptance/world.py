@@ -104,10 +104,21 @@ class World:
     async def close(self) -> None:
         """Stops phones and switches; the directory stays."""
         await asyncio.gather(*(phone.stop() for phone in self.phones.values()), return_exceptions=True)
+        try:
+            for switch in (self.switch, self.far_switch):
+                if switch is not None:
+                    await switch.stop()
+        finally:
+            self.network.close()
+
+    def check_switches(self) -> None:
+        """Each switch has ended as it should and logged no error on the way.
+
+        :raises SwitchFailed: when not.
+        """
         for switch in (self.switch, self.far_switch):
             if switch is not None:
-                await switch.stop()
-        self.network.close()
+                switch.check_ended()
 
 
 def _listen(address: str) -> dict[str, Any]:
@@ -198,6 +209,7 @@ async def open_world(
         yield world
     finally:
         await world.close()
+    world.check_switches()
 
 
 async def _callback_key(switch: SwitchProcess) -> str:
