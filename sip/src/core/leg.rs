@@ -138,6 +138,8 @@ pub(super) struct Leg {
     pub(super) probe: Option<Handle>,
     /// Reason of the BYE that is sent as soon as it may be.
     pub(super) farewell: Option<String>,
+    /// The far side sent BYE: ours is not needed.
+    pub(super) parted: bool,
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
@@ -170,6 +172,7 @@ impl Leg {
             timer: None,
             probe: None,
             farewell: None,
+            parted: false,
             hops: 70,
             glares: 0,
         }
