@@ -102,6 +102,7 @@ pub(super) struct AckWanted {
 
 /// One leg: a dialog with one phone or trunk, or the attempt to have one.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 pub(super) struct Leg {
     pub(super) role: Role,
     pub(super) stage: Stage,
