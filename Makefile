@@ -29,7 +29,7 @@ test: ## every check and test; under ten minutes from nothing
 .PHONY: test-long
 test-long: test ## test, then the properties at length, and whether the prompts can be remade byte for byte
 	@scripts/setup.sh prompts
-	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace --exclude ccbs-bindings -- --include-ignored
+	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
 	$(PYTHON_BIN)/python scripts/make_prompts.py --check
 	$(PYTHON_BIN)/pytest tests/unit -n 2 -q --hypothesis-profile=long
 

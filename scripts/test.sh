@@ -41,7 +41,7 @@ stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
 stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated generated_files
-stage rust cargo test --quiet --release --locked --workspace --exclude ccbs-bindings
+stage rust cargo test --quiet --release --locked --workspace
 stage unit "$bin/pytest" tests/unit -n 2 -q
 stage acceptance "$bin/pytest" tests/acceptance -v
 stage package "$bin/pytest" tests/package -v
