@@ -116,6 +116,7 @@ async def world(
     route: Route | None = None,
     route_timeout: float = 3.0,
     registered: Sequence[str] = NUMBERS,
+    strip: bool = True,
     languages: Sequence[str] = ("ru", "en"),
     on_event: Callable[[SipEvent], None] | None = None,
     handler_errors: bool = False,
@@ -127,7 +128,7 @@ async def world(
     switch = SipSwitch(
         endpoint,
         directory=Directory(subscriber(number) for number in NUMBERS),
-        numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=True)]),
+        numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=strip)]),
         trunks=[Trunk(name="city", host=far.address[0], port=far.address[1], trusted=True)],
         prompts={language: {name: wav() for name in prompts.names()} for language in languages},
         route=route,
@@ -299,6 +300,20 @@ async def test_a_call_from_outside_by_the_callee_fulfils_the_order() -> None:
         await until(code.ended.is_set)
         assert await (await w.phone("far").call("102", number="5551234")).status() == 200
         assert (await w.told("ended")).reason == "fulfilled-by-other-call"
+
+
+async def test_a_trunk_that_shows_a_subscriber_s_number_speaks_for_nobody() -> None:
+    async with world(strip=False) as w:
+        w.phone("101").does = 486
+        await w.phone("102").call("101")
+        code = await w.phone("102").call("*37%23")
+        await until(code.ended.is_set)
+        call = await w.phone("far").call("102", number="101")
+        assert await call.status() == 200
+        w.phone("far").hang_up(call)
+        *_, record = await w.logged(3)
+        assert (record.caller, record.caller_trunk, record.cause) == ("101", "city", "answered")
+        assert [order.callee for order in w.service.orders()] == ["101"]
 
 
 # --- service codes --------------------------------------------------------------------------------

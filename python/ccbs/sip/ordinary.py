@@ -33,6 +33,8 @@ class _Leg:
     caller: str
     callee: str
     began: float
+    named: bool
+    """Whether ``caller`` is a number that leads back to the caller: only then is the service told of it."""
     to_subscriber: str | None = None
     rang: bool = False
     answered: float | None = None
@@ -122,13 +124,12 @@ class OrdinaryCalls:
             display=event.display,
             call_id=event.call_id,
         )
-        # The service knows a party behind a trunk by the number that reaches it from here.
-        caller = (
-            event.number
-            if event.from_trunk is None
-            else self._numbering.as_dialled(event.from_trunk, event.number)
+        caller: str | None = event.number
+        if event.from_trunk is not None:
+            caller = self._numbering.as_dialled(event.from_trunk, event.number)
+        leg = _Leg(
+            event.leg, call, caller or event.number, event.dialled, self._clock(), named=caller is not None
         )
-        leg = _Leg(event.leg, call, caller, event.dialled, self._clock())
         self._legs[leg.id] = leg
         if self._route is not None:
             leg.task = asyncio.create_task(self._ask_route(leg, self._route))
@@ -149,7 +150,8 @@ class OrdinaryCalls:
         """The two talk."""
         if leg := self._legs.get(event.leg):
             leg.answered = self._clock()
-            self._tell(self._service.call_answered, leg.caller, leg.callee)
+            if leg.named:
+                self._tell(self._service.call_answered, leg.caller, leg.callee)
 
     def on_played(self, event: Played) -> None:
         """A prompt is over."""
@@ -173,6 +175,7 @@ class OrdinaryCalls:
                 answered=leg.answered,
                 ended=self._clock(),
                 cause=cause,
+                caller_trunk=leg.call.trunk,
             )
         )
         if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
