@@ -51,10 +51,9 @@ format: ## put Rust and Python sources into the one form
 	@$(PYTHON_BIN)/ruff format .
 
 .PHONY: generate
-generate: ## rewrite the files made from others: licences of what is shipped, configuration schema
+generate: ## rewrite the files made from others: licences, configuration schema, diagram of an order's life
 	@scripts/setup.sh
-	@$(PYTHON_BIN)/python scripts/third_party.py
-	@$(PYTHON_BIN)/ccbs schema > docs/ccbs.schema.json
+	@scripts/generate.sh
 
 .PHONY: prompts
 prompts: ## make the recordings again from python/ccbs/prompts/catalogue.yml
