@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from demo.ladder import Note, draw
+from demo.ladder import Note, draw, standalone
 from demo.traces import FAR_SWITCH, SWITCH, Rung, Trace, merged
 from demo.watch import Scene, Watch, phone_state
 
@@ -125,6 +125,9 @@ def test_the_drawing_is_well_formed_and_holds_every_message(monkeypatch: pytest.
     rungs = [Rung(101.0, "№4", SWITCH, "INVITE <script>&", hostile, False)]
     monkeypatch.setattr(scene, "rungs", lambda: rungs)
     drawing = draw(scene, {"№4": "<b>"}, [Note(102.0, "№4", "♫ «A & B»")])
+    picture = ElementTree.fromstring(standalone(drawing))
+    assert picture[0].tag.endswith("style")
+    assert ".ladder" in (picture[0].text or "")
     root = ElementTree.fromstring(drawing)
     said = " ".join(root.itertext())
     for part in (
