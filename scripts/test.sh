@@ -38,7 +38,7 @@ stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated scripts/generate.sh --check
 stage rust cargo test --quiet --release --locked --workspace
-stage unit "$bin/pytest" tests/unit -n 2 -q
+stage unit "$bin/pytest" tests/unit -n 2
 stage acceptance "$bin/pytest" tests/acceptance -v
 stage package "$bin/pytest" tests/package -v
 
