@@ -51,6 +51,9 @@ pub(crate) struct Line {
     pub(crate) service: Option<Arc<Profile>>,
     /// The calls of this line that failed, oldest first.
     pub(crate) offers: VecDeque<Offer>,
+    /// Whether its last call that failed opened no offer: then no last number can be ordered.
+    #[serde(default)]
+    pub(crate) last_without_offer: bool,
     /// Runs to the earliest end of a window.
     #[serde(skip)]
     pub(crate) offers_timer: Option<Handle>,
@@ -79,6 +82,7 @@ impl Line {
             presence: Presence::Unknown,
             service: None,
             offers: VecDeque::new(),
+            last_without_offer: false,
             offers_timer: None,
             offered: 0,
             placed: Vec::new(),

@@ -12,10 +12,16 @@ impl Engine {
         self.lines[caller].offers.iter().filter(valid).map(|offer| offer.callee)
     }
 
+    /// The number that failed last, if it may be ordered now.
+    pub(crate) fn last_offered(&self, caller: u32) -> Option<u32> {
+        if self.lines[caller].last_without_offer { None } else { self.valid_offers(caller).next_back() }
+    }
+
     /// Adds an offer as the newest, in place of an earlier one for the same callee; the oldest makes room.
     pub(crate) fn open_offer(&mut self, caller: u32, offer: Offer) {
         let (callee, until) = (offer.callee, offer.until);
         self.lines[callee].offered += 1;
+        self.lines[caller].last_without_offer = false;
         let offers = &mut self.lines[caller].offers;
         let same = offers.iter().position(|offer| offer.callee == callee);
         let displaced = match same {

@@ -172,7 +172,7 @@ impl Engine {
         let caller = self.lines.find(caller)?;
         let callee = match callee {
             Some(callee) => self.lines.find(callee)?,
-            None => caller.and_then(|caller| self.valid_offers(caller).next_back()),
+            None => caller.and_then(|caller| self.last_offered(caller)),
         };
         Ok(match self.admit(caller, callee) {
             Ok((caller, callee, profile)) => self.accept(caller, callee, profile, out),
@@ -286,11 +286,15 @@ impl Engine {
             .map(|profile| Millis::from(profile.offer_window_s) * 1_000);
         let (Some(caller), Some(window), FailCause::Busy) = (caller, window, cause) else {
             self.lines.find(callee)?;
+            if let Some(caller) = caller {
+                self.lines[caller].last_without_offer = true;
+            }
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         };
         let callee = self.lines.intern(callee)?;
         if callee == caller {
+            self.lines[caller].last_without_offer = true;
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         }
