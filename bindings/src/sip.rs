@@ -124,6 +124,10 @@ trace=False, queue_limit=65536)"
         if closed && events.is_empty() {
             return Err(CommandError::Closed.into());
         }
+        if closed {
+            // Nobody else wakes for the end once these have been taken.
+            self.wake.set();
+        }
         Ok(sip_events::to_list(py, &events)?)
     }
 
@@ -316,6 +320,8 @@ trace=False, queue_limit=65536)"
         if self.phase.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             py.detach(|| endpoint.close());
             self.phase.store(CLOSED, Ordering::Release);
+            // A drain on another thread may have cleared the thread's own last call.
+            self.wake.set();
         }
         Ok(())
     }
