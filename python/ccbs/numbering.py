@@ -36,8 +36,7 @@ class DialPattern:
     """A pattern of numbers as operators write it.
 
     Digits, ``+``, ``*``, ``#`` and lower-case letters stand for themselves; ``X`` is 0 to 9, ``Z`` 1 to 9,
-    ``N`` 2 to 9,
-    ``[1-35]`` one of 1, 2, 3, 5; a final ``.`` is one or more digits.
+    ``N`` 2 to 9, ``[1-35]`` one of 1, 2, 3, 5; a final ``.`` is one or more digits.
 
     :param pattern: e.g. ``1XX``.
     :raises ValueError: with the place in the pattern that is wrong.

@@ -66,6 +66,7 @@ class World:
         self.phones: dict[str, UdpPhone] = {}
         self.steps: list[Step] = []
         self.events: list[SipEvent] = []
+        self.closed: list[str] = []
 
     def phone(self, number: str) -> UdpPhone:
         return self.phones[number]
@@ -123,6 +124,7 @@ async def world(
 ) -> AsyncIterator[World]:
     steps: list[Step] = []
     events: list[SipEvent] = []
+    closed: list[str] = []
     endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=(40_000, 40_998))
     far = await UdpPhone.start("5551234", None, endpoint.local_address, "127.0.0.2")
     switch = SipSwitch(
@@ -134,11 +136,12 @@ async def world(
         route=route,
         route_timeout=route_timeout,
         on_event=on_event or events.append,
+        on_closed=lambda: closed.append("endpoint"),
     )
     driver = VirtualDriver()
     service = CallbackService(switch, driver=driver, on_step=steps.append)
     made = World(switch, service, driver)
-    made.steps, made.events = steps, events
+    made.steps, made.events, made.closed = steps, events, closed
     async with asyncio.timeout(30):
         async with service:
             await switch.start(service)
@@ -637,6 +640,33 @@ async def test_stopping_ends_every_call() -> None:
         assert call.bye is not None
         assert seen.bye is not None
         assert {record.cause for record in w.switch.calls} == {"answered", "cancelled"}
+
+
+async def test_an_endpoint_that_ends_by_itself_leaves_nobody_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as w:
+        await w.order()
+        w.phone("102").does = "ring"
+        w.cb_timer()
+        await w.phone("102").rings()
+        talk = await w.phone("104").call("101")
+        assert await talk.status() == 200
+        await w.lines(n101="busy", n102="busy", n103="free", n104="busy")
+        logged = len(w.switch.calls)
+        # Ended under the switch's feet, as a fault in its thread would.
+        w.switch.endpoint.close()
+        assert (await w.told("attempt-failed")).failure == "switch-failed"
+        await until(lambda: w.closed == ["endpoint"])
+        assert {record.cause for record in w.switch.calls.records()[logged:]} <= {
+            "answered",
+            "cancelled",
+            "failed",
+        }
+        assert len(w.switch.calls) == logged + 2
+        await w.lines(n101="unknown", n102="unknown", n103="unknown", n104="unknown")
+        assert w.service.counters()["recalls_now"] == 0
+        assert "the SIP endpoint has ended by a fault of its own" in caplog.text
 
 
 async def test_an_observer_that_raises_disturbs_no_call(caplog: pytest.LogCaptureFixture) -> None:

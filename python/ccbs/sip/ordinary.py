@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ccbs._ccbs import CcbsError, Closed, InvalidValue
+from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
@@ -54,6 +53,8 @@ class OrdinaryCalls:
     :param log: where each call leaves a record.
     :param route: a user's route, or ``None`` for ``plan``.
     :param plan: the route by the numbering plan.
+    :param desk: carries out service codes.
+    :param service: is told how calls ended.
     :param prompts: from the caller's subscriber number (``None``: a trunk) and prompt names to the names
         loaded into the endpoint.
     :param contacts: how many phones a subscriber has registered.
@@ -293,8 +294,11 @@ class OrdinaryCalls:
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
-        with contextlib.suppress(Closed):
+        try:
             self._endpoint.release(leg.id)
+        except CcbsError as error:
+            self._counts["code_calls_failed"] += 1
+            self._logger.error("leg %d of %s could not be released: %s", leg.id, leg.caller, error)
 
     def _tell(self, fact: Callable[..., None], *about: str) -> None:
         # Numbers come from phones and trunks and may be anything.
