@@ -146,7 +146,7 @@ fn to_the_connects_limit(world: &mut World) -> Vec<String> {
     world.wait(1)
 }
 fn to_the_plays_limit(world: &mut World) -> Vec<String> {
-    assert_eq!(world.wait(59_999), [""; 0]);
+    assert_eq!(world.wait(179_999), [""; 0]);
     world.wait(1)
 }
 fn cb_timer_with_caller_busy(world: &mut World) -> Vec<String> {
@@ -256,9 +256,9 @@ fn release_overdue_with_life_left() {
     world.wait(10_000);
     world.answer_and_hear();
     world.connect_is(ConnectOutcome::NoAnswer);
-    assert_eq!(world.wait(60_000), ["release overdue"]);
+    assert_eq!(world.wait(180_000), ["release overdue"]);
     assert_eq!(world.wait(9_999), [""; 0]);
-    assert_eq!(world.wait(1), ["1 failed 1/3 CalleeNoAnswer due 90000"]);
+    assert_eq!(world.wait(1), ["1 failed 1/3 CalleeNoAnswer due 210000"]);
     assert_eq!(world.counted("overdue_play"), 1);
     assert_eq!(world.counted("overdue_release"), 1);
 }
