@@ -60,9 +60,11 @@ impl<M: Media> Core<M> {
             return Proof::Challenge { stale: false };
         };
         let subscribers = &self.subscribers;
-        let verdict = self
-            .authenticator
-            .verify(self.io.now, request.method.as_bytes(), &authorization, |number| subscribers.get(number).cloned());
+        let asked = request.uri.to_bytes();
+        let verdict =
+            self.authenticator.verify(self.io.now, (request.method.as_bytes(), &asked), &authorization, |number| {
+                subscribers.get(number).cloned()
+            });
         match verdict {
             Verdict::Accepted(number) => Proof::Number(number),
             Verdict::Stale => {
@@ -72,6 +74,10 @@ impl<M: Media> Core<M> {
             Verdict::Refused(_) => {
                 self.io.count("digest.refused");
                 Proof::Refused(403)
+            }
+            Verdict::OtherResource => {
+                self.io.count("digest.other_resource");
+                Proof::Refused(400)
             }
             Verdict::Malformed => {
                 self.io.count("digest.malformed");

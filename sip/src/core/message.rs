@@ -190,11 +190,12 @@ pub(super) fn to_tag(headers: &Headers) -> Option<Bytes> {
     to.tag().map(Bytes::copy_from_slice)
 }
 
-/// Hops left, 70 when the request does not say (RFC 3261 16.6).
-pub(super) fn max_forwards(request: &Request) -> u8 {
+/// Hops left for what is sent on, `None` when it may not be: one fewer than the request says, 70 when it says
+/// nothing (RFC 3261 16.3, 16.6).
+pub(super) fn hops_left(request: &Request) -> Option<u8> {
     match request.headers.typed::<MaxForwards>() {
-        Some(Ok(hops)) => hops.0,
-        _ => 70,
+        Some(Ok(hops)) => hops.0.checked_sub(1),
+        _ => Some(70),
     }
 }
 

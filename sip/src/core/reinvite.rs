@@ -87,7 +87,9 @@ impl<M: Media> Core<M> {
             .and_then(|leg| leg.reinvite_out.as_ref())
             .is_some_and(|reinvite| reinvite.client == client);
         if !current {
-            self.orphan_answered(client, response);
+            if !self.awaits_its_ack(id, client, response) {
+                self.orphan_answered(client, response);
+            }
             return;
         }
         if status >= 300 {
