@@ -108,9 +108,9 @@ class OrdinaryCalls:
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
         ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong).
+        that the engine takes for none: empty or overlong), and those of the order desk.
         """
-        return {"calls_now": len(self._legs), **self._counts}
+        return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 
     # --- what the endpoint tells ------------------------------------------------------------------
 
