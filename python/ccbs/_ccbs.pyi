@@ -177,7 +177,7 @@ class LineUnknown:
 class CallFailed:
     """A call that is no recall failed: the caller may order the callee within the offer window.
 
-    :param cause: ``busy``, ``no-reply`` or ``not-logged-in``; profile autodial offers on ``busy``.
+    :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other``; profile autodial offers on ``busy``.
     """
 
     __match_args__ = ("caller", "callee", "cause")

@@ -214,9 +214,11 @@ class CallbackService:
     def call_failed(self, caller: str, callee: str, cause: str = "busy") -> None:
         """A call that is no recall failed; busy opens the caller's offer window for this callee.
 
+        Tell the other failures too: ``*37#`` orders the number that failed last, and only if that was busy.
+
         :param caller: who called.
         :param callee: whom, as dialled: an order rings back with this number.
-        :param cause: ``busy``, ``no-reply`` or ``not-logged-in``.
+        :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other`` (declined, unknown number, a fault).
         :raises InvalidValue: for any other cause.
         """
         self._put(_ccbs.CallFailed(caller, callee, cause))

@@ -336,6 +336,32 @@ async def test_codes_are_answered_with_a_prompt_and_hung_up() -> None:
         assert causes == ["busy", "service-code", "answered", "service-code", "service-code"]
 
 
+@pytest.mark.parametrize(("callee", "does"), [("104", 603), ("104", "nobody"), ("177", None)])
+async def test_the_key_orders_the_number_that_failed_last_and_only_if_it_was_busy(
+    callee: str, does: str | int | None
+) -> None:
+    async with world(registered=("101", "102") if does == "nobody" else NUMBERS) as w:
+        w.phone("101").does = 486
+        assert await (await w.phone("102").call("101")).status() == 486
+        if isinstance(does, int):
+            w.phone(callee).does = does
+        assert await (await w.phone("102").call(callee)).status() in (404, 480, 603)
+        key = await w.phone("102").call("*37%23")
+        await until(key.ended.is_set)
+        assert w.service.orders() == []
+        assert w.service.counters()["orders_denied_no_offer"] == 1
+
+
+async def test_who_cannot_hear_the_answer_orders_nothing() -> None:
+    async with world() as w:
+        w.phone("101").does = 486
+        await w.phone("102").call("101")
+        w.phone("102").codecs = "18"
+        assert await (await w.phone("102").call("*37%23")).status() == 488
+        assert [record.cause for record in await w.logged(2)] == ["busy", "failed"]
+        assert w.service.orders() == []
+
+
 async def test_a_caller_that_hangs_up_in_the_prompt_has_ordered_all_the_same() -> None:
     async with world() as w:
         w.switch.load_prompts("ru", {"order-accepted": wav(5)})

@@ -92,6 +92,7 @@ class UdpPhone(asyncio.DatagramProtocol):
     """A phone, or a whole trunk when it has no password.
 
     ``does`` is what it does with a call: ``answer``, ``ring`` (only), ``nothing``, or a status to refuse it.
+    ``codecs`` are the payload types it offers: PCMU and PCMA unless told otherwise.
     """
 
     def __init__(self, number: str, password: str | None, server: tuple[str, int]) -> None:
@@ -99,6 +100,7 @@ class UdpPhone(asyncio.DatagramProtocol):
         self.password = password
         self.server = server
         self.does: str | int = "answer"
+        self.codecs = "0 8"
         self.calls: dict[str, PhoneCall] = {}
         self.incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._ids = itertools.count(1)
@@ -357,7 +359,7 @@ class UdpPhone(asyncio.DatagramProtocol):
         # Port 9 is "discard": nobody listens to what is said.
         return (
             f"v=0\r\no=- 1 1 IN IP4 {self.address[0]}\r\ns=-\r\nc=IN IP4 {self.address[0]}\r\nt=0 0\r\n"
-            "m=audio 9 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
+            f"m=audio 9 RTP/AVP {self.codecs}\r\na=sendrecv\r\n"
         )
 
     def _id(self) -> str:
