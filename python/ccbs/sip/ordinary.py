@@ -269,23 +269,33 @@ class OrdinaryCalls:
 
     async def _take_code(self, leg: _Leg) -> None:
         try:
-            prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
+            self._desk.codes.parse(leg.call.dialled)
         except UnknownCode:
             self._counts["unknown_codes"] += 1
             self._do(leg, Reject(404))
+            return
+        try:
+            # Only who can hear the answer gives an order: a phone without a codec of ours is refused first.
+            await self._take_up(leg)
+            prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
         except Exception:
             self._counts["code_calls_failed"] += 1
-            self._logger.exception("service code %s of %s failed; answered 500", leg.call.dialled, leg.caller)
-            self._do(leg, Reject(500))
+            self._logger.exception("service code %s of %s failed", leg.call.dialled, leg.caller)
+            with contextlib.suppress(Closed):
+                self._endpoint.release(leg.id)
         else:
             await self._announce(leg, prompts)
+
+    async def _take_up(self, leg: _Leg) -> None:
+        if leg.answered is None:
+            self._endpoint.answer(leg.id)
+            await leg.acknowledged.wait()
+            leg.answered = self._clock()
 
     async def _announce(self, leg: _Leg, prompts: Sequence[str]) -> None:
         number = leg.call.subscriber.number if leg.call.subscriber is not None else None
         try:
-            self._endpoint.answer(leg.id)
-            await leg.acknowledged.wait()
-            leg.answered = self._clock()
+            await self._take_up(leg)
             over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             leg.plays[self._endpoint.play(leg.id, self._prompts(number, prompts))] = over
             if await over == "failed":
@@ -309,10 +319,8 @@ class OrdinaryCalls:
             self._logger.info("call %s → %s is not told to the service: %s", *about[:2], error)
 
     def _cause(self, leg: _Leg, event: Ended) -> CallCause:
-        if leg.code:
-            return "unknown-number" if leg.rejected == 404 else "failed" if leg.rejected else "service-code"
         if leg.answered is not None:
-            return "answered"
+            return "service-code" if leg.code else "answered"
         if leg.rejected is not None:
             return call_cause(("refused", leg.rejected), reachable=False)
         reachable = leg.rang or (leg.to_subscriber is not None and self._contacts(leg.to_subscriber) > 0)
