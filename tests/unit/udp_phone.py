@@ -106,6 +106,7 @@ class UdpPhone(asyncio.DatagramProtocol):
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._answers: dict[str, bytes] = {}
+        self._challenge: Message | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
@@ -138,14 +139,34 @@ class UdpPhone(asyncio.DatagramProtocol):
 
     async def register(self, expires: int = 300) -> int:
         """REGISTER with digest; returns the final status."""
-        host = f"{self.server[0]}:{self.server[1]}"
-        request = self._request("REGISTER", f"sip:{host}", f"<sip:{self.number}@{host}>", self._id(), "r", 1)
-        request.headers += [("contact", self.contact), ("expires", str(expires))]
+        request = self._registration(expires)
         answer = await self._ask(request)
         if answer.status == 401:
+            self._challenge = answer
             answer = await self._ask(self._authorized(request, answer))
         assert answer.status is not None
         return answer.status
+
+    async def refresh(self, count: int) -> list[Message]:
+        """REGISTER again with the nonce of the last challenge, and with a new one when told that it is stale.
+
+        :param count: the nonce count.
+        :returns: the answers, one or two.
+        """
+        assert self._challenge is not None
+        request = self._authorized(self._registration(300), self._challenge, count)
+        answers = [await self._ask(request)]
+        if answers[0].status == 401 and "stale=true" in answers[0]["www-authenticate"]:
+            self._challenge = answers[0]
+            bare = Message(request.start, [(n, v) for n, v in request.headers if n != "authorization"])
+            answers.append(await self._ask(self._authorized(bare, answers[0])))
+        return answers
+
+    def _registration(self, expires: int) -> Message:
+        host = f"{self.server[0]}:{self.server[1]}"
+        request = self._request("REGISTER", f"sip:{host}", f"<sip:{self.number}@{host}>", self._id(), "r", 1)
+        request.headers += [("contact", self.contact), ("expires", str(expires))]
+        return request
 
     def invite(self, dialled: str, *, number: str | None = None) -> PhoneCall:
         """Begin a call; returns at once."""
@@ -305,7 +326,7 @@ class UdpPhone(asyncio.DatagramProtocol):
             ],
         )
 
-    def _authorized(self, request: Message, challenge: Message) -> Message:
+    def _authorized(self, request: Message, challenge: Message, count: int = 1) -> Message:
         name = "www-authenticate" if challenge.status == 401 else "proxy-authenticate"
         asked = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge[name].removeprefix("Digest ")))
         hashed = hashlib.sha256 if asked.get("algorithm", "MD5").upper() == "SHA-256" else hashlib.md5
@@ -315,7 +336,7 @@ class UdpPhone(asyncio.DatagramProtocol):
 
         method, uri, _ = request.start.split()
         ha1 = h(f"{self.number}:{asked['realm']}:{self.password}")
-        response = h(f"{ha1}:{asked['nonce']}:00000001:abc:auth:{h(f'{method}:{uri}')}")
+        response = h(f"{ha1}:{asked['nonce']}:{count:08x}:abc:auth:{h(f'{method}:{uri}')}")
         fields = {
             "username": self.number,
             "realm": asked["realm"],
@@ -325,7 +346,7 @@ class UdpPhone(asyncio.DatagramProtocol):
             "cnonce": "abc",
         }
         quoted = ", ".join(f'{name}="{value}"' for name, value in fields.items())
-        credentials = f"Digest {quoted}, algorithm={asked.get('algorithm', 'MD5')}, qop=auth, nc=00000001"
+        credentials = f"Digest {quoted}, algorithm={asked.get('algorithm', 'MD5')}, qop=auth, nc={count:08x}"
         cseq, _ = request["cseq"].split()
         headers = [(n, v) for n, v in request.headers if n not in ("via", "cseq")]
         header = "authorization" if challenge.status == 401 else "proxy-authorization"
