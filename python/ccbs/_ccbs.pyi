@@ -910,7 +910,8 @@ class SipEndpoint:
 
         :param address: IP address and port; requests from this IP address, any port, are from this trunk.
         :param username: for its digest challenges, together with ``password``.
-        :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+        :param trusted: whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any
+            case.
         :raises InvalidValue: no IP address, or only one of ``username`` and ``password``.
         """
 
