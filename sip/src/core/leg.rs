@@ -128,6 +128,8 @@ pub(super) struct Leg {
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
+    /// What a callee of `Connect` was told about the media of the leg that it is called for.
+    pub(super) offered: Option<Body>,
     pub(super) ack_wanted: Option<AckWanted>,
     pub(super) ack_due: Option<AckDue>,
     pub(super) reinvite_out: Option<Reinvite>,
@@ -165,6 +167,7 @@ impl Leg {
             session: None,
             playing: None,
             remote_sdp: None,
+            offered: None,
             ack_wanted: None,
             ack_due: None,
             reinvite_out: None,

@@ -121,6 +121,11 @@ impl<M: Media> Core<M> {
                 if body.is_some() {
                     leg.remote_sdp.clone_from(&body);
                 }
+                // The phone now knows of its peer's media what is newer than any description that waits.
+                let outdated = leg.postponed.take_if(|postponed| postponed.why == Why::Mend);
+                if let Some(timer) = outdated.and_then(|postponed| postponed.timer) {
+                    self.io.wheel.cancel(timer);
+                }
                 let peer = leg.peer;
                 if reinvite.offer.is_some() {
                     self.send_ack(id, client, None);
@@ -215,15 +220,15 @@ impl<M: Media> Core<M> {
             if let Some(dialog) = leg.dialog.as_mut() {
                 dialog.retarget(&request.headers);
             }
-            if offer.is_some() {
-                leg.remote_sdp.clone_from(&offer);
-            }
         }
         let Some(peer) = peer else {
-            self.reinvited_ours(id, server, offer.as_ref());
+            self.reinvited_ours(id, server, offer);
             return;
         };
         if let Some(leg) = self.legs.get_mut(&id) {
+            if offer.is_some() {
+                leg.remote_sdp.clone_from(&offer);
+            }
             leg.reinvite_in = Some(server);
         }
         self.transactions.belongs(server, id);
@@ -236,11 +241,18 @@ impl<M: Media> Core<M> {
     }
 
     /// The far side's re-INVITE while we play to it: hold, or a new address.
-    fn reinvited_ours(&mut self, id: LegId, server: ServerId, offer: Option<&Body>) {
-        match self.own_answer(id, offer) {
-            Some(body) => self.answer_reinvite(id, server, Some(body)),
-            None => self.respond_inside(server, 488, None),
+    fn reinvited_ours(&mut self, id: LegId, server: ServerId, offer: Option<Body>) {
+        let Some(body) = self.own_answer(id, offer.as_ref()) else {
+            // What was agreed on before stays (RFC 3261 14.2).
+            self.respond_inside(server, 488, None);
+            return;
+        };
+        if offer.is_some()
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.remote_sdp = offer;
         }
+        self.answer_reinvite(id, server, Some(body));
     }
 
     /// Our description for an offer (or our offer, when there is none) on a leg that we play to.

@@ -42,6 +42,44 @@ fn a_reinvite_without_an_offer_is_acknowledged_once_with_the_answer() {
     net.assert_rest();
 }
 
+#[test]
+fn a_caller_that_moves_its_media_while_the_callee_rings_is_heard_at_its_new_address() {
+    let (mut net, a, b) = two(3, Plan::default(), Plan::default());
+    let leg = rung(&mut net, "102");
+    connect(&mut net, leg, "101");
+    net.wait(1000, &Event::Ringing { leg });
+    let now = net.now;
+    net.phones[a].reinvite(now, 0, 12_000);
+    net.drain();
+    bridged(&mut net, 5000, leg);
+    net.run(500);
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_deref().map(media), Some(media(&net.phones[a].sdp())));
+    net.hang_up(a, 0);
+    net.assert_rest();
+}
+
+#[test]
+fn a_refused_description_is_not_offered_to_the_callee() {
+    let (mut net, a, b) = two(4, Plan::default(), Plan::default());
+    let leg = rung(&mut net, "102");
+    let before = media(&net.phones[a].sdp());
+    net.phones[a].only_sdp = Some(
+        "v=0\r\no=- 1 2 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 9 RTP/AVP 97\r\n\
+         a=rtpmap:97 opus/48000/2\r\n",
+    );
+    let now = net.now;
+    net.phones[a].reinvite(now, 0, 12_000);
+    net.drain();
+    net.run(100);
+    assert_eq!(net.phones[a].heard().last().map(String::as_str), Some("488 INVITE"));
+    net.phones[a].only_sdp = None;
+    connect(&mut net, leg, "101");
+    net.wait(1000, &Event::Ringing { leg });
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_deref().map(media), Some(before));
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
 /// RFC 3264 section 8: one session, and a version that grows with each description.
 #[test]
 fn our_media_answers_a_hold_with_a_growing_version() {
@@ -61,6 +99,23 @@ fn our_media_answers_a_hold_with_a_growing_version() {
     assert!(origins.windows(2).all(|pair| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1), "{origins:?}");
     assert!(origins[0].1 > 1, "the offer of the INVITE was version 1: {origins:?}");
     net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+/// The caller holds the call while the callee still has to be told of an earlier change: the hold stays.
+#[test]
+fn a_postponed_description_does_not_undo_a_later_one() {
+    let (mut net, a, b) = two(6, Plan { moves: true, ..Plan::default() }, Plan { glares: 1, ..Plan::default() });
+    let leg = rung(&mut net, "102");
+    connect(&mut net, leg, "101");
+    bridged(&mut net, 5000, leg);
+    net.run(200);
+    let now = net.now;
+    net.phones[a].reinvite(now, 0, 17_000);
+    net.drain();
+    net.run(10_000);
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_deref().map(media), Some(media(&net.phones[a].sdp())));
+    net.hang_up(a, 0);
     net.assert_rest();
 }
 
