@@ -218,7 +218,8 @@ class CallbackService:
 
         :param caller: who called.
         :param callee: whom, as dialled: an order rings back with this number.
-        :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other`` (declined, unknown number, a fault).
+        :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other`` (declined, unknown number, a
+            fault).
         :raises InvalidValue: for any other cause.
         """
         self._put(_ccbs.CallFailed(caller, callee, cause))

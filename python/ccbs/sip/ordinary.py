@@ -281,8 +281,7 @@ class OrdinaryCalls:
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("service code %s of %s failed", leg.call.dialled, leg.caller)
-            with contextlib.suppress(Closed):
-                self._endpoint.release(leg.id)
+            self._release(leg)
         else:
             await self._announce(leg, prompts)
 
@@ -304,6 +303,9 @@ class OrdinaryCalls:
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
+        self._release(leg)
+
+    def _release(self, leg: _Leg) -> None:
         try:
             self._endpoint.release(leg.id)
         except CcbsError as error:
