@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broken_config import write
 from udp_phone import UdpPhone
 from virtual_driver import until
 
@@ -120,7 +121,7 @@ async def serving(
     config: str = CONFIG,
     stdout: int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[Served]:
-    (directory / "ccbs.yml").write_text(config.format(port=port, cb_timer=cb_timer), encoding="utf-8")
+    write(directory, config.format(port=port, cb_timer=cb_timer))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
