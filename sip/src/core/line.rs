@@ -107,14 +107,14 @@ impl<M: Media> Core<M> {
             Some(subscriber) => self.authenticator.challenges_for(subscriber, self.io.now, random, stale),
             None => self.authenticator.challenges(self.io.now, random, stale),
         };
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, status, &tag).and_then(|mut builder| {
             for challenge in challenges {
                 builder = builder.header(ask.clone(), challenge).ok()?;
             }
             Some(builder.build())
         });
-        self.transactions.respond(&mut self.io, server, response);
+        self.transactions.dismiss(&mut self.io, server, response.as_ref());
         None
     }
 

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use sipx_sip::headers::{From, MaxForwards, To};
 use sipx_sip::message::Headers;
 use sipx_sip::{Header, HeaderName, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
@@ -188,6 +189,20 @@ pub(super) fn from_tag(headers: &Headers) -> Option<Bytes> {
 pub(super) fn to_tag(headers: &Headers) -> Option<Bytes> {
     let to = headers.typed::<To>()?.ok()?;
     to.tag().map(Bytes::copy_from_slice)
+}
+
+/// The tag of a response that is forgotten once sent: the same for a repetition of the request (RFC 3261 8.2.7)
+/// and, to be known again, for its ACK.
+pub(super) fn stateless_tag(headers: &Headers) -> String {
+    let mut digest = Sha256::new();
+    digest.update(headers.value(&HeaderName::CallId).unwrap_or_default());
+    digest.update(b"\0");
+    digest.update(from_tag(headers).unwrap_or_default());
+    digest.update(super::dialog::cseq(headers).unwrap_or(0).to_be_bytes());
+    digest.finalize()[..8].iter().fold(String::with_capacity(16), |mut tag, octet| {
+        let _ = write!(tag, "{octet:02x}");
+        tag
+    })
 }
 
 /// Hops left for what is sent on, `None` when it may not be: one fewer than the request says, 70 when it says

@@ -218,7 +218,7 @@ impl<M: Media> Core<M> {
         if request.method == Method::Ack {
             return;
         }
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let mut request = request.clone();
         message::stamp_via(&mut request, from);
         if let Some(response) = message::plain(&request, status, &tag) {
@@ -231,9 +231,9 @@ impl<M: Media> Core<M> {
             self.cancel(server, request);
             return;
         }
-        if let Some(builder) = self.unsupported(request) {
+        if let Some(builder) = unsupported(request) {
             self.io.count("request.extension");
-            self.transactions.respond(&mut self.io, server, Some(builder.build()));
+            self.transactions.dismiss(&mut self.io, server, Some(&builder.build()));
             return;
         }
         if message::to_tag(&request.headers).is_some() {
@@ -259,37 +259,21 @@ impl<M: Media> Core<M> {
         }
     }
 
-    /// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
-    fn unsupported(&mut self, request: &Request) -> Option<ResponseBuilder> {
-        let mut wanted = Vec::new();
-        for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
-            if !wanted.is_empty() {
-                wanted.extend_from_slice(b", ");
-            }
-            wanted.extend_from_slice(&header.value());
-        }
-        if wanted.is_empty() {
-            return None;
-        }
-        let tag = self.io.token();
-        message::response(request, 420, &tag)?.header(sipx_sip::HeaderName::Unsupported, wanted).ok()
-    }
-
-    /// Answers a request that has no leg.
+    /// Answers a request that has no leg, and keeps nothing of it.
     fn refuse(&mut self, server: ServerId, request: &Request, status: u16) {
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, status, &tag).and_then(|builder| {
             if matches!(status, 405 | 501) {
                 return builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok();
             }
             Some(builder)
         });
-        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+        self.transactions.dismiss(&mut self.io, server, response.map(ResponseBuilder::build).as_ref());
     }
 
     /// 200 to OPTIONS, in a dialog or out (RFC 3261 11.2).
     fn options(&mut self, server: ServerId, request: &Request) {
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, 200, &tag).and_then(|builder| {
             builder
                 .header(sipx_sip::HeaderName::Allow, message::ALLOW)
@@ -299,7 +283,7 @@ impl<M: Media> Core<M> {
                 .header(sipx_sip::HeaderName::Server, self.io.config.product.clone())
                 .ok()
         });
-        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+        self.transactions.dismiss(&mut self.io, server, response.map(ResponseBuilder::build).as_ref());
     }
 
     fn response(&mut self, response: Response) {
@@ -340,4 +324,20 @@ impl<M: Media> Core<M> {
         self.next_leg += 2;
         id
     }
+}
+
+/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
+fn unsupported(request: &Request) -> Option<ResponseBuilder> {
+    let mut wanted = Vec::new();
+    for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
+        if !wanted.is_empty() {
+            wanted.extend_from_slice(b", ");
+        }
+        wanted.extend_from_slice(&header.value());
+    }
+    if wanted.is_empty() {
+        return None;
+    }
+    let tag = message::stateless_tag(&request.headers);
+    message::response(request, 420, &tag)?.header(sipx_sip::HeaderName::Unsupported, wanted).ok()
 }

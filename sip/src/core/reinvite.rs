@@ -291,9 +291,11 @@ impl<M: Media> Core<M> {
 
     /// ACK for a 2xx of ours (RFC 3261 13.3.1.4).
     pub(super) fn ack(&mut self, request: &Request) {
-        let found = message::to_tag(&request.headers).and_then(|tag| self.tags.get(&tag).copied());
+        let tag = message::to_tag(&request.headers);
+        let found = tag.as_ref().and_then(|tag| self.tags.get(tag).copied());
         let Some((id, leg)) = found.and_then(|id| Some((id, self.legs.get_mut(&id)?))) else {
-            self.io.count("ack.stray");
+            let refused = tag.is_some_and(|tag| *tag == *message::stateless_tag(&request.headers).as_bytes());
+            self.io.count(if refused { "ack.refusal" } else { "ack.stray" });
             return;
         };
         let ours = leg.dialog.as_ref().is_some_and(|dialog| dialog.is_from(&request.headers));

@@ -9,4 +9,5 @@ mod races;
 mod random;
 mod recall;
 mod several;
+mod strangers;
 mod trunks;
