@@ -22,7 +22,7 @@ from ccbs import (
     RingOutcome,
     prompts,
 )
-from ccbs._ccbs import SipEndpoint, SipEvent, Step
+from ccbs._ccbs import Incoming, SipEndpoint, SipEvent, Step
 from ccbs.calls import CallRecord
 from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.sip import Answer, Call, Decision, Dial, Reject, Route, SipSwitch, Trunk
@@ -374,6 +374,29 @@ async def test_a_caller_that_hangs_up_in_the_prompt_has_ordered_all_the_same() -
         assert len(w.service.orders()) == 1
 
 
+async def test_who_hangs_up_at_once_has_ordered_all_the_same() -> None:
+    loop = asyncio.get_running_loop()
+    deaf = asyncio.Event()
+
+    def listen_no_more(event: SipEvent) -> None:
+        if isinstance(event, Incoming) and event.dialled == "*37#":
+            loop.remove_reader(w.switch.endpoint.fileno())
+            deaf.set()
+
+    async with world(on_event=listen_no_more) as w:
+        await w.phone("104").call("101")
+        assert await (await w.phone("102").call("101")).status() == 486
+        code = w.phone("102").invite("*37%23")
+        await deaf.wait()
+        assert await code.status() == 200
+        w.phone("102").hang_up(code)
+        await until(code.ended.is_set)
+        # The switch hears of the acknowledgement and of the end in one batch.
+        loop.add_reader(w.switch.endpoint.fileno(), w.switch._on_readable)
+        await until(lambda: len(w.service.orders()) == 1)
+        assert (await w.logged(2))[-1].cause == "service-code"
+
+
 async def test_a_language_without_prompts_hears_the_default_one() -> None:
     async with world(languages=["ru"]) as w:
         code = await w.phone("103").call("*%2337%23")
@@ -666,6 +689,14 @@ async def test_stopping_ends_every_call() -> None:
         assert call.bye is not None
         assert seen.bye is not None
         assert {record.cause for record in w.switch.calls} == {"answered", "cancelled"}
+
+
+async def test_a_stop_without_time_logs_its_calls_all_the_same() -> None:
+    async with world() as w:
+        assert await (await w.phone("104").call("101")).status() == 200
+        await w.lines(n101="busy", n104="busy")
+        await w.switch.stop(timeout=0)
+        assert [record.cause for record in w.switch.calls] == ["answered"]
 
 
 async def test_an_endpoint_that_ends_by_itself_leaves_nobody_waiting(

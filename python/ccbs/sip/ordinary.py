@@ -39,6 +39,7 @@ class _Leg:
     answered: float | None = None
     rejected: int | None = None
     code: bool = False
+    carrying_out: bool = False
     task: asyncio.Task[None] | None = None
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     plays: dict[int, asyncio.Future[str]] = field(default_factory=dict)
@@ -145,6 +146,7 @@ class OrdinaryCalls:
     def on_answered(self, event: Answered) -> None:
         """Our own answer with prompts was acknowledged."""
         if leg := self._legs.get(event.leg):
+            leg.answered = self._clock()
             leg.acknowledged.set()
 
     def on_bridged(self, event: Bridged) -> None:
@@ -165,7 +167,8 @@ class OrdinaryCalls:
         leg = self._legs.pop(event.leg, None)
         if leg is None:
             return
-        if leg.task is not None:
+        # Who hangs up at once after the answer has given his order all the same.
+        if leg.task is not None and not (leg.carrying_out and leg.acknowledged.is_set()):
             leg.task.cancel()
         cause = self._cause(leg, event)
         self._log.add(
@@ -276,6 +279,7 @@ class OrdinaryCalls:
             return
         try:
             # Only who can hear the answer gives an order: a phone without a codec of ours is refused first.
+            leg.carrying_out = True
             await self._take_up(leg)
             prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
         except Exception:
@@ -283,13 +287,14 @@ class OrdinaryCalls:
             self._logger.exception("service code %s of %s failed", leg.call.dialled, leg.caller)
             self._release(leg)
         else:
-            await self._announce(leg, prompts)
+            leg.carrying_out = False
+            if leg.id in self._legs:
+                await self._announce(leg, prompts)
 
     async def _take_up(self, leg: _Leg) -> None:
         if leg.answered is None:
             self._endpoint.answer(leg.id)
             await leg.acknowledged.wait()
-            leg.answered = self._clock()
 
     async def _announce(self, leg: _Leg, prompts: Sequence[str]) -> None:
         number = leg.call.subscriber.number if leg.call.subscriber is not None else None
