@@ -611,6 +611,13 @@ async def test_a_fact_crosses_two_questions_at_once() -> None:
     await service.stop()
 
 
+async def test_a_line_of_which_nothing_can_be_said_is_unknown() -> None:
+    async with bench() as b:
+        b.service.line_busy("101")
+        b.service.line_unknown("101")
+        await until(lambda: states(b.service).get("101") == "unknown")
+
+
 async def test_what_the_switch_says_of_an_external_line_leaves_it_external() -> None:
     async with bench() as b:
         b.service.line("7101", external=True)
