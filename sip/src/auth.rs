@@ -91,6 +91,8 @@ pub enum Verdict {
     Stale,
     /// Wrong in a way that asking again does not mend by itself; the reason is for the log, not for the phone.
     Refused(&'static str),
+    /// For another realm: as good as none here (RFC 3261 §22.3).
+    OtherRealm,
     /// Made for another Request-URI, perhaps to be used again for this one: 400 (RFC 7616 §3.4.6).
     OtherResource,
     /// Not digest credentials: 400.
@@ -175,6 +177,16 @@ impl Authenticator {
             .collect()
     }
 
+    /// A number below `among`, always the same for a name, which nobody outside can tell beforehand: which of the
+    /// subscribers one that does not exist is to resemble.
+    pub fn stand_in(&self, name: &str, among: u64) -> u64 {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
+        mac.update(b"stand-in:");
+        mac.update(name.as_bytes());
+        let octets = mac.finalize().into_bytes();
+        octets.iter().take(8).fold(0, |number, octet| number << 8 | u64::from(*octet)) % among.max(1)
+    }
+
     /// Checks the value of an Authorization or Proxy-Authorization header against the request's method and
     /// Request-URI. `lookup` finds a subscriber by the digest user name.
     pub fn verify(
@@ -186,7 +198,7 @@ impl Authenticator {
     ) -> Verdict {
         let Some(credentials) = Credentials::parse(authorization) else { return Verdict::Malformed };
         if credentials.realm != self.realm.as_bytes() {
-            return Verdict::Refused("for another realm");
+            return Verdict::OtherRealm;
         }
         let Some(algorithm) = Algorithm::parse(credentials.algorithm.unwrap_or(b"MD5")) else {
             return Verdict::Refused("algorithm not offered");

@@ -163,7 +163,7 @@ fn each_refusal_has_its_reason() {
     let good = answer(&server.challenges(NOW, 1, false)[0], "secret", 1);
     for (from, to, verdict) in [
         ("username=\"102\"", "username=\"103\"", Verdict::Refused("unknown user")),
-        ("realm=\"ccbs\"", "realm=\"other\"", Verdict::Refused("for another realm")),
+        ("realm=\"ccbs\"", "realm=\"other\"", Verdict::OtherRealm),
         ("algorithm=SHA-256", "algorithm=SHA-256-sess", Verdict::Refused("algorithm not offered")),
         ("qop=auth", "qop=auth-int", Verdict::Refused("qop not offered")),
         ("nc=00000001", "nc=0000000g", Verdict::Malformed),

@@ -26,7 +26,7 @@ mod transactions;
 mod uac;
 mod uas;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub struct Core<M> {
     authenticator: Authenticator,
     registrar: Registrar,
     subscribers: HashMap<Arc<str>, Subscriber>,
+    /// How many subscribers are offered which algorithms: MD5, SHA-256.
+    offers: BTreeMap<(bool, bool), u64>,
     /// Legs of each line that has any.
     lines: HashMap<Arc<str>, u16>,
     trunks: Vec<Trunk>,
@@ -74,6 +76,7 @@ impl<M: Media> Core<M> {
     pub fn new(config: CoreConfig, media: M, seed: [u8; 32]) -> Self {
         let realm = config.realm.clone();
         let limits = config.registrar;
+        let (nonce_life_ms, nonces) = (config.nonce_life_ms, config.nonces);
         let mut io = Io::new(config, seed);
         let mut secret = [0; 32];
         for chunk in secret.chunks_exact_mut(8) {
@@ -83,9 +86,10 @@ impl<M: Media> Core<M> {
             io,
             transactions: Transactions::default(),
             media,
-            authenticator: Authenticator::new(&realm, secret),
+            authenticator: Authenticator::new(&realm, secret).with_limits(nonce_life_ms, nonces),
             registrar: Registrar::new(limits),
             subscribers: HashMap::new(),
+            offers: BTreeMap::new(),
             lines: HashMap::new(),
             trunks: Vec::new(),
             legs: HashMap::new(),

@@ -1,6 +1,9 @@
 //! Who has not proved anything: nothing is kept for them, and nothing is told them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use ccbs_sip::api::{Command, Subscriber};
 
 use super::net::{Net, switch};
 use super::phone::Plan;
@@ -60,4 +63,42 @@ fn one_datagram_of_a_stranger_gets_one_answer_and_leaves_nothing() {
     let ack = String::from_utf8(request("ACK", 0, "102", "").to_vec()).unwrap();
     ask(&mut net, Bytes::from(ack.replace("To: <sip:101@test>", &to)));
     assert_eq!(net.core.counters().get("ack.stray"), 0, "the ACK of a refusal is expected");
+}
+
+/// The shape of a challenge does not tell whether a number exists.
+#[test]
+fn a_number_that_exists_is_challenged_like_one_that_does_not() {
+    for (md5, sha256) in [(true, false), (false, true), (true, true)] {
+        let mut net = Net::new(2);
+        let ha1 = |wanted: bool| wanted.then(|| Arc::from("0123456789abcdef0123456789abcdef"));
+        for number in ["101", "102", "103"] {
+            let subscriber =
+                Subscriber { number: Arc::from(number), ha1_md5: ha1(md5), ha1_sha256: ha1(sha256), capacity: 1 };
+            net.command(Command::SetSubscriber(subscriber));
+        }
+        for method in ["REGISTER", "INVITE"] {
+            let mut shape = |serial, number| {
+                let answer = ask(&mut net, request(method, serial, number, "")).remove(0);
+                let lines = answer.lines().filter(|line| line.contains("Digest"));
+                lines.map(|line| (line.len(), line.contains("algorithm=MD5"))).collect::<Vec<_>>()
+            };
+            let known = shape(1, "102");
+            assert_eq!(known.len(), usize::from(md5) + usize::from(sha256));
+            assert_eq!(shape(2, "999"), known, "{method}");
+        }
+    }
+}
+
+/// After a change of realm phones still send what they know: RFC 3261 22.3 takes that for no credentials.
+#[test]
+fn credentials_for_another_realm_are_challenged_not_refused() {
+    let mut net = Net::new(3);
+    net.phone("102", 1, Plan::default());
+    let old = "Authorization: Digest username=\"102\", realm=\"old\", nonce=\"1\", uri=\"sip:x\", response=\"1\"\r\n";
+    let answers = ask(&mut net, request("REGISTER", 1, "102", old));
+    assert!(answers[0].starts_with("SIP/2.0 401"), "{}", answers[0]);
+    assert!(!answers[0].contains("stale"));
+    let proxy = old.replace("Authorization", "Proxy-Authorization");
+    let answers = ask(&mut net, request("INVITE", 2, "102", &proxy));
+    assert!(answers[0].starts_with("SIP/2.0 407"), "{}", answers[0]);
 }
