@@ -29,7 +29,7 @@ test: ## every check and test; under ten minutes from nothing
 .PHONY: test-long
 test-long: test ## test, then the properties at length, and whether the prompts can be remade byte for byte
 	@scripts/setup.sh prompts
-	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace --exclude ccbs-bindings -- --include-ignored
+	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
 	$(PYTHON_BIN)/python scripts/make_prompts.py --check
 	$(PYTHON_BIN)/pytest tests/unit tests/reference -n 2 -q --hypothesis-profile=long
 
@@ -51,10 +51,9 @@ format: ## put Rust and Python sources into the one form
 	@$(PYTHON_BIN)/ruff format .
 
 .PHONY: generate
-generate: ## rewrite the files made from others: licences of what is shipped, configuration schema
+generate: ## rewrite the files made from others: licences, configuration schema, diagram of an order's life
 	@scripts/setup.sh
-	@$(PYTHON_BIN)/python scripts/third_party.py
-	@$(PYTHON_BIN)/ccbs schema > docs/ccbs.schema.json
+	@scripts/generate.sh
 
 .PHONY: prompts
 prompts: ## make the recordings again from python/ccbs/prompts/catalogue.yml

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from acceptance.procedures import Step
 
 from .traces import Rung
 from .watch import Scene
 
-__all__ = ["SIGNS", "Note", "draw"]
+__all__ = ["SIGNS", "Note", "draw", "standalone"]
 
 TIME_WIDTH = 78
 COLUMN_WIDTH = 225
@@ -39,7 +40,7 @@ def draw(scene: Scene, subtitles: Mapping[str, str], notes: Sequence[Note]) -> s
 
     :param subtitles: by column, what stands below its name.
     :param notes: what stands between the messages.
-    :returns: an ``svg`` element; its looks are in the page's style sheet.
+    :returns: an ``svg`` element; its looks are in ``ladder.css``.
     """
     columns = scene.columns
     xs = {name: TIME_WIDTH + COLUMN_WIDTH * (i + 0.5) for i, name in enumerate(columns)}
@@ -55,7 +56,7 @@ def draw(scene: Scene, subtitles: Mapping[str, str], notes: Sequence[Note]) -> s
         *((note.at, note) for note in notes),
     ]
     for at, entry in sorted(entries, key=lambda pair: pair[0]):
-        seconds = at - scene.started
+        seconds = max(0.0, at - scene.started)
         if isinstance(entry, Step):
             y += STEP_SPACE
             sign = SIGNS[outcome.get(entry.number, "not reached")]
@@ -87,6 +88,13 @@ def draw(scene: Scene, subtitles: Mapping[str, str], notes: Sequence[Note]) -> s
             "</svg>",
         ]
     )
+
+
+def standalone(drawing: str) -> str:
+    """What :func:`draw` made, as a file that needs no page around it."""
+    style = (Path(__file__).parent / "ladder.css").read_text(encoding="utf-8")
+    background = '<rect width="100%" height="100%" style="fill: var(--paper)"/>'
+    return drawing.replace(">", f"><style>{style}</style>{background}", 1)
 
 
 def _defs() -> str:

@@ -16,7 +16,7 @@ import ccbs
 from acceptance.audio import read_wav
 from ccbs.prompts import Catalogue
 
-from .ladder import SIGNS, Note, draw
+from .ladder import SIGNS, Note, draw, standalone
 from .traces import FAR_SWITCH, SWITCH
 from .watch import Scene, Watch
 
@@ -49,6 +49,10 @@ def write_report(watch: Watch, run: Path, report: Path, took_s: float) -> Path:
     if report.exists():
         shutil.rmtree(report)
     shutil.move(run, report)
+    for procedure in procedures:
+        (report / f"ladder-{procedure['number']}.svg").write_text(
+            standalone(str(procedure["ladder"])), encoding="utf-8"
+        )
     index = report / "index.html"
     index.write_text(page, encoding="utf-8")
     return index

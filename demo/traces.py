@@ -77,24 +77,24 @@ def merged(traces: Sequence[Sequence[Rung]]) -> list[Rung]:
     trunk waits until it was sent there.
     """
     queues = [deque(trace) for trace in traces]
-    sent: set[str] = set()
+    sent: set[tuple[str, str]] = set()
     found: list[Rung] = []
 
     def crossed(rung: Rung) -> bool:
-        return (
-            len(traces) > 1
-            and {rung.source, rung.target} == set(SWITCHES)
-            and rung.message.direction == "received"
-        )
+        over_trunk = {rung.source, rung.target} == set(SWITCHES)
+        return over_trunk and len(traces) > 1 and rung.message.direction == "received"
+
+    def is_ready(rung: Rung) -> bool:
+        return not crossed(rung) or (rung.source, rung.message.text) in sent
 
     while any(queues):
         heads = [queue for queue in queues if queue]
-        ready = [queue for queue in heads if not crossed(queue[0]) or queue[0].message.text in sent]
+        ready = [queue for queue in heads if is_ready(queue[0])]
         rung = min(ready or heads, key=lambda queue: queue[0].at).popleft()
-        if crossed(rung):
-            continue
-        sent.add(rung.message.text)
-        found.append(rung)
+        if not crossed(rung):
+            found.append(rung)
+            if rung.target in SWITCHES:
+                sent.add((rung.source, rung.message.text))
     return found
 
 

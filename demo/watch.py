@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -88,7 +89,7 @@ def phone_state(messages: Iterable[SipMessage], now: float) -> str:
     :param messages: all of it, in order.
     :param now: Unix time (s).
     """
-    state, call_id, ended = "idle", None, 0.0
+    state, call_id, ended = "idle", None, -math.inf
     registered = False
     for message in messages:
         if message.method == "REGISTER":
@@ -158,11 +159,9 @@ class Watch:
         scene.current = None
         scene.verdicts.append(verdict)
         if verdict.outcome == "not reached":
-            if all(v.outcome == "not reached" for v in scene.verdicts[:-1]) and len(scene.verdicts) > 1:
-                return
-            self._tell(
-                scene, f"step {verdict.step.number} and those after it were not reached: {verdict.evidence}"
-            )
+            if len(scene.verdicts) == 1 or scene.verdicts[-2].outcome != "not reached":
+                number = verdict.step.number
+                self._tell(scene, f"step {number} and what follows was not reached: {verdict.evidence}")
             return
         sign = "✔" if verdict.outcome == "passed" else "✘"
         self._tell(scene, f"step {verdict.step.number} {sign} {verdict.step.text}\n      {verdict.evidence}")

@@ -25,10 +25,6 @@ stage() {
     [[ $1 == */pytest ]] && closing+=("$(printf '%-10s  %s' "$name" "$(sed 's/\x1b\[[0-9;]*m//g' "$reports/$name.log" | grep -E '^=+ .* in [0-9.]+s' | tail -1)")")
 }
 
-generated_files() {
-    "$bin/python" scripts/third_party.py --check && diff --unified docs/ccbs.schema.json <("$bin/ccbs" schema)
-}
-
 only=("$@")
 known=" rustfmt clippy ruff mypy stubs generated rust unit model acceptance package "
 for name in "$@"; do
@@ -40,9 +36,9 @@ stage clippy cargo clippy --quiet --release --locked --workspace --all-targets -
 stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
 stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
-stage generated generated_files
-stage rust cargo test --quiet --release --locked --workspace --exclude ccbs-bindings
-stage unit "$bin/pytest" tests/unit -n 2 -q
+stage generated scripts/generate.sh --check
+stage rust cargo test --quiet --release --locked --workspace
+stage unit "$bin/pytest" tests/unit -n 2
 stage model "$bin/pytest" tests/reference -n 2 -q
 stage acceptance "$bin/pytest" tests/acceptance -v
 stage package "$bin/pytest" tests/package -v

@@ -65,7 +65,13 @@ impl Driver {
     fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
         let driver = self.driver.get()?;
         self.wake.clear();
-        Ok(actions::to_list(py, &driver.drain()?)?)
+        let mut actions = driver.drain()?;
+        match driver.drain() {
+            Ok(later) => actions.extend(later),
+            // Nobody else wakes for the end once these have been taken.
+            Err(_) => self.wake.set(),
+        }
+        Ok(actions::to_list(py, &actions)?)
     }
 
     /// Every order, oldest first.

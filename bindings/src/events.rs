@@ -11,7 +11,7 @@ use crate::profile::Profile;
 use crate::record::{Number, Word, record, union, words};
 
 words! {
-    FailCause { "busy" => Busy, "no-reply" => NoReply, "not-logged-in" => NotLoggedIn }
+    FailCause { "busy" => Busy, "no-reply" => NoReply, "not-logged-in" => NotLoggedIn, "other" => Other }
     RingOutcome {
         "answered" => Answered, "busy" => Busy, "no-answer" => NoAnswer, "declined" => Declined,
         "unreachable" => Unreachable, "failed" => Failed,

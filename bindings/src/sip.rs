@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use ccbs_sip::api::{Command, LegId};
 use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig, ListenError};
@@ -24,8 +24,15 @@ pub(crate) struct SipEndpoint {
     endpoint: Here<Endpoint>,
     wake: Wake,
     tokens: AtomicU64,
-    closed: AtomicBool,
+    phase: AtomicU8,
 }
+
+/// Not closed by its user; its thread may have ended by a fault of ours.
+const OPEN: u8 = 0;
+/// Being closed: the calls end, and their events still come.
+const CLOSING: u8 = 1;
+/// Closed: no further events.
+const CLOSED: u8 = 2;
 
 impl Close for Endpoint {
     fn close(&self) {
@@ -88,7 +95,7 @@ trace=False, queue_limit=65536)"
             endpoint: Here::new("endpoint", endpoint),
             wake,
             tokens: AtomicU64::new(1),
-            closed: AtomicBool::new(false),
+            phase: AtomicU8::new(OPEN),
         })
     }
 
@@ -107,11 +114,19 @@ trace=False, queue_limit=65536)"
     /// Takes all events that wait.
     fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
         let endpoint = self.endpoint.get()?;
-        let closed = self.closed.load(Ordering::Acquire);
         self.wake.clear();
+        // Asked before the queue is emptied: what the thread said last is not lost.
+        let closed = match self.phase.load(Ordering::Acquire) {
+            OPEN => endpoint.is_closed(),
+            phase => phase == CLOSED,
+        };
         let events = endpoint.drain();
         if closed && events.is_empty() {
             return Err(CommandError::Closed.into());
+        }
+        if closed {
+            // Nobody else wakes for the end once these have been taken.
+            self.wake.set();
         }
         Ok(sip_events::to_list(py, &events)?)
     }
@@ -293,15 +308,21 @@ trace=False, queue_limit=65536)"
     }
 
     /// Counts since the start, by name.
-    fn counters(&self) -> Result<BTreeMap<&'static str, u64>, Error> {
-        Ok(self.endpoint.get()?.counters().into_iter().collect())
+    fn counters(&self, py: Python<'_>) -> Result<BTreeMap<&'static str, u64>, Error> {
+        let endpoint = self.endpoint.get()?;
+        Ok(py.detach(|| endpoint.counters().into_iter().collect()))
     }
 
     /// Ends all calls, stops listening and ends the thread.
     fn close(&self, py: Python<'_>) -> Result<(), Error> {
         let endpoint = self.endpoint.get()?;
-        py.detach(|| endpoint.close());
-        self.closed.store(true, Ordering::Release);
+        // A second close at the same time leaves the end to the first.
+        if self.phase.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            py.detach(|| endpoint.close());
+            self.phase.store(CLOSED, Ordering::Release);
+            // A drain on another thread may have cleared the thread's own last call.
+            self.wake.set();
+        }
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Told {
 
 /// What the outside gets to answer in (ms): a `Ring` or `Connect` beyond its own time, a `Play`, a `Release`.
 const CALL_GRACE: Millis = 10_000;
-const PLAY_TIME: Millis = 60_000;
+const PLAY_TIME: Millis = 180_000;
 const RELEASE_TIME: Millis = 10_000;
 
 impl Engine {

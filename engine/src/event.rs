@@ -32,6 +32,8 @@ pub enum FailCause {
     NoReply,
     /// The callee has no registered phone (kind NL).
     NotLoggedIn,
+    /// Declined, an unknown number, a fault: nothing to wait for.
+    Other,
 }
 
 /// How the call to the caller (№2) ended its ringing.

@@ -53,6 +53,9 @@ pub(crate) struct Line {
     pub(crate) service: Option<Arc<Profile>>,
     /// The calls of this line that failed, oldest first.
     pub(crate) offers: VecDeque<Offer>,
+    /// Whether its last call that failed opened no offer: then no last number can be ordered.
+    #[serde(default)]
+    pub(crate) last_without_offer: bool,
     /// Runs to the earliest end of a window.
     #[serde(skip)]
     pub(crate) offers_timer: Option<Handle>,
@@ -83,6 +86,7 @@ impl Line {
             registered: None,
             service: None,
             offers: VecDeque::new(),
+            last_without_offer: false,
             offers_timer: None,
             offered: 0,
             placed: Vec::new(),

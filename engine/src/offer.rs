@@ -9,16 +9,26 @@ impl Engine {
     /// The offers that a line may order now, the newest at the end.
     pub(crate) fn valid_offers(&self, caller: u32) -> impl DoubleEndedIterator<Item = &Offer> + '_ {
         let service = self.lines[caller].service.as_deref();
-        self.lines[caller].offers.iter().filter(move |offer| {
-            offer.until > self.now
-                && service.is_some_and(|profile| profile.offers(offer.kind))
-        })
+        self.lines[caller]
+            .offers
+            .iter()
+            .filter(move |offer| offer.until > self.now && service.is_some_and(|profile| profile.offers(offer.kind)))
+    }
+
+    /// The number that failed last, if it may be ordered now.
+    pub(crate) fn last_offered(&self, caller: u32) -> Option<u32> {
+        if self.lines[caller].last_without_offer {
+            None
+        } else {
+            self.valid_offers(caller).next_back().map(|offer| offer.callee)
+        }
     }
 
     /// Adds an offer as the newest, in place of an earlier one for the same callee; the oldest makes room.
     pub(crate) fn open_offer(&mut self, caller: u32, offer: Offer) {
         let (callee, until) = (offer.callee, offer.until);
         self.lines[callee].offered += 1;
+        self.lines[caller].last_without_offer = false;
         let offers = &mut self.lines[caller].offers;
         let same = offers.iter().position(|offer| offer.callee == callee);
         let displaced = match same {

@@ -69,22 +69,22 @@ pub enum OrderKind {
 }
 
 impl OrderKind {
+    /// The kind of an order after a call that failed so; `None` where there is nothing to wait for.
+    pub fn of(cause: FailCause) -> Option<Self> {
+        match cause {
+            FailCause::Busy => Some(Self::Busy),
+            FailCause::NoReply => Some(Self::NoReply),
+            FailCause::NotLoggedIn => Some(Self::NotLoggedIn),
+            FailCause::Other => None,
+        }
+    }
+
     /// The word used in logs, on the command line and on pages: `BS`, `NR`, `NL`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "BS",
             Self::NoReply => "NR",
             Self::NotLoggedIn => "NL",
-        }
-    }
-}
-
-impl From<FailCause> for OrderKind {
-    fn from(cause: FailCause) -> Self {
-        match cause {
-            FailCause::Busy => Self::Busy,
-            FailCause::NoReply => Self::NoReply,
-            FailCause::NotLoggedIn => Self::NotLoggedIn,
         }
     }
 }

@@ -131,7 +131,7 @@ impl Engine {
         let caller = self.lines.find(caller)?;
         let callee = match callee {
             Some(callee) => self.lines.find(callee)?,
-            None => caller.and_then(|caller| self.valid_offers(caller).next_back().map(|offer| offer.callee)),
+            None => caller.and_then(|caller| self.last_offered(caller)),
         };
         Ok(match self.admit(caller, callee) {
             Ok((caller, callee, kind, profile)) => self.accept(caller, callee, kind, profile, out),
@@ -156,11 +156,7 @@ impl Engine {
     }
 
     /// Whether `caller` may order `callee` now, each `None` if its number is not known.
-    fn admit(
-        &self,
-        caller: Option<u32>,
-        callee: Option<u32>,
-    ) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
+    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
         let deny = |denial| Err(Refusal::Denied(denial));
         let Some(caller) = caller else { return deny(Denial::NotAllowed) };
         let Some(profile) = self.lines[caller].service.clone() else { return deny(Denial::NotAllowed) };
@@ -260,18 +256,22 @@ impl Engine {
 
     fn call_failed(&mut self, caller: &LineRef, callee: &LineRef, cause: FailCause) -> Result<(), EngineError> {
         let caller = self.lines.find(caller)?;
-        let kind = OrderKind::from(cause);
+        let kind = OrderKind::of(cause);
         let window = caller
             .and_then(|caller| self.lines[caller].service.as_ref())
-            .filter(|profile| profile.offers(kind))
+            .filter(|profile| kind.is_some_and(|kind| profile.offers(kind)))
             .map(|profile| Millis::from(profile.offer_window_s) * 1_000);
-        let (Some(caller), Some(window)) = (caller, window) else {
+        let (Some(caller), Some(kind), Some(window)) = (caller, kind, window) else {
             self.lines.find(callee)?;
+            if let Some(caller) = caller {
+                self.lines[caller].last_without_offer = true;
+            }
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         };
         let callee = self.lines.intern(callee)?;
         if callee == caller {
+            self.lines[caller].last_without_offer = true;
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         }
@@ -279,7 +279,6 @@ impl Engine {
         self.open_offer(caller, Offer { callee, kind, until: self.now + window });
         Ok(())
     }
-
 }
 
 enum Refusal {

@@ -253,7 +253,7 @@ class LineUnregistered:
 class CallFailed:
     """A call that is no recall failed: the caller may order the callee within the offer window.
 
-    :param cause: ``busy``, ``no-reply`` or ``not-logged-in``; profile autodial offers on ``busy``.
+    :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other``; profile autodial offers on ``busy``.
     """
 
     __match_args__ = ("caller", "callee", "cause")
@@ -1000,7 +1000,8 @@ class SipEndpoint:
 
         :param address: IP address and port; requests from this IP address, any port, are from this trunk.
         :param username: for its digest challenges, together with ``password``.
-        :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+        :param trusted: whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any
+            case.
         :raises InvalidValue: no IP address, or only one of ``username`` and ``password``.
         """
 

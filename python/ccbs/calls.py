@@ -48,6 +48,8 @@ class CallRecord:
     :param cause: how it ended.
     :param recall: whether the call-back service made the call.
     :param order: the order that a recall served.
+    :param caller_trunk: the trunk that the call came through, whose word the calling number is; ``None``: the
+        caller is a subscriber.
     """
 
     caller: str
@@ -58,6 +60,7 @@ class CallRecord:
     cause: CallCause
     recall: bool = False
     order: int | None = None
+    caller_trunk: str | None = None
 
 
 class CallLog:

@@ -24,6 +24,14 @@ _SIGNS: Final = {str(digit): f"digit-{digit}" for digit in range(10)} | {
     "*": "star",
     "#": "hash",
 }
+# A letter is read out as the key that bears it (ITU-T E.161), which is also how a keypad dials it.
+_KEYS: Final = {
+    letter: f"digit-{key}"
+    for key, letters in enumerate(("abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz"), start=2)
+    for letter in letters
+}
+# What only groups the digits is heard as nothing, as in ccbs.prompts.
+_GROUPING: Final = frozenset(" .-_()")
 
 
 class UnknownCode(Exception):
@@ -105,6 +113,11 @@ class OrderDesk:
     def __init__(self, service: Orders, codes: ServiceCodes | None = None) -> None:
         self.codes = codes or ServiceCodes()
         self._service = service
+        self._not_read_out = 0
+
+    def counters(self) -> dict[str, int]:
+        """``signs_not_read_out``: of ordered numbers, characters that no recording says."""
+        return {"signs_not_read_out": self._not_read_out}
 
     async def answer(self, caller: str, dialled: str) -> tuple[str, ...]:
         """Do what a dialled code asks for.
@@ -128,23 +141,28 @@ class OrderDesk:
                     return ("order-cancelled",) if request.callee is not None else ("all-cancelled",)
                 case CodeVerb.ASK:
                     asked = await self._service.ordered(caller)
-                    return _read_out(asked.callees) if isinstance(asked, Ordered) else ("nothing-ordered",)
+                    return (
+                        self._read_out(asked.callees) if isinstance(asked, Ordered) else ("nothing-ordered",)
+                    )
         except Overload:
             return ("too-many-orders",)
         except InvalidValue:
             # What cannot be a number was never refused to anybody.
             return ("number-was-not-busy",) if request.verb is CodeVerb.ORDER else ("nothing-ordered",)
 
+    def _read_out(self, callees: tuple[str, ...]) -> tuple[str, ...]:
+        prompts = ["ordered"]
+        for callee in callees:
+            prompts.append("pause")
+            for sign in callee:
+                if (prompt := _SIGNS.get(sign) or _KEYS.get(sign.lower())) is not None:
+                    prompts.append(prompt)
+                elif sign not in _GROUPING:
+                    self._not_read_out += 1
+        return tuple(prompts)
+
 
 def _denied(reply: Denied) -> str:
     if reply.short_term:
         return "too-many-orders"
     return "number-was-not-busy" if reply.denial == "no-offer" else "not-allowed"
-
-
-def _read_out(callees: tuple[str, ...]) -> tuple[str, ...]:
-    prompts = ["ordered"]
-    for callee in callees:
-        prompts.append("pause")
-        prompts.extend(_SIGNS[sign] for sign in callee if sign in _SIGNS)
-    return tuple(prompts)

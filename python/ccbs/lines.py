@@ -34,8 +34,10 @@ class InternalLines:
         self._timeout = timeout
         self._logger = logger
         self._numbers: dict[str, None] = {}
-        self._heard: set[str] | None = None
+        self._external: set[str] = set()
+        self._open_questions: list[set[str]] = []
         self._refreshing: asyncio.Task[None] | None = None
+        self._again = False
         self._failed = 0
 
     def counters(self) -> dict[str, int]:
@@ -44,26 +46,30 @@ class InternalLines:
 
     def add(self, number: str, external: bool = False) -> None:
         """A line is configured, or changed sides."""
+        line = Line(number, external)
         if external:
             self._numbers.pop(number, None)
+            self._external.add(number)
         else:
             self._numbers[number] = None
-        self._put(Line(number, external))
+            self._external.discard(number)
+        self._put(line)
 
     def know(self, number: str) -> None:
         """A line that nobody configured is internal when the switch or the operator speaks of it."""
-        if number not in self._numbers:
+        if number not in self._numbers and number not in self._external:
             self.add(number)
 
     def remove(self, number: str) -> None:
         """A line left the configuration."""
         self._numbers.pop(number, None)
+        self._external.discard(number)
         self._put(LineRemoved(number))
 
     def hear(self, fact: LineBusy | LineFree | LineUnknown) -> None:
         """A fact about a line: newer than the answer to a question that is still open."""
-        if self._heard is not None:
-            self._heard.add(fact.line)
+        for heard in self._open_questions:
+            heard.add(fact.line)
         self._put(fact)
 
     def lost(self) -> None:
@@ -73,6 +79,8 @@ class InternalLines:
 
     def refresh(self) -> None:
         """Ask in the background, again and again until the switch answers."""
+        # The answer to a question that is open may be older than what made somebody ask anew.
+        self._again = True
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
 
@@ -86,13 +94,14 @@ class InternalLines:
 
         :returns: whether the switch answered.
         """
-        heard = self._heard = set[str]()
+        heard = set[str]()
+        self._open_questions.append(heard)
         try:
             asking = asyncio.ensure_future(self._switch.line_states())
             if not await bounded(asking, self._timeout):
                 raise TimeoutError(f"no answer within {self._timeout:g} s")
             states: Mapping[str, LineState] = asking.result()
-            told = {number: LineState(state) for number, state in states.items()}
+            told = {number: _EVENTS[LineState(state)](number) for number, state in states.items()}
         except Exception as error:
             self._failed += 1
             self._logger.error(
@@ -102,11 +111,12 @@ class InternalLines:
             )
             return False
         finally:
-            self._heard = None
-        for number, state in told.items():
+            # By identity: two questions may have heard the same.
+            self._open_questions = [other for other in self._open_questions if other is not heard]
+        for number, fact in told.items():
             self.know(number)
             if number not in heard:
-                self._put(_EVENTS[state](number))
+                self._put(fact)
         for number in self._numbers:
             if number not in told and number not in heard:
                 self._put(LineUnknown(number))
@@ -114,9 +124,14 @@ class InternalLines:
 
     async def _refresh(self) -> None:
         wait = _FIRST_WAIT
-        while not await self.ask():
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT)
+        while self._again:
+            self._again = False
+            if await self.ask():
+                wait = _FIRST_WAIT
+            else:
+                self._again = True
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
 
 
 _EVENTS: Final[Mapping[LineState, Callable[[str], Event]]] = {

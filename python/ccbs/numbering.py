@@ -36,8 +36,7 @@ class DialPattern:
     """A pattern of numbers as operators write it.
 
     Digits, ``+``, ``*``, ``#`` and lower-case letters stand for themselves; ``X`` is 0 to 9, ``Z`` 1 to 9,
-    ``N`` 2 to 9,
-    ``[1-35]`` one of 1, 2, 3, 5; a final ``.`` is one or more digits.
+    ``N`` 2 to 9, ``[1-35]`` one of 1, 2, 3, 5; a final ``.`` is one or more digits.
 
     :param pattern: e.g. ``1XX``.
     :raises ValueError: with the place in the pattern that is wrong.
@@ -142,17 +141,15 @@ class Numbering:
                 return External(rule.trunk, number)
         return None
 
-    def as_dialled(self, trunk: str, number: str) -> str:
+    def as_dialled(self, trunk: str, number: str) -> str | None:
         """The number by which a subscriber would reach a party that called through a trunk.
+
+        A trunk may show any number, one of ours too: what does not lead back through it names nobody.
 
         :param trunk: the trunk's name.
         :param number: the calling number as the trunk gives it.
-        :returns: the number to dial, or the number itself when no prefix leads to that trunk.
+        :returns: the number to dial, or ``None`` when no number that a subscriber can dial leads there.
         """
-        rules = [rule for rule in self._external if rule.trunk == trunk]
-        if any(not rule.strip and number.startswith(rule.prefix) for rule in rules):
-            return number
-        for rule in rules:
-            if rule.strip:
-                return rule.prefix + number
-        return number
+        wanted = External(trunk, number)
+        added = [rule.prefix + number for rule in self._external if rule.trunk == trunk and rule.strip]
+        return next((dialled for dialled in [number, *added] if self.find(dialled) == wanted), None)

@@ -58,8 +58,7 @@ class Outbox:
 
     While the driver is overloaded, requests are handed back at once, facts about lines and calls wait up to
     ``limit`` and the oldest are shed beyond it. Outcomes of recalls and configuration always wait: they are
-    as
-    many as there are recalls and subscribers.
+    as many as there are recalls and subscribers.
 
     :param driver: takes the batches.
     :param limit: how many facts may wait.
@@ -135,9 +134,12 @@ class Outbox:
             except Closed as error:
                 self._give_up(error)
                 return
-            except CcbsError:
+            except CcbsError as error:
                 self._counts["events_refused"] += len(batch)
                 self._logger.exception("the engine refused %d events, first %r", len(batch), batch[0])
+                for event in batch:
+                    if type(event) in _REQUESTS:
+                        self._on_denied(event, error)
             for event in batch:
                 self._events.popleft()
                 if type(event) in _FACTS:

@@ -1,6 +1,4 @@
-"""Carries the engine's decisions about recalls out on the switch, and tells the engine what became of
-them.
-"""
+"""Carries out on the switch what the engine decides about recalls, and tells it what became of them."""
 
 from __future__ import annotations
 
@@ -60,14 +58,12 @@ class RecallCarrier:
     """Rings, plays, connects and releases; each step of a recall is a task of its own.
 
     Whatever the switch does (raise, hang, return nonsense), the engine hears an outcome: at once when a
-    method raised,
-    and after its own ``Release`` when one does not return.
+    method raised, and after its own ``Release`` when one does not return.
 
     :param switch: whose methods are called.
     :param tell: takes the outcomes.
     :param release_timeout: how long the switch may take to release a leg, and to give up what was cancelled,
-        in
-        seconds.
+        in seconds.
     :param logger: errors name the order.
     """
 

@@ -64,7 +64,8 @@ def run(
     :param trace: a file that gets each SIP message as a JSON line, or None.
     :param say: prints one line for the operator.
     :param outputs: are counted, and written out before the process ends at once.
-    :returns: the exit code: 0 after a clean stop, 1 when something was left undone.
+    :returns: the exit code: 0 after a clean stop, 1 when something was left undone, or when the SIP
+        endpoint or the engine ended by a fault and so ended the rest.
     :raises StartError: when it cannot start.
     """
     return asyncio.run(Server(config, trace=trace, say=say, outputs=outputs).serve())
@@ -91,6 +92,7 @@ class Server:
         self._say = say
         self._outputs = outputs
         self._stop = asyncio.Event()
+        self._faulty: str | None = None
         self._control: ControlServer | None = None
         try:
             self._trace = TraceFile(trace) if trace is not None else None
@@ -107,7 +109,15 @@ class Server:
         calls = _call_log(config)
         endpoint = _listen(config, tracing=self._trace is not None)
         try:
-            switch = _switch(config, endpoint, directory, calls, prompts, self._on_event)
+            switch = _switch(
+                config,
+                endpoint,
+                directory,
+                calls,
+                prompts,
+                on_event=self._on_event,
+                on_closed=lambda: self._on_fault("SIP endpoint"),
+            )
         except BaseException:
             endpoint.close()
             raise
@@ -121,6 +131,7 @@ class Server:
                 offers_per_caller=engine.offers_per_caller,
             ),
             on_step=self._on_step,
+            on_closed=lambda: self._on_fault("engine"),
             facts_limit=engine.queue,
         )
         desk = OperatorDesk(switch, service)
@@ -147,7 +158,7 @@ class Server:
         finally:
             clean = await self._wind_down(control, switch, service)
         self._say("stopped")
-        return 0 if clean else 1
+        return 0 if clean and self._faulty is None else 1
 
     def stop(self) -> None:
         """Begin to stop."""
@@ -181,6 +192,12 @@ class Server:
             for output in self._outputs:
                 output.close()
             os._exit(128 + number)
+        self._stop.set()
+
+    def _on_fault(self, part: str) -> None:
+        # What supervises this process can start it anew; a switch that is deaf and stays up helps nobody.
+        self._faulty = part
+        _LOG.critical("The %s has ended by a fault of its own, so the server stops. Start it again.", part)
         self._stop.set()
 
     def _greeting(self, endpoint: SipEndpoint) -> str:
@@ -274,7 +291,9 @@ def _switch(
     directory: Directory,
     calls: CallLog,
     prompts: Mapping[str, Mapping[str, bytes]],
+    *,
     on_event: Callable[[SipEvent], None],
+    on_closed: Callable[[], None],
 ) -> SipSwitch:
     try:
         return SipSwitch(
@@ -298,6 +317,7 @@ def _switch(
             route=find_coroutine(config.route, config.file.parent) if config.route else None,
             default_language=config.language,
             on_event=on_event,
+            on_closed=on_closed,
         )
     except InvalidPrompt as error:
         raise StartError(f"A prompt cannot be played: {error}") from None

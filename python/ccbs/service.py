@@ -1,8 +1,7 @@
 """Layer 1: call back on busy for any switch, on asyncio.
 
-:class:`CallbackService` is the one meeting point of a switch, the engine and the prompts: facts and requests
-    go down to the engine in batches, what the engine decides is carried out on the switch, one recall at a
-    time beside the others.
+:class:`CallbackService` is the one meeting point of switch and engine: facts and requests go down to the
+engine in batches; what the engine decides is carried out on the switch, the recalls side by side.
 """
 
 from __future__ import annotations
@@ -53,26 +52,24 @@ class CallbackService:
     """The call-back service over one switch.
 
     All methods belong to the thread of the event loop that :meth:`start` ran on. Facts return at once; those
-    of one
-    iteration of the loop go to the engine together.
+    of one iteration of the loop go to the engine together.
 
     :param switch: what rings, plays, connects and releases (:class:`ccbs.switch.Switch`).
     :param limits: of the whole engine (standards.md, "Settings").
     :param on_step: is told every step in the life of every order; an exception in it is logged and counted.
+    :param on_closed: is called once when the engine has ended by a fault of its own: recalls in progress are
+        given up, requests raise :class:`ccbs.Closed`, and all that is left to do is :meth:`stop`.
     :param logger: errors name the order they belong to.
     :param facts_limit: how many facts about lines and calls are kept while the engine is overloaded; the
-        oldest are
-        shed beyond it, counted, and the switch is asked for its line states afterwards.
+        oldest are shed beyond it, counted, and the switch is asked for its line states afterwards.
     :param request_timeout: how long a request waits for its answer, in seconds.
     :param release_timeout: how long the switch may take to release a leg, and to give up what was cancelled,
-        in
-        seconds; then the engine is told that the leg is gone and the order goes on.
+        in seconds; then the engine is told that the leg is gone and the order goes on.
     :param line_states_timeout: how long the switch may take to tell its line states, in seconds; then it is
         asked again.
     :param stop_timeout: how long :meth:`stop` waits for the recalls in progress, in seconds.
     :param driver: the engine with its clock; a new :class:`ccbs.Driver` with ``limits`` unless given. The
-        service
-        owns it from :meth:`start` on.
+        service owns it from :meth:`start` on.
     """
 
     def __init__(
@@ -81,6 +78,7 @@ class CallbackService:
         *,
         limits: Limits | None = None,
         on_step: Callable[[Step], None] | None = None,
+        on_closed: Callable[[], None] | None = None,
         logger: logging.Logger | None = None,
         facts_limit: int = 65_536,
         request_timeout: float = 5.0,
@@ -93,6 +91,7 @@ class CallbackService:
         self._given_driver = driver
         self._limits = limits
         self._on_step = on_step
+        self._on_closed = on_closed
         self._logger = logger or logging.getLogger("ccbs.service")
         self._facts_limit = facts_limit
         self._request_timeout = request_timeout
@@ -101,6 +100,7 @@ class CallbackService:
         self._driver: EngineDriver | None = None
         self._outbox: Outbox | None = None
         self._recalls: RecallCarrier | None = None
+        self._giving_up: asyncio.Task[None] | None = None
         self._last_request = 0
         self._waiting: dict[int, asyncio.Future[AnyReply]] = {}
         self._lines = InternalLines(switch, self._put, timeout=line_states_timeout, logger=self._logger)
@@ -157,16 +157,15 @@ class CallbackService:
             return
         self._stopping = True
         self._lines.close()
-        if self._recalls is not None:
-            await self._recalls.stop(self._stop_timeout)
-        if self._outbox is not None:
-            self._outbox.close()
-        asyncio.get_running_loop().remove_reader(self._driver.fileno())
-        self._driver.close()
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(Closed("the call-back service was stopped"))
-        self._waiting.clear()
+        try:
+            await self._give_up_recalls()
+        finally:
+            # Also when whoever stops it has no more time.
+            if self._outbox is not None:
+                self._outbox.close()
+            asyncio.get_running_loop().remove_reader(self._driver.fileno())
+            self._driver.close()
+            self._fail_requests("the call-back service was stopped")
 
     def lost_contact(self) -> None:
         """The switch can't be seen: its lines are unknown until :meth:`refresh` or new facts."""
@@ -215,9 +214,12 @@ class CallbackService:
     def call_failed(self, caller: str, callee: str, cause: str = "busy") -> None:
         """A call that is no recall failed; busy opens the caller's offer window for this callee.
 
+        Tell the other failures too: ``*37#`` orders the number that failed last, and only if that was busy.
+
         :param caller: who called.
         :param callee: whom, as dialled: an order rings back with this number.
-        :param cause: ``busy``, ``no-reply`` or ``not-logged-in``.
+        :param cause: ``busy``, ``no-reply``, ``not-logged-in`` or ``other`` (declined, unknown number, a
+            fault).
         :raises InvalidValue: for any other cause.
         """
         self._put(_ccbs.CallFailed(caller, callee, cause))
@@ -351,8 +353,7 @@ class CallbackService:
         try:
             actions = driver.drain()
         except Closed as error:
-            asyncio.get_running_loop().remove_reader(driver.fileno())
-            self._logger.error("the engine closed by itself: %s", error)
+            self._lost(error)
             return
         for action in actions:
             try:
@@ -361,6 +362,33 @@ class CallbackService:
                 # One action that goes wrong must not take the others of the batch with it.
                 self._counts["action_errors"] += 1
                 self._logger.exception("action %r was not carried out", action)
+
+    def _lost(self, error: Closed) -> None:
+        if self._driver is None or self._stopping:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._driver.fileno())
+        self._logger.error(
+            "the engine has ended by a fault of its own (%s); recalls in progress are given up", error
+        )
+        self._lines.close()
+        self._fail_requests(f"the engine has ended: {error}")
+        # Nobody decides about them any more: a caller would wait on an open line for ever.
+        self._giving_up = loop.create_task(self._give_up_recalls())
+        if self._on_closed is not None:
+            self._on_closed()
+
+    async def _give_up_recalls(self) -> None:
+        if self._giving_up is not None and self._giving_up is not asyncio.current_task():
+            await self._giving_up
+        elif self._recalls is not None:
+            await self._recalls.stop(self._stop_timeout)
+
+    def _fail_requests(self, why: str) -> None:
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(Closed(why))
+        self._waiting.clear()
 
     def _do(self, action: Action, recalls: RecallCarrier) -> None:
         match action:

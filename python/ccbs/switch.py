@@ -106,7 +106,8 @@ class Switch(Protocol[Leg]):
         """End a leg; return when it is gone. A leg that is gone already is no error.
 
         :param leg: what :meth:`ring` returned.
-        :param reason: one word for the log (``attempt-failed``, ``order-ended``, ``overdue``).
+        :param reason: one word for the log (``attempt-failed``, ``order-ended``, ``overdue``,
+            ``service-stopped``).
         """
         ...
 

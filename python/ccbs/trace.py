@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -70,4 +71,12 @@ def _address(address: tuple[str, int]) -> str:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    handle = os.open(path, flags, 0o600)
+    # A file that was there keeps its mode; a terminal or /dev/null is not ours to change.
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        try:
+            os.fchmod(handle, 0o600)
+        except OSError:
+            os.close(handle)
+            raise
+    return handle

@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:5070".to_owned());
     let socket = UdpSocket::bind(address)?;
-    let mut octets = [0; 65_535];
+    let mut octets = vec![0; 65_535];
     loop {
         let (length, from) = socket.recv_from(&mut octets)?;
         if length == 0 {

@@ -65,7 +65,7 @@ pub struct Trunk {
     pub address: SocketAddr,
     /// Digest user name and password for its challenges.
     pub credentials: Option<(Arc<str>, Arc<str>)>,
-    /// Whether its P-Asserted-Identity is believed and ours is sent to it.
+    /// Whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any case.
     pub trusted: bool,
 }
 

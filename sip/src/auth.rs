@@ -4,6 +4,7 @@
 //! which somebody succeeded is remembered, for its nonce counts, and of those a bounded number.
 
 mod header;
+mod resource;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -90,6 +91,10 @@ pub enum Verdict {
     Stale,
     /// Wrong in a way that asking again does not mend by itself; the reason is for the log, not for the phone.
     Refused(&'static str),
+    /// For another realm: as good as none here (RFC 3261 §22.3).
+    OtherRealm,
+    /// Made for another Request-URI, perhaps to be used again for this one: 400 (RFC 7616 §3.4.6).
+    OtherResource,
     /// Not digest credentials: 400.
     Malformed,
 }
@@ -172,21 +177,28 @@ impl Authenticator {
             .collect()
     }
 
-    /// Checks the value of an Authorization or Proxy-Authorization header against the request's method.
-    /// `lookup` finds a subscriber by the digest user name.
-    ///
-    /// The digest binds the `uri` of the credentials, which is not compared with the Request-URI: proxies on
-    /// the way may have rewritten that.
+    /// A number below `among`, always the same for a name, which nobody outside can tell beforehand: which of the
+    /// subscribers one that does not exist is to resemble.
+    pub fn stand_in(&self, name: &str, among: u64) -> u64 {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
+        mac.update(b"stand-in:");
+        mac.update(name.as_bytes());
+        let octets = mac.finalize().into_bytes();
+        octets.iter().take(8).fold(0, |number, octet| number << 8 | u64::from(*octet)) % among.max(1)
+    }
+
+    /// Checks the value of an Authorization or Proxy-Authorization header against the request's method and
+    /// Request-URI. `lookup` finds a subscriber by the digest user name.
     pub fn verify(
         &mut self,
         now_ms: u64,
-        method: &[u8],
+        (method, request_uri): (&[u8], &[u8]),
         authorization: &[u8],
         lookup: impl Fn(&str) -> Option<Subscriber>,
     ) -> Verdict {
         let Some(credentials) = Credentials::parse(authorization) else { return Verdict::Malformed };
         if credentials.realm != self.realm.as_bytes() {
-            return Verdict::Refused("for another realm");
+            return Verdict::OtherRealm;
         }
         let Some(algorithm) = Algorithm::parse(credentials.algorithm.unwrap_or(b"MD5")) else {
             return Verdict::Refused("algorithm not offered");
@@ -195,6 +207,9 @@ impl Authenticator {
         let Some(key) = self.open(credentials.nonce, algorithm) else { return Verdict::Stale };
         if now_ms.saturating_sub(key.0) > self.lifetime_ms || self.forgotten.is_some_and(|forgotten| key <= forgotten) {
             return Verdict::Stale;
+        }
+        if !resource::same(credentials.uri, request_uri) {
+            return Verdict::OtherResource;
         }
         let count = match (credentials.qop, credentials.nc, credentials.cnonce) {
             (None, None, _) if algorithm == Algorithm::Md5 => None,

@@ -80,7 +80,11 @@ pub(crate) fn bind(address: SocketAddr, buffer: usize) -> Result<std::net::UdpSo
 /// The socket and the datagrams that wait for the core.
 #[derive(Debug)]
 pub(crate) struct Udp {
-    socket: UdpSocket,
+    /// Tells when there is something to read.
+    watched: UdpSocket,
+    /// The same socket for reading and sending: asks the kernel, where the runtime would say "not now" until it
+    /// has looked itself.
+    socket: std::net::UdpSocket,
     inbox: VecDeque<(SocketAddr, Bytes)>,
     capacity: usize,
     buffer: Vec<u8>,
@@ -91,7 +95,8 @@ impl Udp {
     /// Takes over a bound socket; must be called within the runtime.
     pub(crate) fn new(socket: std::net::UdpSocket, capacity: usize) -> io::Result<Self> {
         Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
+            socket: socket.try_clone()?,
+            watched: UdpSocket::from_std(socket)?,
             inbox: VecDeque::new(),
             capacity: capacity.max(1),
             buffer: vec![0; LARGEST],
@@ -101,7 +106,7 @@ impl Udp {
 
     /// Waits until there may be something to read. An error here counts and is no end.
     pub(crate) async fn readable(&self) {
-        if self.socket.readable().await.is_err() {
+        if self.watched.readable().await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
@@ -110,7 +115,12 @@ impl Udp {
     pub(crate) fn receive(&mut self) {
         let mut errors = 0;
         for _ in 0..READ_AT_ONCE {
-            match self.socket.try_recv_from(&mut self.buffer) {
+            let mut received = self.socket.recv_from(&mut self.buffer);
+            if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                // Once more by way of the runtime, so that it watches for the next one.
+                received = self.watched.try_recv_from(&mut self.buffer);
+            }
+            match received {
                 Ok((length, from)) => {
                     self.counters.received += 1;
                     if self.inbox.len() < self.capacity {
@@ -143,9 +153,12 @@ impl Udp {
 
     /// Sends, or counts that it could not: SIP over UDP repeats what matters.
     pub(crate) fn send(&mut self, to: SocketAddr, octets: &[u8]) {
-        match self.socket.try_send_to(octets, to) {
+        match self.socket.send_to(octets, to) {
             Ok(_) => self.counters.sent += 1,
             Err(_) => self.counters.send_failed += 1,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

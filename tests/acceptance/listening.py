@@ -40,7 +40,7 @@ async def _until(
     while True:
         late = loop.time() > deadline
         sound = await asyncio.to_thread(_sound, phone, since)
-        if len(sound) >= shortest_s * RATE and (len(sound) > seen or late):
+        if late or len(sound) >= max(shortest_s * RATE, seen + 1):
             seen = len(sound)
             found = await asyncio.to_thread(look, sound, late)
             if found is not None:

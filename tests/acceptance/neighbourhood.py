@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import ccbs.prompts
+
 from .course import SOON_S, TIMER_TOLERANCE_S, Course
-from .listening import heard_prompts
+from .listening import NotHeard, heard_prompts
 from .side_by_side import Scene
-from .world import CALLEE, KEEPER, LANGUAGE, ORDERER, Settings, World, open_world
+from .world import CALLEE, KEEPER, LANGUAGE, ORDERER, Party, Settings, World, open_world, subscriber
 
 __all__ = ["SCENES"]
 
 QUICK = Settings(cb_timer_internal_s=8, attempts=2, caller_ring_s=5, callee_ring_s=5)
+RECORDINGS = Path(ccbs.prompts.__file__).parent
 FREE_GUARD_S = 2.0
 """caller_free_guard_s, the default (standards.md, "Settings")."""
 
@@ -119,9 +125,52 @@ async def a_call_by_hand_that_gets_through_fulfils_the_order(directory: Path) ->
         )
 
 
+SECOND = Party("№5", "105", "Пятый", 105, 2_000.0)
+
+
+def _second_orderer(config: dict[str, Any]) -> None:
+    orderer = next(entry for entry in config["subscribers"] if entry["number"] == ORDERER.number)
+    config["subscribers"].append(subscriber(SECOND) | {"services": orderer["services"]})
+
+
+async def the_older_order_goes_first_and_lines_in_a_recall_are_left_alone(directory: Path) -> None:
+    settings = replace(QUICK, callee_ring_s=15)
+    parties = (CALLEE, ORDERER, KEEPER, SECOND)
+    async with open_world(directory, *parties, settings=settings, edit=_second_orderer) as world:
+        course = Course(world)
+        await course.keeper_calls()
+        await course.callee_answers_keeper()
+        second, callee = world.phone(SECOND), world.phone(CALLEE)
+        await course.orderer_finds_busy()
+        await course.orderer_presses_key()
+        await second.dial(CALLEE.number)
+        await second.wire.expect("INVITE", 486, "received", timeout=SOON_S)
+        before = second.wire.mark()
+        await second.dial(world.callback_key)
+        accepted = await second.wire.expect("INVITE", 200, "received", since=before, timeout=SOON_S)
+        assert [order["place"] for order in await world.orders()] == [1, 2]
+        await course.callee_hangs_up()
+        await course.orderer_is_recalled()
+        await course.callee_rings()
+        # №5's CB timer expires while №1's line is in the recall for №2: it waits, and uses no attempt.
+        expired = accepted.at + settings.cb_timer_internal_s
+        await second.wire.expect_none(
+            "INVITE", "received", since=before, initial=True, during=max(expired + 2.0 - time.time(), 0.0)
+        )
+        assert [(order["caller"], order["attempt"]) for order in await world.orders()] == [
+            (ORDERER.number, 1),
+            (SECOND.number, 0),
+        ]
+        events = callee.mark()
+        await callee.accept()
+        await callee.expect("CALL_ESTABLISHED", since=events, timeout=SOON_S)
+        display = await second.rings(since=before, timeout=SOON_S)
+        assert display.event.number == CALLEE.number
+
+
 def _call_waiting(config: dict[str, Any]) -> None:
-    for subscriber in config["subscribers"]:
-        subscriber["call_waiting"] = True
+    for entry in config["subscribers"]:
+        entry["call_waiting"] = True
 
 
 async def with_call_waiting_the_second_call_rings(directory: Path) -> None:
@@ -155,12 +204,29 @@ async def a_callee_without_a_phone_is_480_and_opens_no_offer(directory: Path) ->
         assert await world.orders() == []
 
 
+def _another_recording(config: dict[str, Any]) -> None:
+    wrong = str(RECORDINGS / LANGUAGE / "order-cancelled.wav")
+    config["prompts"]["overrides"] = {LANGUAGE: {"order-accepted": wrong}}
+
+
+async def a_wrong_prompt_would_be_noticed(directory: Path) -> None:
+    async with open_world(directory, CALLEE, ORDERER, KEEPER, edit=_another_recording) as world:
+        course = Course(world)
+        await course.keeper_calls()
+        await course.callee_answers_keeper()
+        await course.orderer_finds_busy()
+        with pytest.raises(NotHeard, match="it heard ru/order-cancelled"):
+            await course.orderer_presses_key()
+
+
 SCENES: tuple[Scene, ...] = (
     a_busy_caller_is_rung_when_it_is_free_again,
     a_caller_who_gives_up_or_does_not_answer_uses_the_attempt,
     an_operators_cancel_stops_the_ringing_at_once,
     an_operators_cancel_ends_a_recall_whose_callee_rings,
     a_call_by_hand_that_gets_through_fulfils_the_order,
+    the_older_order_goes_first_and_lines_in_a_recall_are_left_alone,
     with_call_waiting_the_second_call_rings,
     a_callee_without_a_phone_is_480_and_opens_no_offer,
+    a_wrong_prompt_would_be_noticed,
 )

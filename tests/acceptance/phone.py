@@ -181,6 +181,8 @@ class Phone:
                 stdin=asyncio.subprocess.DEVNULL, stdout=child_side, stderr=child_side,
                 start_new_session=True,
             )  # fmt: skip
+        except FileNotFoundError:
+            raise PhoneFailed("baresip is not installed; install the Debian package baresip-core") from None
         finally:
             os.close(child_side)
         await self._control.open(self.address, CONTROL_PORT, timeout=10.0)

@@ -5,7 +5,6 @@ The tests and the demo run the same steps; each looks on as an :class:`Observer`
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -209,26 +208,28 @@ async def run_procedure(number: int, directory: Path, observer: Observer) -> lis
         verdicts.append(Verdict(number, step, outcome, evidence, took_s))
         observer.step_ended(procedure, verdicts[-1])
 
-    trouble = ""
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            world = await stack.enter_async_context(open_world(directory, *procedure.parties))
+    trouble = "the world did not open"
+    try:
+        async with open_world(directory, *procedure.parties) as world:
             observer.world_opened(procedure, world)
-        except Exception as error:
-            trouble = f"the world did not open: {_told(error)}"
-        for step in procedure.steps:
-            if trouble:
-                end(step, "not reached", trouble)
-                continue
-            observer.step_began(procedure, step)
-            began = time.monotonic()
-            try:
-                if step is procedure.steps[0]:
-                    course = Course(world, procedure.callee)
-                end(step, "passed", await step.act(course), time.monotonic() - began)
-            except Exception as error:
-                end(step, "failed", _told(error), time.monotonic() - began)
-                trouble = f"step {step.number} failed"
+            trouble, course = "", Course(world, procedure.callee)
+            for step in procedure.steps:
+                if trouble:
+                    end(step, "not reached", trouble)
+                    continue
+                observer.step_began(procedure, step)
+                began = time.monotonic()
+                try:
+                    end(step, "passed", await step.act(course), time.monotonic() - began)
+                except Exception as error:
+                    end(step, "failed", _told(error), time.monotonic() - began)
+                    trouble = f"step {step.number} failed"
+    except Exception as error:
+        if verdicts:
+            # The steps went well, the end of the switch did not.
+            end(verdicts.pop().step, "failed", _told(error))
+        for step in procedure.steps[len(verdicts) :]:
+            end(step, "not reached", f"{trouble}: {_told(error)}")
     return verdicts
 
 

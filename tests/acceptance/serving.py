@@ -175,12 +175,22 @@ class SwitchProcess:
                 wire.append(SipMessage(entry["at_us"] / 1e6, direction, source, target, entry["message"]))
         return wire
 
-    async def stop(self) -> int | None:
-        """Ends the switch as an operator would, by SIGTERM; returns its exit code."""
+    def check_ended(self) -> None:
+        """It has ended with exit code 0 and logged no error on the way.
+
+        :raises SwitchFailed: when not.
+        """
+        code = self._process.returncode if self._process else None
+        errors = [line for line in self.lines if " ERROR " in line or line.startswith("Traceback")]
+        if code != 0 or errors:
+            raise SwitchFailed(f"{self.label} ended with {code}; errors: {errors}:\n{self.output()}")
+
+    async def stop(self) -> None:
+        """Ends the switch as an operator would, by SIGTERM."""
         process = self._process
         if process is None:
             shutil.rmtree(self._socket_directory, ignore_errors=True)
-            return None
+            return
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal_number)
@@ -191,4 +201,3 @@ class SwitchProcess:
             await self._reading
         shutil.rmtree(self._socket_directory, ignore_errors=True)
         (self.directory / "serve.log").write_text("\n".join(self.lines) + "\n")
-        return process.returncode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,11 @@ class SippPhone:
         (self.directory / f"{run}.xml").write_text(written)
         named = {"user": self.number, "rtp_host": self.rtp[0], "rtp_port": str(self.rtp[1])}
         named |= {"payload": "0", "codec": "PCMU"} | keys
+        sipp = shutil.which("sipp")
+        if sipp is None:
+            raise SippFailed("SIPp is not installed; install the Debian package sip-tester")
         process = await asyncio.create_subprocess_exec(
-            "sipp", f"{self.switch}:{SIP_PORT}",
+            sipp, f"{self.switch}:{SIP_PORT}",
             "-sf", str(self.directory / f"{run}.xml"),
             "-i", self.address, "-p", str(SIP_PORT),
             "-au", self.number, "-ap", self.password,

@@ -270,7 +270,7 @@ class Wire:
         raise WireTimeout(f"{self.owner}: no {method} was to be {direction}, but: {found}")
 
 
-_BEGIN = b"\x1b[36;1m#\n"
+_BEGIN = re.compile(rb"\x1b\[36;1m[^\n]*#\n")  # later releases put the time before the #
 _END = b"\x1b[;m\n"
 _ROUTE = re.compile(rb"^(?P<transport>UDP|TCP|TLS) (?P<source>\S+) -> (?P<target>\S+)\n")
 
@@ -288,20 +288,21 @@ class TraceReader:
         messages: list[SipMessage] = []
         lines: list[str] = []
         while True:
-            begin = self._buffer.find(_BEGIN)
-            text_end = begin if begin >= 0 else self._buffer.rfind(b"\n") + 1
+            begin = _BEGIN.search(self._buffer)
+            text_end = begin.start() if begin else self._buffer.rfind(b"\n") + 1
             # A begin mark cut by the read boundary stays for the next read: it has no line end before it.
             for line in self._buffer[:text_end].decode("utf-8", "replace").splitlines():
                 plain = re.sub(r"\x1b\[[0-9;]*m", "", line).strip("\r ")
                 if plain:
                     lines.append(plain)
             self._buffer = self._buffer[text_end:]
-            if begin < 0:
+            if begin is None:
                 return messages, lines
-            end = self._buffer.find(_END, len(_BEGIN))
+            start = begin.end() - begin.start()
+            end = self._buffer.find(_END, start)
             if end < 0:
                 return messages, lines
-            message = self._message(self._buffer[len(_BEGIN) : end], at)
+            message = self._message(self._buffer[start:end], at)
             if message is not None:
                 messages.append(message)
             self._buffer = self._buffer[end + len(_END) :]

@@ -17,7 +17,18 @@ from .recognise import Recogniser, packaged_recogniser
 from .serving import SwitchProcess, run_command
 from .wire import Identity
 
-__all__ = ["CALLEE", "EXTERNAL", "KEEPER", "ORDERER", "PARTIES", "Party", "Settings", "World", "open_world"]
+__all__ = [
+    "CALLEE",
+    "EXTERNAL",
+    "KEEPER",
+    "ORDERER",
+    "PARTIES",
+    "Party",
+    "Settings",
+    "World",
+    "open_world",
+    "subscriber",
+]
 
 LANGUAGE = "ru"
 REALM = "ccbs.example"
@@ -104,17 +115,29 @@ class World:
     async def close(self) -> None:
         """Stops phones and switches; the directory stays."""
         await asyncio.gather(*(phone.stop() for phone in self.phones.values()), return_exceptions=True)
+        try:
+            for switch in (self.switch, self.far_switch):
+                if switch is not None:
+                    await switch.stop()
+        finally:
+            self.network.close()
+
+    def check_switches(self) -> None:
+        """Each switch has ended as it should and logged no error on the way.
+
+        :raises SwitchFailed: when not.
+        """
         for switch in (self.switch, self.far_switch):
             if switch is not None:
-                await switch.stop()
-        self.network.close()
+                switch.check_ended()
 
 
 def _listen(address: str) -> dict[str, Any]:
     return {"address": address, "port": SIP_PORT, "realm": REALM}
 
 
-def _subscriber(party: Party) -> dict[str, Any]:
+def subscriber(party: Party) -> dict[str, Any]:
+    """A subscriber in the configuration of a switch."""
     # MD5 alone: the phones' library refuses every challenge when one of them is SHA-256.
     ha1 = ha1_md5(party.number, REALM, party.password)
     return {"number": party.number, "name": party.name, "ha1_md5": ha1, "call_waiting": False}
@@ -126,9 +149,9 @@ def switch_config(network: LoopbackNetwork, settings: Settings) -> dict[str, Any
     return {
         "listen": _listen(network.address(10)),
         "subscribers": [
-            _subscriber(CALLEE),
-            _subscriber(ORDERER) | {"softkey_pack": "default", "services": {"autodial": autodial}},
-            _subscriber(KEEPER),
+            subscriber(CALLEE),
+            subscriber(ORDERER) | {"softkey_pack": "default", "services": {"autodial": autodial}},
+            subscriber(KEEPER),
         ],
         "trunks": [{"name": FAR_TRUNK, "address": network.address(20), "port": SIP_PORT, "trusted": True}],
         "numbering": {"internal": ["1XX"], "external": [{"prefix": "7", "trunk": FAR_TRUNK}]},
@@ -140,7 +163,7 @@ def far_config(network: LoopbackNetwork) -> dict[str, Any]:
     """The configuration of the switch behind the trunk."""
     return {
         "listen": _listen(network.address(20)),
-        "subscribers": [_subscriber(EXTERNAL)],
+        "subscribers": [subscriber(EXTERNAL)],
         "trunks": [{"name": "office", "address": network.address(10), "port": SIP_PORT, "trusted": True}],
         "numbering": {"internal": ["7XXX"], "external": [{"prefix": "1", "trunk": "office"}]},
         "prompts": {"language": LANGUAGE},
@@ -198,6 +221,7 @@ async def open_world(
         yield world
     finally:
         await world.close()
+    world.check_switches()
 
 
 async def _callback_key(switch: SwitchProcess) -> str:

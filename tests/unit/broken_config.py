@@ -22,9 +22,10 @@ MARK = "#!"
 
 
 def write(directory: Path, text: str, name: str = "ccbs.yml") -> Path:
-    """Write a configuration file."""
+    """Write a configuration file that only its owner reads."""
     file = directory / name
     file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
     return file
 
 

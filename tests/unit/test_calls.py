@@ -61,6 +61,7 @@ def test_the_file_has_one_json_object_a_line(tmp_path: Path) -> None:
         "cause": "answered",
         "recall": True,
         "order": 7,
+        "caller_trunk": None,
     }
     assert stat.S_IMODE(os.stat(path).st_mode) & 0o007 == 0
 

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import termios
@@ -44,10 +45,33 @@ def process(
     )
 
 
-def test_check_of_a_sound_configuration() -> None:
-    done = process("check", SAMPLE)
+def test_check_of_a_sound_configuration(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE.parent, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / SAMPLE.name
+    file.chmod(0o640)
+    done = process("check", file)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{SAMPLE}: no errors; subscribers: 3, of them may order: 1; trunks: 1\n"
+    assert done.stdout == f"{file}: no errors; subscribers: 3, of them may order: 1; trunks: 1\n"
+
+
+@pytest.mark.parametrize("json_wanted", [[], ["--json"]])
+def test_check_warns_of_secrets_that_everybody_may_read(tmp_path: Path, json_wanted: list[str]) -> None:
+    (tmp_path / "secret").write_text("hush\n", encoding="utf-8")
+    (tmp_path / "secret").chmod(0o644)
+    file = write(tmp_path, SOUND.replace("password: secret-101", "password_file: secret"))
+    file.chmod(0o644)
+    warning = (
+        "Warning: {0} holds passwords or HA1, and every user of this machine may read it; "
+        "make it yours alone: chmod 600 {0}\n"
+    )
+    done = run("check", file, *json_wanted)
+    assert (done.exit_code, done.stderr) == (0, warning.format(tmp_path / "secret"))
+    file = write(tmp_path, SOUND.replace("password: secret-101", f"ha1_md5: {'0' * 32}"))
+    file.chmod(0o604)
+    done = run("check", file, *json_wanted)
+    assert (done.exit_code, done.stderr) == (0, warning.format(file))
+    file.chmod(0o640)
+    assert run("check", file, *json_wanted).stderr == ""
 
 
 def test_check_tells_every_error_with_its_line_and_leaves_with_2(tmp_path: Path) -> None:

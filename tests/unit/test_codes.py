@@ -143,6 +143,24 @@ async def test_what_the_subscriber_hears(
     assert set(heard) <= set(prompts.names())
 
 
+@pytest.mark.parametrize(
+    ("callee", "heard", "not_read"),
+    [
+        ("1-0.1_ (4)", ("digit-1", "digit-0", "digit-1", "digit-4"), 0),
+        # The letters of a keypad (ITU-T E.161).
+        ("adgjmptw", tuple(f"digit-{key}" for key in (2, 3, 4, 5, 6, 7, 8, 9)), 0),
+        ("CFILoSVZ", tuple(f"digit-{key}" for key in (2, 3, 4, 5, 6, 7, 8, 9)), 0),
+        ("7ю٣", ("digit-7",), 2),
+    ],
+)
+async def test_every_sign_of_an_ordered_number_is_read_out_or_counted(
+    callee: str, heard: tuple[str, ...], not_read: int
+) -> None:
+    desk = OrderDesk(Answering(Ordered((callee,))))
+    assert await desk.answer("102", "*#37#") == ("ordered", "pause", *heard)
+    assert desk.counters() == {"signs_not_read_out": not_read}
+
+
 async def test_a_number_that_is_none_was_not_busy() -> None:
     service = Answering(InvalidValue("callee: too long"))
     assert await OrderDesk(service).answer("102", "*37*" + "1" * 60 + "#") == ("number-was-not-busy",)

@@ -237,8 +237,11 @@ def test_close_applies_what_was_taken(driver: Driver) -> None:
         driver.submit([Query(1, "2")])
     assert readable(driver, 0)
     assert requests(driver.drain()) == list(range(1, 1_001))
+    # Whoever listens to the eventfd alone hears of the end as well.
+    assert readable(driver, 0)
     with pytest.raises(Closed, match="driver was closed"):
         driver.drain()
+    assert not readable(driver, 0)
     assert driver.orders() == []
     assert driver.counters()["driver_events"] == 1_000
 

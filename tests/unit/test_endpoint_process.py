@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 import pytest
 from own_process import python
 
 from ccbs import Closed
-from ccbs._ccbs import SipEndpoint
+from ccbs._ccbs import Ended, SipEndpoint
 
 # --- close, fork, exit ------------------------------------------------------------------------------
 
@@ -22,6 +23,24 @@ def test_a_closed_endpoint_takes_nothing() -> None:
     with pytest.raises(Closed, match="endpoint is closed"):
         endpoint.drain()
     assert endpoint.counters()["udp.received"] == 0
+
+
+def test_whoever_listens_to_the_eventfd_alone_hears_of_the_end() -> None:
+    endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm="test")
+    leg = endpoint.ring("nobody", shown_number="101", timeout_s=1)
+    endpoint.close()
+
+    def readable() -> bool:
+        return bool(select.select([endpoint], [], [], 0)[0])
+
+    assert readable()
+    (ended,) = endpoint.drain()
+    assert isinstance(ended, Ended)
+    assert ended.leg == leg
+    assert readable()
+    with pytest.raises(Closed):
+        endpoint.drain()
+    assert not readable()
 
 
 def test_a_fork_cannot_use_its_parents_endpoint() -> None:

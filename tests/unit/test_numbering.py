@@ -84,17 +84,22 @@ def test_internal_patterns_come_before_prefixes() -> None:
         ("city", "5551234", "95551234"),
         ("city", "+74951234567", "+74951234567"),
         ("far", "5", "985"),
-        ("no", "5", "5"),
+        ("no", "5", None),
+        ("far", "+74951234567", "98+74951234567"),
     ],
 )
 def test_a_party_behind_a_trunk_is_known_by_the_number_that_reaches_it(
-    trunk: str, number: str, dialled: str
+    trunk: str, number: str, dialled: str | None
 ) -> None:
     assert PLAN.as_dialled(trunk, number) == dialled
-    if trunk in PLAN.trunks:
-        way = PLAN.find(dialled)
-        assert isinstance(way, External)
-        assert way.number == number
+    if dialled is not None:
+        assert PLAN.find(dialled) == External(trunk, number)
+
+
+def test_a_number_of_ours_is_not_that_of_a_party_behind_a_trunk() -> None:
+    plan = Numbering(["1XX"], [ExternalPrefix("7", "city")])
+    assert plan.as_dialled("city", "101") is None
+    assert plan.as_dialled("city", "7001") == "7001"
 
 
 def test_a_prefix_leads_to_one_trunk() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ccbs.prompts import LANGUAGES, LARGEST_WAV, Catalogue, PromptError, languages, names
+from ccbs.prompts import LANGUAGES, LARGEST_WAV, Catalogue, PromptError, names
 
 SPOKEN_BY_THE_SERVICE = {
     "order-accepted", "activated", "callee-busy-again", "callee-no-answer", "attempts-used-up",
@@ -45,7 +45,6 @@ def test_every_name_is_there(catalogue: Catalogue) -> None:
 
 def test_names_and_languages_are_known_without_reading_a_recording(catalogue: Catalogue) -> None:
     assert names() == catalogue.names
-    assert languages() == LANGUAGES
 
 
 def test_the_reference_text_of_the_recall() -> None:
@@ -77,18 +76,6 @@ def test_the_languages_differ_in_every_recording() -> None:
     russian, english = Catalogue.load("ru"), Catalogue.load("en")
     assert all(russian.wav(name) != english.wav(name) for name in russian.names if name != "pause")
     assert not samples(russian.wav("pause")).any()
-
-
-def test_a_number_is_read_digit_by_digit(catalogue: Catalogue) -> None:
-    assert catalogue.digits("+7 (812) 30-*#") == (
-        "plus", "digit-7", "digit-8", "digit-1", "digit-2", "digit-3", "digit-0", "star", "hash",
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("number", ["", " ", "12a", "1;2", "١٢"])
-def test_what_is_no_number_is_refused(catalogue: Catalogue, number: str) -> None:
-    with pytest.raises(PromptError, match="cannot be read out"):
-        catalogue.digits(number)
 
 
 def test_an_operators_recording_takes_the_place(tmp_path: Path) -> None:

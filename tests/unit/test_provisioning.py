@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,14 @@ def test_a_label_that_would_break_out_of_its_line_is_refused(tmp_path: Path, lab
 
 @pytest.mark.parametrize("field", ["name", "server", "password"])
 def test_an_account_that_would_break_out_of_its_line_is_refused(field: str) -> None:
-    values = {"number": "102", "name": "n", "password": "p", "server": "s", "port": 5060, field: "a\nb = c"}
+    account = Account(number="102", name="n", password="p", server="s", port=5060)
+    broken = {
+        "name": dataclasses.replace(account, name="a\nb = c"),
+        "server": dataclasses.replace(account, server="a\nb = c"),
+        "password": dataclasses.replace(account, password="a\nb = c"),
+    }
     with pytest.raises(ValueError, match=f"the {field} holds a control character"):
-        render(SoftkeyPack(keys=[]), Account(**values), reveal=True)
+        render(SoftkeyPack(keys=[]), broken[field], reveal=True)
 
 
 @pytest.mark.parametrize("position", [0, 11, -1])

@@ -13,14 +13,20 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from broken_config import write
 from udp_phone import UdpPhone
+from virtual_driver import until
 
+import ccbs.server
+import ccbs.service
+from ccbs._ccbs import SipEndpoint
 from ccbs.config import load
 from ccbs.control import ControlError, ask
 from ccbs.prompts import Catalogue
-from ccbs.server import StartError, run
+from ccbs.server import Server, StartError, run
 
 WITHIN = 30.0
 """How long a process may take to start, say something or stop, in seconds."""
@@ -115,7 +121,7 @@ async def serving(
     config: str = CONFIG,
     stdout: int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[Served]:
-    (directory / "ccbs.yml").write_text(config.format(port=port, cb_timer=cb_timer), encoding="utf-8")
+    write(directory, config.format(port=port, cb_timer=cb_timer))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -214,6 +220,7 @@ async def test_an_order_is_told_step_by_step_and_seen_by_the_commands(tmp_path: 
 
 async def test_a_recall_reaches_both_phones_and_the_logs(tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"
+    trace.touch(0o644)
     async with (
         serving(tmp_path, "--trace", trace, cb_timer=1) as served,
         contextlib.AsyncExitStack() as stack,
@@ -283,6 +290,35 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         assert code == 128 + signal.SIGTERM
         assert "second signal" in log
         assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("part", ["SIP endpoint", "engine"])
+async def test_a_part_that_ends_by_a_fault_ends_the_server_with_1(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts: dict[str, ccbs.Driver | SipEndpoint] = {}
+
+    def endpoint(**settings: Any) -> SipEndpoint:
+        parts["SIP endpoint"] = made = SipEndpoint(**settings)
+        return made
+
+    def driver(*settings: Any) -> ccbs.Driver:
+        parts["engine"] = made = ccbs.Driver(*settings)
+        return made
+
+    monkeypatch.setattr(ccbs.server, "SipEndpoint", endpoint)
+    monkeypatch.setattr(ccbs.service, "Driver", driver)
+    file = tmp_path / "ccbs.yml"
+    file.write_text(CONFIG.format(port=0, cb_timer=10), encoding="utf-8")
+    said: list[str] = []
+    serving = asyncio.create_task(Server(load(file), say=said.append).serve())
+    await until(lambda: bool(said), within=WITHIN)
+    # As a fault in its thread would end it.
+    parts[part].close()
+    assert await asyncio.wait_for(serving, WITHIN) == 1
+    assert said[1:] == ["stopping", "stopped"]
+    assert f"The {part} has ended by a fault of its own, so the server stops. Start it again." in caplog.text
+    assert not (tmp_path / "s").exists()
 
 
 async def test_a_port_in_use_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -456,6 +456,68 @@ async def test_a_start_that_is_cancelled_leaves_nothing_behind() -> None:
     assert driver.closed
 
 
+@pytest.mark.parametrize("method", ["ring", "play", "connect"])
+async def test_an_engine_that_ends_by_itself_leaves_nobody_waiting(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+    async with bench(on_closed=lambda: closed.append("engine")) as b:
+        await b.order()
+        setattr(b.switch, f"{method}_does", HANG)
+        await b.recall()
+        await until(lambda: method in b.switch.running)
+        b.driver.fail()
+        await until(lambda: b.switch.running == [])
+        if method != "ring":
+            await until(lambda: ("release", "leg", "service-stopped") in b.switch.heard)
+        with pytest.raises(Closed):
+            await b.service.order("102")
+        assert closed == ["engine"]
+        assert "ended by a fault of its own (the store failed)" in caplog.text
+
+
+async def test_a_request_under_way_when_the_engine_ends_is_closed() -> None:
+    async with bench() as b:
+        b.driver.submit = lambda events: None  # type: ignore[method-assign]
+        asking = asyncio.create_task(b.service.ordered("102"))
+        await settle()
+        b.driver.fail()
+        with pytest.raises(Closed, match="the store failed"):
+            await asking
+
+
+async def test_a_stop_that_is_cancelled_closes_the_engine_all_the_same() -> None:
+    switch = ScriptedSwitch()
+    switch.ring_does = IGNORE
+    driver = VirtualDriver()
+    service = CallbackService(switch, driver=driver, release_timeout=60)
+    await service.start()
+    made = Bench(service, switch, driver)
+    await made.order()
+    await made.recall()
+    stopping = asyncio.create_task(service.stop())
+    await until(lambda: ("ignored", "ring") in switch.heard)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert driver.closed
+    switch.finished.set()
+    await until(lambda: switch.running == [])
+
+
+async def test_requests_in_a_batch_that_the_engine_refuses_are_answered() -> None:
+    async with bench() as b:
+        await settle()
+
+        def refuse(events: object) -> None:
+            raise ccbs.CcbsError("no")
+
+        b.driver.submit = refuse  # type: ignore[method-assign]
+        with pytest.raises(ccbs.CcbsError, match="no"):
+            await b.service.cancel("102")
+        assert b.service.counters()["events_refused"] == 1
+
+
 # --- line states ----------------------------------------------------------------------------------
 
 
@@ -493,7 +555,79 @@ async def test_a_fact_is_newer_than_the_answer_that_crosses_it() -> None:
         assert states(b.service)["101"] == "busy"
 
 
-@pytest.mark.parametrize("what", [OSError("no contact"), {"101": "perhaps"}, HANG])
+async def test_who_asks_anew_is_not_told_what_was_true_before() -> None:
+    async with bench() as b:
+        await settle()
+        gates = [asyncio.Event(), asyncio.Event()]
+        answers = [{"101": LineState.BUSY}, {"101": LineState.FREE, "102": LineState.BUSY}]
+        asked = 0
+
+        async def slow() -> object:
+            nonlocal asked
+            asked += 1
+            turn = asked - 1
+            await gates[turn].wait()
+            return answers[turn]
+
+        b.switch.line_states = slow  # type: ignore[method-assign,assignment]
+        b.service.refresh()
+        await settle()
+        # Contact was lost and found again while the answer was on its way.
+        b.service.lost_contact()
+        b.service.refresh()
+        gates[0].set()
+        await until(lambda: asked == 2)
+        assert states(b.service)["101"] == "unknown"
+        gates[1].set()
+        await until(lambda: states(b.service) == {"101": "free", "102": "busy", "104": "unknown"})
+        await settle()
+        assert asked == 2
+
+
+async def test_a_fact_crosses_two_questions_at_once() -> None:
+    switch = ScriptedSwitch()
+    gates = [asyncio.Event(), asyncio.Event()]
+    asked = 0
+
+    async def slow() -> object:
+        nonlocal asked
+        asked += 1
+        await gates[asked - 1].wait()
+        return {"101": LineState.FREE, "102": LineState.FREE}
+
+    switch.line_states = slow  # type: ignore[method-assign,assignment]
+    driver = VirtualDriver()
+    service = CallbackService(switch, driver=driver)
+    starting = asyncio.create_task(service.start())
+    await until(lambda: asked == 1)
+    service.refresh()
+    await until(lambda: asked == 2)
+    gates[0].set()
+    await starting
+    service.line_busy("101")
+    gates[1].set()
+    await settle()
+    assert states(service) == {"101": "busy", "102": "free"}
+    await service.stop()
+
+
+async def test_a_line_of_which_nothing_can_be_said_is_unknown() -> None:
+    async with bench() as b:
+        b.service.line_busy("101")
+        b.service.line_unknown("101")
+        await until(lambda: states(b.service).get("101") == "unknown")
+
+
+async def test_what_the_switch_says_of_an_external_line_leaves_it_external() -> None:
+    async with bench() as b:
+        b.service.line("7101", external=True)
+        b.switch.line_states_does = {"7101": LineState.BUSY}
+        b.service.refresh()
+        await until(lambda: states(b.service).get("7101") == "busy")
+        assert [view.line for view in b.service.lines() if view.external] == ["7101"]
+
+
+@pytest.mark.parametrize("what", [OSError("no contact"), {"101": "perhaps"}, {"": LineState.FREE}, HANG])
 async def test_a_switch_that_cannot_tell_its_lines_is_asked_again(
     what: object, caplog: pytest.LogCaptureFixture
 ) -> None:

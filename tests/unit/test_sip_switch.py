@@ -22,7 +22,7 @@ from ccbs import (
     RingOutcome,
     prompts,
 )
-from ccbs._ccbs import SipEndpoint, SipEvent, Step
+from ccbs._ccbs import Incoming, SipEndpoint, SipEvent, Step
 from ccbs.calls import CallRecord
 from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.sip import Answer, Call, Decision, Dial, Reject, Route, SipSwitch, Trunk
@@ -66,6 +66,7 @@ class World:
         self.phones: dict[str, UdpPhone] = {}
         self.steps: list[Step] = []
         self.events: list[SipEvent] = []
+        self.closed: list[str] = []
 
     def phone(self, number: str) -> UdpPhone:
         return self.phones[number]
@@ -116,28 +117,31 @@ async def world(
     route: Route | None = None,
     route_timeout: float = 3.0,
     registered: Sequence[str] = NUMBERS,
+    strip: bool = True,
     languages: Sequence[str] = ("ru", "en"),
     on_event: Callable[[SipEvent], None] | None = None,
     handler_errors: bool = False,
 ) -> AsyncIterator[World]:
     steps: list[Step] = []
     events: list[SipEvent] = []
+    closed: list[str] = []
     endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=(40_000, 40_998))
     far = await UdpPhone.start("5551234", None, endpoint.local_address, "127.0.0.2")
     switch = SipSwitch(
         endpoint,
         directory=Directory(subscriber(number) for number in NUMBERS),
-        numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=True)]),
+        numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=strip)]),
         trunks=[Trunk(name="city", host=far.address[0], port=far.address[1], trusted=True)],
         prompts={language: {name: wav() for name in prompts.names()} for language in languages},
         route=route,
         route_timeout=route_timeout,
         on_event=on_event or events.append,
+        on_closed=lambda: closed.append("endpoint"),
     )
     driver = VirtualDriver()
     service = CallbackService(switch, driver=driver, on_step=steps.append)
     made = World(switch, service, driver)
-    made.steps, made.events = steps, events
+    made.steps, made.events, made.closed = steps, events, closed
     async with asyncio.timeout(30):
         async with service:
             await switch.start(service)
@@ -301,6 +305,20 @@ async def test_a_call_from_outside_by_the_callee_fulfils_the_order() -> None:
         assert (await w.told("ended")).reason == "fulfilled-by-other-call"
 
 
+async def test_a_trunk_that_shows_a_subscriber_s_number_speaks_for_nobody() -> None:
+    async with world(strip=False) as w:
+        w.phone("101").does = 486
+        await w.phone("102").call("101")
+        code = await w.phone("102").call("*37%23")
+        await until(code.ended.is_set)
+        call = await w.phone("far").call("102", number="101")
+        assert await call.status() == 200
+        w.phone("far").hang_up(call)
+        *_, record = await w.logged(3)
+        assert (record.caller, record.caller_trunk, record.cause) == ("101", "city", "answered")
+        assert [order.callee for order in w.service.orders()] == ["101"]
+
+
 # --- service codes --------------------------------------------------------------------------------
 
 
@@ -318,6 +336,32 @@ async def test_codes_are_answered_with_a_prompt_and_hung_up() -> None:
         assert causes == ["busy", "service-code", "answered", "service-code", "service-code"]
 
 
+@pytest.mark.parametrize(("callee", "does"), [("104", 603), ("104", "nobody"), ("177", None)])
+async def test_the_key_orders_the_number_that_failed_last_and_only_if_it_was_busy(
+    callee: str, does: str | int | None
+) -> None:
+    async with world(registered=("101", "102") if does == "nobody" else NUMBERS) as w:
+        w.phone("101").does = 486
+        assert await (await w.phone("102").call("101")).status() == 486
+        if isinstance(does, int):
+            w.phone(callee).does = does
+        assert await (await w.phone("102").call(callee)).status() in (404, 480, 603)
+        key = await w.phone("102").call("*37%23")
+        await until(key.ended.is_set)
+        assert w.service.orders() == []
+        assert w.service.counters()["orders_denied_no_offer"] == 1
+
+
+async def test_who_cannot_hear_the_answer_orders_nothing() -> None:
+    async with world() as w:
+        w.phone("101").does = 486
+        await w.phone("102").call("101")
+        w.phone("102").codecs = "18"
+        assert await (await w.phone("102").call("*37%23")).status() == 488
+        assert [record.cause for record in await w.logged(2)] == ["busy", "failed"]
+        assert w.service.orders() == []
+
+
 async def test_a_caller_that_hangs_up_in_the_prompt_has_ordered_all_the_same() -> None:
     async with world() as w:
         w.switch.load_prompts("ru", {"order-accepted": wav(5)})
@@ -328,6 +372,29 @@ async def test_a_caller_that_hangs_up_in_the_prompt_has_ordered_all_the_same() -
         w.phone("102").hang_up(code)
         await w.lines(n102="free")
         assert len(w.service.orders()) == 1
+
+
+async def test_who_hangs_up_at_once_has_ordered_all_the_same() -> None:
+    loop = asyncio.get_running_loop()
+    deaf = asyncio.Event()
+
+    def listen_no_more(event: SipEvent) -> None:
+        if isinstance(event, Incoming) and event.dialled == "*37#":
+            loop.remove_reader(w.switch.endpoint.fileno())
+            deaf.set()
+
+    async with world(on_event=listen_no_more) as w:
+        await w.phone("104").call("101")
+        assert await (await w.phone("102").call("101")).status() == 486
+        code = w.phone("102").invite("*37%23")
+        await deaf.wait()
+        assert await code.status() == 200
+        w.phone("102").hang_up(code)
+        await until(code.ended.is_set)
+        # The switch hears of the acknowledgement and of the end in one batch.
+        loop.add_reader(w.switch.endpoint.fileno(), w.switch._on_readable)
+        await until(lambda: len(w.service.orders()) == 1)
+        assert (await w.logged(2))[-1].cause == "service-code"
 
 
 async def test_a_language_without_prompts_hears_the_default_one() -> None:
@@ -622,6 +689,41 @@ async def test_stopping_ends_every_call() -> None:
         assert call.bye is not None
         assert seen.bye is not None
         assert {record.cause for record in w.switch.calls} == {"answered", "cancelled"}
+
+
+async def test_a_stop_without_time_logs_its_calls_all_the_same() -> None:
+    async with world() as w:
+        assert await (await w.phone("104").call("101")).status() == 200
+        await w.lines(n101="busy", n104="busy")
+        await w.switch.stop(timeout=0)
+        assert [record.cause for record in w.switch.calls] == ["answered"]
+
+
+async def test_an_endpoint_that_ends_by_itself_leaves_nobody_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as w:
+        await w.order()
+        w.phone("102").does = "ring"
+        w.cb_timer()
+        await w.phone("102").rings()
+        talk = await w.phone("104").call("101")
+        assert await talk.status() == 200
+        await w.lines(n101="busy", n102="busy", n103="free", n104="busy")
+        logged = len(w.switch.calls)
+        # Ended under the switch's feet, as a fault in its thread would.
+        w.switch.endpoint.close()
+        assert (await w.told("attempt-failed")).failure == "switch-failed"
+        await until(lambda: w.closed == ["endpoint"])
+        assert {record.cause for record in w.switch.calls.records()[logged:]} <= {
+            "answered",
+            "cancelled",
+            "failed",
+        }
+        assert len(w.switch.calls) == logged + 2
+        await w.lines(n101="unknown", n102="unknown", n103="unknown", n104="unknown")
+        assert w.service.counters()["recalls_now"] == 0
+        assert "the SIP endpoint has ended by a fault of its own" in caplog.text
 
 
 async def test_an_observer_that_raises_disturbs_no_call(caplog: pytest.LogCaptureFixture) -> None:

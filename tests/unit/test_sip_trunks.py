@@ -11,7 +11,7 @@ import pytest
 from virtual_driver import until
 
 import ccbs.sip.trunks
-from ccbs._ccbs import SipEndpoint
+from ccbs._ccbs import InvalidValue, SipEndpoint
 from ccbs.sip import Trunk
 from ccbs.sip.trunks import Trunks
 
@@ -86,6 +86,23 @@ async def test_a_changed_trunk_forgets_its_old_name(monkeypatch: pytest.MonkeyPa
     for _ in range(5):
         await asyncio.sleep(0)
     assert endpoint.trunks == {"far": ("127.0.0.3", 5060)}
+
+
+async def test_an_address_that_the_endpoint_refuses_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Refusing(Endpoint):
+        def set_trunk(self, name: str, *, address: tuple[str, int], **_: object) -> None:
+            raise InvalidValue("address: not ours")
+
+    trunks = made(Refusing(), Trunk(name="far", host="localhost"))
+    trunks.start()
+    await until(lambda: "trunk far: 127.0.0.1 cannot be used: address: not ours" in caplog.text)
+
+
+async def test_a_name_that_no_look_up_accepts_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    trunks = made(Endpoint(), Trunk(name="far", host="x" * 64 + ".example"))
+    trunks.start()
+    await until(lambda: "trunk far: host x" in caplog.text)
+    trunks.close()
 
 
 def test_a_password_is_not_shown() -> None:

@@ -92,6 +92,7 @@ class UdpPhone(asyncio.DatagramProtocol):
     """A phone, or a whole trunk when it has no password.
 
     ``does`` is what it does with a call: ``answer``, ``ring`` (only), ``nothing``, or a status to refuse it.
+    ``codecs`` are the payload types it offers: PCMU and PCMA unless told otherwise.
     """
 
     def __init__(self, number: str, password: str | None, server: tuple[str, int]) -> None:
@@ -99,11 +100,13 @@ class UdpPhone(asyncio.DatagramProtocol):
         self.password = password
         self.server = server
         self.does: str | int = "answer"
+        self.codecs = "0 8"
         self.calls: dict[str, PhoneCall] = {}
         self.incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._answers: dict[str, bytes] = {}
+        self._challenge: Message | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
@@ -136,14 +139,34 @@ class UdpPhone(asyncio.DatagramProtocol):
 
     async def register(self, expires: int = 300) -> int:
         """REGISTER with digest; returns the final status."""
-        host = f"{self.server[0]}:{self.server[1]}"
-        request = self._request("REGISTER", f"sip:{host}", f"<sip:{self.number}@{host}>", self._id(), "r", 1)
-        request.headers += [("contact", self.contact), ("expires", str(expires))]
+        request = self._registration(expires)
         answer = await self._ask(request)
         if answer.status == 401:
+            self._challenge = answer
             answer = await self._ask(self._authorized(request, answer))
         assert answer.status is not None
         return answer.status
+
+    async def refresh(self, count: int) -> list[Message]:
+        """REGISTER again with the nonce of the last challenge, and with a new one when told that it is stale.
+
+        :param count: the nonce count.
+        :returns: the answers, one or two.
+        """
+        assert self._challenge is not None
+        request = self._authorized(self._registration(300), self._challenge, count)
+        answers = [await self._ask(request)]
+        if answers[0].status == 401 and "stale=true" in answers[0]["www-authenticate"]:
+            self._challenge = answers[0]
+            bare = Message(request.start, [(n, v) for n, v in request.headers if n != "authorization"])
+            answers.append(await self._ask(self._authorized(bare, answers[0])))
+        return answers
+
+    def _registration(self, expires: int) -> Message:
+        host = f"{self.server[0]}:{self.server[1]}"
+        request = self._request("REGISTER", f"sip:{host}", f"<sip:{self.number}@{host}>", self._id(), "r", 1)
+        request.headers += [("contact", self.contact), ("expires", str(expires))]
+        return request
 
     def invite(self, dialled: str, *, number: str | None = None) -> PhoneCall:
         """Begin a call; returns at once."""
@@ -303,7 +326,7 @@ class UdpPhone(asyncio.DatagramProtocol):
             ],
         )
 
-    def _authorized(self, request: Message, challenge: Message) -> Message:
+    def _authorized(self, request: Message, challenge: Message, count: int = 1) -> Message:
         name = "www-authenticate" if challenge.status == 401 else "proxy-authenticate"
         asked = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge[name].removeprefix("Digest ")))
         hashed = hashlib.sha256 if asked.get("algorithm", "MD5").upper() == "SHA-256" else hashlib.md5
@@ -313,7 +336,7 @@ class UdpPhone(asyncio.DatagramProtocol):
 
         method, uri, _ = request.start.split()
         ha1 = h(f"{self.number}:{asked['realm']}:{self.password}")
-        response = h(f"{ha1}:{asked['nonce']}:00000001:abc:auth:{h(f'{method}:{uri}')}")
+        response = h(f"{ha1}:{asked['nonce']}:{count:08x}:abc:auth:{h(f'{method}:{uri}')}")
         fields = {
             "username": self.number,
             "realm": asked["realm"],
@@ -323,7 +346,7 @@ class UdpPhone(asyncio.DatagramProtocol):
             "cnonce": "abc",
         }
         quoted = ", ".join(f'{name}="{value}"' for name, value in fields.items())
-        credentials = f"Digest {quoted}, algorithm={asked.get('algorithm', 'MD5')}, qop=auth, nc=00000001"
+        credentials = f"Digest {quoted}, algorithm={asked.get('algorithm', 'MD5')}, qop=auth, nc={count:08x}"
         cseq, _ = request["cseq"].split()
         headers = [(n, v) for n, v in request.headers if n not in ("via", "cseq")]
         header = "authorization" if challenge.status == 401 else "proxy-authorization"
@@ -357,7 +380,7 @@ class UdpPhone(asyncio.DatagramProtocol):
         # Port 9 is "discard": nobody listens to what is said.
         return (
             f"v=0\r\no=- 1 1 IN IP4 {self.address[0]}\r\ns=-\r\nc=IN IP4 {self.address[0]}\r\nt=0 0\r\n"
-            "m=audio 9 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
+            f"m=audio 9 RTP/AVP {self.codecs}\r\na=sendrecv\r\n"
         )
 
     def _id(self) -> str:

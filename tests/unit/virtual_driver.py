@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from ccbs import Engine, Limits
-from ccbs._ccbs import Action, Event, LineView, OrderView, Overload
+from ccbs._ccbs import Action, Closed, Event, LineView, OrderView, Overload
 
 START = 1_700_000_000_000
 
@@ -24,6 +24,7 @@ class VirtualDriver:
         self.batches: list[Sequence[Event]] = []
         self.overloaded = False
         self.closed = False
+        self.failed = False
         self._actions: list[Action] = []
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
@@ -31,6 +32,8 @@ class VirtualDriver:
         return self._wake
 
     def submit(self, events: Sequence[Event]) -> None:
+        if self.failed:
+            raise Closed("the store failed")
         if self.overloaded:
             raise Overload("full")
         self.batches.append(events)
@@ -38,6 +41,8 @@ class VirtualDriver:
 
     def drain(self) -> Sequence[Action]:
         os.eventfd_read(self._wake)
+        if self.failed:
+            raise Closed("the store failed")
         actions, self._actions = self._actions, []
         return actions
 
@@ -53,6 +58,11 @@ class VirtualDriver:
     def close(self) -> None:
         self.closed = True
         os.close(self._wake)
+
+    def fail(self) -> None:
+        """Stop by itself."""
+        self.failed = True
+        os.eventfd_write(self._wake, 1)
 
     def advance(self, seconds: float) -> None:
         """Move the clock, stopping at each deadline on the way."""

@@ -1,6 +1,7 @@
 //! The driver's thread, on virtual time.
 
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::world::{BEGIN, PATIENCE, Recorder, answered, disk_full, engine, gate, order, query, refused_call, rings};
 use ccbs_driver::{
@@ -127,7 +128,9 @@ fn a_full_outbox_holds_inputs_back_until_it_is_drained() {
     running.driver.submit(vec![query(2), query(3)]).unwrap();
     let refused = running.driver.submit(vec![query(4)]);
     assert!(matches!(refused, Err(SubmitError::Overload { .. })), "{refused:?}");
-    assert!(keeper.began.try_recv().is_err(), "nothing is committed while the outbox is full");
+    // A wait for what must not come: long enough for a thread that would not hold back.
+    let began = keeper.began.recv_timeout(Duration::from_millis(100));
+    assert!(began.is_err(), "nothing is committed while the outbox is full");
 
     keeper.verdicts.send(Ok(())).unwrap();
     keeper.verdicts.send(Ok(())).unwrap();

@@ -1,7 +1,7 @@
 //! Every row of the table of an order's life, taken once and looked at.
 
-use super::{coverage, life_ccbs};
 use super::world::World;
+use super::{coverage, life_ccbs};
 use crate::life::{Input, State as S, TABLE};
 use crate::*;
 
@@ -153,7 +153,7 @@ fn to_the_connects_limit(world: &mut World) -> Vec<String> {
     world.wait(1)
 }
 fn to_the_plays_limit(world: &mut World) -> Vec<String> {
-    assert_eq!(world.wait(59_999), [""; 0]);
+    assert_eq!(world.wait(179_999), [""; 0]);
     world.wait(1)
 }
 fn cb_timer_with_caller_busy(world: &mut World) -> Vec<String> {
@@ -265,9 +265,9 @@ fn release_overdue_with_life_left() {
     world.wait(10_000);
     world.answer_and_hear();
     world.connect_is(ConnectOutcome::NoAnswer);
-    assert_eq!(world.wait(60_000), ["release overdue"]);
+    assert_eq!(world.wait(180_000), ["release overdue"]);
     assert_eq!(world.wait(9_999), [""; 0]);
-    assert_eq!(world.wait(1), ["1 failed 1/3 CalleeNoAnswer due 90000"]);
+    assert_eq!(world.wait(1), ["1 failed 1/3 CalleeNoAnswer due 210000"]);
     assert_eq!(world.counted("overdue_play"), 1);
     assert_eq!(world.counted("overdue_release"), 1);
 }

@@ -45,6 +45,19 @@ fn the_last_number_that_failed_is_ordered_when_none_is_named() {
 }
 
 #[test]
+fn the_last_number_that_failed_is_not_an_earlier_one_that_was_busy() {
+    let mut world = World::new();
+    for (callee, cause) in [("4", FailCause::Other), ("4", FailCause::NoReply), ("2", FailCause::Busy)] {
+        world.call_fails("2", "1");
+        world.send(Event::CallFailed { caller: number("2"), callee: number(callee), cause });
+        assert_eq!(world.order("2", None), ["reply no-offer"]);
+    }
+    assert_eq!(world.order("2", Some("1"))[0], "reply accepted 1 1 at 1");
+    world.call_fails("2", "4");
+    assert_eq!(world.order("2", None)[0], "reply accepted 2 4 at 1");
+}
+
+#[test]
 fn a_repeated_call_opens_the_window_anew_and_a_shorter_window_ends_sooner() {
     let mut world = World::new();
     world.call_fails("2", "1");

@@ -108,8 +108,8 @@ impl Watch {
                 None => drop(self.services.remove(line)),
             },
             Event::CallFailed { caller: N(caller), callee: N(callee), cause } => {
-                let kind = OrderKind::from(*cause);
-                if self.services.get(caller).is_some_and(|profile| profile.offers(kind)) {
+                let offers = |kind: &OrderKind| self.services.get(caller).is_some_and(|service| service.offers(*kind));
+                if let Some(kind) = OrderKind::of(*cause).filter(offers) {
                     self.failed.insert((caller.clone(), callee.clone()), kind);
                 }
             }

@@ -100,7 +100,9 @@ def calls(
         [
             (
                 _moment(call["began"]),
-                call["caller"],
+                call["caller"]
+                if call["caller_trunk"] is None
+                else f"{call['caller']} ({call['caller_trunk']})",
                 call["callee"],
                 "" if call["answered"] is None else f"{call['ended'] - call['answered']:.0f} s",
                 call["cause"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from ccbs.config import Config, ConfigError, SubscriberConfig, load, schema
 from ccbs.provisioning import Account, Incapable, SoftkeyPack, dial_string, read_pack, renderer, vendors
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
-__all__ = ["load_or_fail", "register"]
+__all__ = ["load_or_fail", "register", "warn_of_exposed"]
 
 _CONFIG = typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")
 
@@ -26,6 +27,16 @@ def load_or_fail(file: Path) -> Config:
     except ConfigError as error:
         count = len(error.problems)
         fail(f"{error}\n{file}: {count} error{'s' if count > 1 else ''}")
+
+
+def warn_of_exposed(config: Config) -> None:
+    """Say which files with secrets are open to everybody."""
+    for exposed in config.exposed:
+        typer.echo(
+            f"Warning: {exposed} holds passwords or HA1, and every user of this machine may read it; "
+            f"make it yours alone: chmod 600 {shlex.quote(str(exposed))}",
+            err=True,
+        )
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +54,7 @@ def check(
     """Check a configuration: every error with file, line, field and what was expected."""
     if as_json:
         try:
-            load(file)
+            config = load(file)
         except ConfigError as error:
             print_json(
                 [
@@ -60,8 +71,10 @@ def check(
             )
             raise typer.Exit(2) from None
         print_json([])
+        warn_of_exposed(config)
         return
     config = load_or_fail(file)
+    warn_of_exposed(config)
     ordering = sum(subscriber.autodial is not None for subscriber in config.subscribers)
     typer.echo(
         f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ccbs.cli.configuration import load_or_fail
+from ccbs.cli.configuration import load_or_fail, warn_of_exposed
 from ccbs.cli.output import fail
 
 __all__ = ["register"]
@@ -33,6 +33,7 @@ def serve(
 ) -> None:
     """Run the switch until SIGTERM or SIGINT."""
     loaded = load_or_fail(config)
+    warn_of_exposed(loaded)
     # Only this command needs the whole switch.
     from ccbs.line_writer import LineHandler, LineWriter
     from ccbs.server import StartError, run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ class Config:
     :ivar softkey_packs: directory of the presets.
     :ivar phone_server: the switch's name or address in the phones' settings.
     :ivar route: the operator's own coroutine as ``module:function``, or None.
+    :ivar exposed: files with passwords or HA1 in them that every user of the machine may read.
     """
 
     file: Path
@@ -108,6 +110,7 @@ class Config:
     softkey_packs: Path
     phone_server: str
     route: str | None
+    exposed: tuple[Path, ...]
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -198,7 +201,23 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         phone_server=written.provisioning.server or written.listen.advertise or written.listen.address,
         softkey_packs=base / written.provisioning.softkey_packs,
         route=written.route,
+        exposed=tuple(found for found in _with_secrets(file, base, written) if _readable_by_all(found)),
     )
+
+
+def _with_secrets(file: Path, base: Path, written: ConfigFile) -> list[Path]:
+    entries: list[SubscriberEntry | TrunkEntry] = [*written.subscribers, *written.trunks]
+    # An HA1 lets in whoever has it, as the password does.
+    here = any(entry.password for entry in entries) or any(
+        entry.ha1_md5 or entry.ha1_sha256 for entry in written.subscribers
+    )
+    others = {base / entry.password_file for entry in entries if entry.password_file is not None}
+    return [*([file] if here else []), *sorted(others)]
+
+
+def _readable_by_all(file: Path) -> bool:
+    mode = file.stat().st_mode
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
 
 
 def _password(base: Path, entry: SubscriberEntry | TrunkEntry) -> SecretStr | None:

@@ -174,7 +174,8 @@ class TrunkEntry(Section):
         default=None, description="An environment variable that holds the password."
     )
     trusted: bool = Field(
-        default=False, description="Whether its P-Asserted-Identity is believed and ours is sent to it."
+        default=False,
+        description="Whether its P-Asserted-Identity is believed; ours is sent to it in any case.",
     )
 
 

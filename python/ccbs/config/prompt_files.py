@@ -10,7 +10,7 @@ from ccbs.config.document import Document
 from ccbs.config.problem import FieldPath
 from ccbs.config.validate import closest
 from ccbs.config.written import as_written
-from ccbs.prompts import LARGEST_WAV, languages, names
+from ccbs.prompts import LANGUAGES, LARGEST_WAV, names
 
 __all__ = ["check_prompts"]
 
@@ -39,7 +39,7 @@ def check_prompts(document: Document, data: dict[str, Any]) -> None:
 
 def _check_language(document: Document, path: FieldPath, value: Any, *, key: bool = False) -> None:
     value = as_written(value)
-    known = list(languages())
+    known = list(LANGUAGES)
     if isinstance(value, str) and value and value not in known:
         meant = closest(value, known)
         todo = f"did you mean {meant}?" if meant else "choose one of them"

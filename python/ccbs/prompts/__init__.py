@@ -1,8 +1,8 @@
 """What the service says to a caller: recordings by name, in several languages, replaceable one by one.
 
 The recordings of the package are WAV, 8,000 Hz, mono, 16 bit; their texts stand in ``catalogue.yml``. An
-operator's own recording may be of any format that :meth:`ccbs.SipEndpoint.load_prompt` takes: here it is only
-read.
+operator's own recording may be of any format that :meth:`ccbs.sip.SipEndpoint.load_prompt` takes: here it is
+only read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-__all__ = ["LANGUAGES", "LARGEST_WAV", "Catalogue", "PromptError", "languages", "names"]
+__all__ = ["LANGUAGES", "LARGEST_WAV", "Catalogue", "PromptError", "names"]
 
 LANGUAGES: Final = ("ru", "en")
 """The languages that the package has recordings in."""
@@ -26,10 +26,6 @@ LARGEST_WAV: Final = 16 * 1024 * 1024
 """The largest file taken as an operator's recording, in bytes: about three minutes of CD quality."""
 
 _T = TypeVar("_T")
-
-_CHARACTERS: Final[Mapping[str, str]] = MappingProxyType(
-    {**{digit: f"digit-{digit}" for digit in "0123456789"}, "+": "plus", "*": "star", "#": "hash"}
-)
 
 
 class PromptError(ValueError):
@@ -109,18 +105,6 @@ class Catalogue:
         """
         return self._one(self._texts, name)
 
-    def digits(self, number: str) -> tuple[str, ...]:
-        """The prompts that read a number out, digit by digit.
-
-        :param number: digits, ``+``, ``*`` and ``#``; spaces, dots, dashes and brackets are skipped.
-        :returns: prompt names, in order.
-        :raises PromptError: when the number holds another character or nothing to say.
-        """
-        spoken = [character for character in number if character not in " .-()"]
-        if not spoken or any(character not in _CHARACTERS for character in spoken):
-            raise PromptError(f"number {number!r} cannot be read out: expected digits, '+', '*' or '#'")
-        return tuple(_CHARACTERS[character] for character in spoken)
-
     def _one(self, where: Mapping[str, _T], name: str) -> _T:
         try:
             return where[name]
@@ -128,11 +112,6 @@ class Catalogue:
             raise PromptError(
                 f"there is no prompt named {name!r}; the names are {', '.join(self.names)}"
             ) from None
-
-
-def languages() -> tuple[str, ...]:
-    """The languages that the package has recordings in; the same as :data:`LANGUAGES`."""
-    return LANGUAGES
 
 
 def names() -> tuple[str, ...]:

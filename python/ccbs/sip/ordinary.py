@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ccbs._ccbs import CcbsError, Closed, InvalidValue
+from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
@@ -33,11 +32,14 @@ class _Leg:
     caller: str
     callee: str
     began: float
+    named: bool
+    """Whether ``caller`` is a number that leads back to the caller: only then is the service told of it."""
     to_subscriber: str | None = None
     rang: bool = False
     answered: float | None = None
     rejected: int | None = None
     code: bool = False
+    carrying_out: bool = False
     task: asyncio.Task[None] | None = None
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     plays: dict[int, asyncio.Future[str]] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class OrdinaryCalls:
     :param log: where each call leaves a record.
     :param route: a user's route, or ``None`` for ``plan``.
     :param plan: the route by the numbering plan.
+    :param desk: carries out service codes.
+    :param service: is told how calls ended.
     :param prompts: from the caller's subscriber number (``None``: a trunk) and prompt names to the names
         loaded into the endpoint.
     :param contacts: how many phones a subscriber has registered.
@@ -105,9 +109,9 @@ class OrdinaryCalls:
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
         ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong).
+        that the engine takes for none: empty or overlong), and those of the order desk.
         """
-        return {"calls_now": len(self._legs), **self._counts}
+        return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 
     # --- what the endpoint tells ------------------------------------------------------------------
 
@@ -122,13 +126,12 @@ class OrdinaryCalls:
             display=event.display,
             call_id=event.call_id,
         )
-        # The service knows a party behind a trunk by the number that reaches it from here.
-        caller = (
-            event.number
-            if event.from_trunk is None
-            else self._numbering.as_dialled(event.from_trunk, event.number)
+        caller: str | None = event.number
+        if event.from_trunk is not None:
+            caller = self._numbering.as_dialled(event.from_trunk, event.number)
+        leg = _Leg(
+            event.leg, call, caller or event.number, event.dialled, self._clock(), named=caller is not None
         )
-        leg = _Leg(event.leg, call, caller, event.dialled, self._clock())
         self._legs[leg.id] = leg
         if self._route is not None:
             leg.task = asyncio.create_task(self._ask_route(leg, self._route))
@@ -143,13 +146,15 @@ class OrdinaryCalls:
     def on_answered(self, event: Answered) -> None:
         """Our own answer with prompts was acknowledged."""
         if leg := self._legs.get(event.leg):
+            leg.answered = self._clock()
             leg.acknowledged.set()
 
     def on_bridged(self, event: Bridged) -> None:
         """The two talk."""
         if leg := self._legs.get(event.leg):
             leg.answered = self._clock()
-            self._tell(self._service.call_answered, leg.caller, leg.callee)
+            if leg.named:
+                self._tell(self._service.call_answered, leg.caller, leg.callee)
 
     def on_played(self, event: Played) -> None:
         """A prompt is over."""
@@ -162,7 +167,8 @@ class OrdinaryCalls:
         leg = self._legs.pop(event.leg, None)
         if leg is None:
             return
-        if leg.task is not None:
+        # Who hangs up at once after the answer has given his order all the same.
+        if leg.task is not None and not (leg.carrying_out and leg.acknowledged.is_set()):
             leg.task.cancel()
         cause = self._cause(leg, event)
         self._log.add(
@@ -173,6 +179,7 @@ class OrdinaryCalls:
                 answered=leg.answered,
                 ended=self._clock(),
                 cause=cause,
+                caller_trunk=leg.call.trunk,
             )
         )
         if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
@@ -265,23 +272,34 @@ class OrdinaryCalls:
 
     async def _take_code(self, leg: _Leg) -> None:
         try:
-            prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
+            self._desk.codes.parse(leg.call.dialled)
         except UnknownCode:
             self._counts["unknown_codes"] += 1
             self._do(leg, Reject(404))
+            return
+        try:
+            # Only who can hear the answer gives an order: a phone without a codec of ours is refused first.
+            leg.carrying_out = True
+            await self._take_up(leg)
+            prompts = await self._desk.answer(leg.call.number, leg.call.dialled)
         except Exception:
             self._counts["code_calls_failed"] += 1
-            self._logger.exception("service code %s of %s failed; answered 500", leg.call.dialled, leg.caller)
-            self._do(leg, Reject(500))
+            self._logger.exception("service code %s of %s failed", leg.call.dialled, leg.caller)
+            self._release(leg)
         else:
-            await self._announce(leg, prompts)
+            leg.carrying_out = False
+            if leg.id in self._legs:
+                await self._announce(leg, prompts)
+
+    async def _take_up(self, leg: _Leg) -> None:
+        if leg.answered is None:
+            self._endpoint.answer(leg.id)
+            await leg.acknowledged.wait()
 
     async def _announce(self, leg: _Leg, prompts: Sequence[str]) -> None:
         number = leg.call.subscriber.number if leg.call.subscriber is not None else None
         try:
-            self._endpoint.answer(leg.id)
-            await leg.acknowledged.wait()
-            leg.answered = self._clock()
+            await self._take_up(leg)
             over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             leg.plays[self._endpoint.play(leg.id, self._prompts(number, prompts))] = over
             if await over == "failed":
@@ -290,8 +308,14 @@ class OrdinaryCalls:
         except Exception:
             self._counts["code_calls_failed"] += 1
             self._logger.exception("prompts %s could not be played to %s", " ".join(prompts), leg.caller)
-        with contextlib.suppress(Closed):
+        self._release(leg)
+
+    def _release(self, leg: _Leg) -> None:
+        try:
             self._endpoint.release(leg.id)
+        except CcbsError as error:
+            self._counts["code_calls_failed"] += 1
+            self._logger.error("leg %d of %s could not be released: %s", leg.id, leg.caller, error)
 
     def _tell(self, fact: Callable[..., None], *about: str) -> None:
         # Numbers come from phones and trunks and may be anything.
@@ -302,10 +326,8 @@ class OrdinaryCalls:
             self._logger.info("call %s → %s is not told to the service: %s", *about[:2], error)
 
     def _cause(self, leg: _Leg, event: Ended) -> CallCause:
-        if leg.code:
-            return "unknown-number" if leg.rejected == 404 else "failed" if leg.rejected else "service-code"
         if leg.answered is not None:
-            return "answered"
+            return "service-code" if leg.code else "answered"
         if leg.rejected is not None:
             return call_cause(("refused", leg.rejected), reachable=False)
         reachable = leg.rang or (leg.to_subscriber is not None and self._contacts(leg.to_subscriber) > 0)

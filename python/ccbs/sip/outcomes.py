@@ -93,6 +93,8 @@ def fail_cause(cause: CallCause) -> str | None:
             return "no-reply"
         case "unreachable":
             return "not-logged-in"
+        case "declined" | "unknown-number" | "failed":
+            return "other"
         case _:
             return None
 

@@ -56,6 +56,7 @@ class Recalls:
     :param prompts: from the caller's number and prompt names to the names loaded into the endpoint.
     :param contacts: how many phones a subscriber has registered.
     :param clock: Unix time in seconds.
+    :param logger: for what goes wrong.
     :param settle: how long a cancelled method waits for the phone to fall silent, in seconds.
     """
 

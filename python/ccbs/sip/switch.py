@@ -35,9 +35,14 @@ from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import ConnectOutcome, LineState
 
 if TYPE_CHECKING:
+    from ccbs._ccbs import Cause
     from ccbs.service import CallbackService
 
 __all__ = ["SipSwitch"]
+
+# What is told of legs that the endpoint says nothing of any more.
+_FAULT: Final = ("refused", 500)
+_WE_ENDED: Final = ("local", None)
 
 RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
 
@@ -67,6 +72,8 @@ class SipSwitch:
     :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
     :param default_language: for callers through trunks and for languages without prompts.
     :param on_event: is told every event of the endpoint, after the switch has dealt with it.
+    :param on_closed: is called once when the endpoint has ended by a fault of its own: its calls are logged
+        as ended, and all that is left to do is :meth:`stop`.
     :param logger: for what goes wrong.
     :param clock: Unix time in seconds.
     :raises ValueError: when the plan leads to a trunk that is not given.
@@ -89,6 +96,7 @@ class SipSwitch:
         recall_names: Mapping[str, str] = RECALL_NAMES,
         default_language: str = "ru",
         on_event: Callable[[SipEvent], None] | None = None,
+        on_closed: Callable[[], None] | None = None,
         logger: logging.Logger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -110,6 +118,7 @@ class SipSwitch:
         self._recall_names = recall_names
         self._default_language = default_language
         self._on_event = on_event
+        self._on_closed = on_closed
         self._logger = logger or logging.getLogger("ccbs.sip")
         self._clock = clock
         self._loaded: set[str] = set()
@@ -191,6 +200,7 @@ class SipSwitch:
                 self._empty.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._empty.wait(), timeout)
+                self._abandon(_WE_ENDED)
             asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
             self._service = None
         if self._ordinary is not None:
@@ -278,8 +288,7 @@ class SipSwitch:
         try:
             events = self.endpoint.drain()
         except Closed:
-            asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
-            self._logger.error("the SIP endpoint closed by itself; no more calls are taken")
+            self._lost()
             return
         for event in events:
             try:
@@ -293,6 +302,24 @@ class SipSwitch:
                 self._logger.exception("SIP event %r was not dealt with", event)
         if not self._empty.is_set() and not self._legs():
             self._empty.set()
+
+    def _lost(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
+        self._logger.error(
+            "the SIP endpoint has ended by a fault of its own; its calls are lost and no more are taken "
+            "until it is started anew"
+        )
+        # Nobody else will say so, and recalls would wait for ever.
+        self._abandon(_FAULT)
+        if self._service is not None:
+            self._service.lost_contact()
+        if self._on_closed is not None:
+            self._on_closed()
+
+    def _abandon(self, cause: Cause) -> None:
+        for leg in self._legs():
+            for handle in self._handlers[Ended]:
+                handle(Ended(leg, cause))
 
     def _on_line_legs(self, event: LineLegs) -> None:
         before = self._line_legs.get(event.number, 0)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ccbs._ccbs import CcbsError
+
 if TYPE_CHECKING:
     from ccbs._ccbs import SipEndpoint
 
@@ -28,7 +30,7 @@ class Trunk:
     :param port: UDP port, 1 to 65535.
     :param username: for its digest challenges, if any.
     :param password: for its digest challenges, if any.
-    :param trusted: whether its P-Asserted-Identity is believed and ours is sent to it (RFC 3325).
+    :param trusted: whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any case.
     """
 
     name: str
@@ -103,7 +105,8 @@ class Trunks:
                 found = await asyncio.get_running_loop().getaddrinfo(
                     trunk.host, trunk.port, family=family, type=socket.SOCK_DGRAM
                 )
-            except OSError as error:
+            # A name that no look-up accepts is a UnicodeError.
+            except (OSError, UnicodeError) as error:
                 self._logger.error(
                     "trunk %s: host %s is not found (%s); asked again in %g s",
                     trunk.name,
@@ -114,5 +117,11 @@ class Trunks:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
             else:
-                self._set(trunk, str(found[0][4][0]))
+                self._found(trunk, str(found[0][4][0]))
                 return
+
+    def _found(self, trunk: Trunk, address: str) -> None:
+        try:
+            self._set(trunk, address)
+        except CcbsError as error:
+            self._logger.error("trunk %s: %s cannot be used: %s", trunk.name, address, error)

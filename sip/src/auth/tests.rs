@@ -28,7 +28,7 @@ fn answer(challenge: &str, password: &str, count: u32) -> String {
 }
 
 fn verify(authenticator: &mut Authenticator, now: u64, authorization: &str) -> Verdict {
-    authenticator.verify(now, b"REGISTER", authorization.as_bytes(), lookup)
+    authenticator.verify(now, (b"REGISTER", b"sip:127.0.0.1"), authorization.as_bytes(), lookup)
 }
 
 fn accepted() -> Verdict {
@@ -75,7 +75,7 @@ fn only_algorithms_with_an_ha1_are_asked_for() {
     assert_eq!(challenges.len(), 1);
     assert!(challenges[0].contains("algorithm=MD5"));
     let sha256 = answer(&server.challenges(NOW, 1, false)[0], "secret", 1);
-    let verdict = server.verify(NOW, b"REGISTER", sha256.as_bytes(), |_| Some(old.clone()));
+    let verdict = server.verify(NOW, (b"REGISTER", b"sip:127.0.0.1"), sha256.as_bytes(), |_| Some(old.clone()));
     assert_eq!(verdict, Verdict::Refused("no HA1 for this algorithm"));
 }
 
@@ -163,7 +163,7 @@ fn each_refusal_has_its_reason() {
     let good = answer(&server.challenges(NOW, 1, false)[0], "secret", 1);
     for (from, to, verdict) in [
         ("username=\"102\"", "username=\"103\"", Verdict::Refused("unknown user")),
-        ("realm=\"ccbs\"", "realm=\"other\"", Verdict::Refused("for another realm")),
+        ("realm=\"ccbs\"", "realm=\"other\"", Verdict::OtherRealm),
         ("algorithm=SHA-256", "algorithm=SHA-256-sess", Verdict::Refused("algorithm not offered")),
         ("qop=auth", "qop=auth-int", Verdict::Refused("qop not offered")),
         ("nc=00000001", "nc=0000000g", Verdict::Malformed),
@@ -173,13 +173,29 @@ fn each_refusal_has_its_reason() {
         ("username=\"102\", ", "", Verdict::Malformed),
         ("realm=", "realm=\"ccbs\", realm=", Verdict::Malformed),
         ("uri=\"sip:127.0.0.1\"", "uri=\"sip:127.0.0.1", Verdict::Malformed),
-        ("uri=\"sip:127.0.0.1\"", "uri=\"sip:127.0.0.2\"", Verdict::Refused("wrong password")),
+        ("uri=\"sip:127.0.0.1\"", "uri=\"sip:127.0.0.1:5061\"", Verdict::Refused("wrong password")),
+        ("uri=\"sip:127.0.0.1\"", "uri=\"sip:127.0.0.2\"", Verdict::OtherResource),
     ] {
         assert!(good.contains(from), "{from} in {good}");
         assert_eq!(verify(&mut server, NOW, &good.replacen(from, to, 1)), verdict, "{to}");
     }
-    assert_eq!(server.verify(NOW, b"INVITE", good.as_bytes(), lookup), Verdict::Refused("wrong password"));
+    assert_eq!(
+        server.verify(NOW, (b"INVITE", b"sip:127.0.0.1"), good.as_bytes(), lookup),
+        Verdict::Refused("wrong password")
+    );
     assert_eq!(verify(&mut server, NOW, &good), accepted());
+}
+
+#[test]
+fn credentials_are_good_for_their_own_request_uri_only() {
+    let mut server = authenticator();
+    let good = answer(&server.challenges(NOW, 1, false)[0], "secret", 1);
+    for other in ["sip:127.0.0.2", "sip:101@127.0.0.1"] {
+        let verdict = server.verify(NOW, (b"REGISTER", other.as_bytes()), good.as_bytes(), lookup);
+        assert_eq!(verdict, Verdict::OtherResource, "{other}");
+    }
+    let verdict = server.verify(NOW, (b"REGISTER", b"sip:127.0.0.1:5060;transport=udp"), good.as_bytes(), lookup);
+    assert_eq!(verdict, accepted(), "what was refused has not used up the nonce count");
 }
 
 #[test]
@@ -193,6 +209,6 @@ fn no_mutation_panics() {
         let at = usize::try_from(state >> 33).unwrap() % octets.len();
         octets[at] = state.to_le_bytes()[3];
         octets.truncate(octets.len() - usize::from(state.to_le_bytes()[2] % 8));
-        let _ = server.verify(NOW, b"REGISTER", &octets, lookup);
+        let _ = server.verify(NOW, (b"REGISTER", b"sip:127.0.0.1"), &octets, lookup);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Core;
 use super::end::{Farewell, reason_of};
 use super::leg::{Role, Stage};
+use super::line::offer;
 use crate::api::{Cause, Command, Event, LegId};
 use crate::media::Media;
 
@@ -14,7 +15,10 @@ impl<M: Media> Core<M> {
         self.advance(now);
         match command {
             Command::SetSubscriber(subscriber) => {
-                self.subscribers.insert(subscriber.number.clone(), subscriber);
+                *self.offers.entry(offer(&subscriber)).or_insert(0) += 1;
+                if let Some(before) = self.subscribers.insert(subscriber.number.clone(), subscriber) {
+                    self.offer_gone(&before);
+                }
             }
             Command::RemoveSubscriber(number) => self.remove_subscriber(&number),
             Command::SetTrunk(trunk) => match self.trunks.iter_mut().find(|known| known.name == trunk.name) {
@@ -76,7 +80,9 @@ impl<M: Media> Core<M> {
     }
 
     fn remove_subscriber(&mut self, number: &Arc<str>) {
-        self.subscribers.remove(number);
+        if let Some(before) = self.subscribers.remove(number) {
+            self.offer_gone(&before);
+        }
         if self.registrar.remove(number) {
             self.io.emit(Event::Registration { number: number.clone(), contacts: 0 });
         }

@@ -22,6 +22,10 @@ pub struct CoreConfig {
     /// How often an answered leg's phone is asked by OPTIONS whether it is still in the call (ms); one that is
     /// not frees its line. 0: never.
     pub probe_ms: u64,
+    /// How long a digest nonce is good (ms).
+    pub nonce_life_ms: u64,
+    /// Most digest nonces in use that are remembered.
+    pub nonces: usize,
     /// Limits of registrations.
     pub registrar: crate::registrar::Limits,
     /// Most legs at once; an INVITE beyond gets 503.
@@ -45,6 +49,8 @@ impl CoreConfig {
             timers: Timers::default(),
             route_timeout_ms: 10_000,
             probe_ms: 300_000,
+            nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
+            nonces: crate::auth::NONCES_REMEMBERED,
             registrar: crate::registrar::Limits::default(),
             max_legs: 20_000,
             max_transactions: 400_000,

@@ -151,7 +151,7 @@ impl<M: Media> Core<M> {
         let offer = leg.remote_sdp.clone();
         self.stop_play(id);
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer, hops: 70 };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70 };
         match self.call(callee, Role::Connected(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
@@ -160,6 +160,7 @@ impl<M: Media> Core<M> {
                 }
                 if let Some(leg) = self.legs.get_mut(&callee) {
                     leg.peer = Some(id);
+                    leg.offered = offer;
                 }
             }
             Err(cause) => self.io.emit(Event::ConnectFailed { leg: id, cause }),
@@ -201,9 +202,11 @@ impl<M: Media> Core<M> {
 
     /// The leg of a `Connect` took the callee's description (RFC 3725 4.4 with an early offer).
     pub(super) fn swapped(&mut self, id: LegId, answer: Option<Body>) {
+        let Some(callee) = self.legs.get(&id).and_then(|leg| leg.peer) else { return };
+        // Not what the leg said last: it may have moved its media while the callee rang.
+        let offered = self.legs.get_mut(&callee).and_then(|leg| leg.offered.take());
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let Some(callee) = leg.peer else { return };
-        let moved = match (&leg.remote_sdp, &answer) {
+        let moved = match (&offered, &answer) {
             (Some(before), Some(after)) => !same_media(&before.bytes, &after.bytes),
             _ => false,
         };

@@ -98,14 +98,12 @@ impl<M: Media> Core<M> {
             self.send_ack(id, due.client, None);
         }
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        if leg.dialog.is_none() || *farewell == Farewell::None {
-            if let Some(wanted) = leg.ack_wanted.take() {
-                self.transactions.acknowledged(&mut self.io, wanted.server);
-            }
-            self.forget(id);
-        } else if leg.ack_wanted.is_some() {
-            // A callee must not send BYE before the ACK (RFC 3261 15).
+        leg.parted = *farewell == Farewell::None;
+        if leg.ack_wanted.is_some() {
+            // A callee must not send BYE before the ACK (RFC 3261 15), and repeats its 200 until then.
             leg.farewell = reason;
+        } else if leg.dialog.is_none() || leg.parted {
+            self.forget(id);
         } else {
             self.bye(id, reason);
         }
@@ -126,8 +124,13 @@ impl<M: Media> Core<M> {
 
     /// The ACK that a closing leg waited for came, or never will.
     pub(super) fn bye_at_last(&mut self, id: LegId) {
-        let reason = self.legs.get_mut(&id).and_then(|leg| leg.farewell.take());
-        self.bye(id, reason);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if leg.parted {
+            self.forget(id);
+        } else {
+            let reason = leg.farewell.take();
+            self.bye(id, reason);
+        }
     }
 
     /// Nobody acknowledged our 2xx: the far side is gone (RFC 3261 13.3.1.4).

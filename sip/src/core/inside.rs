@@ -94,10 +94,8 @@ impl<M: Media> Core<M> {
 
     /// A BYE that crossed ours: both ends agree that it is over.
     fn bye_crossed(&mut self, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if let Some(wanted) = leg.ack_wanted.take() {
-            self.transactions.acknowledged(&mut self.io, wanted.server);
-            self.forget(id);
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.parted = true;
         }
     }
 

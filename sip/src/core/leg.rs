@@ -102,6 +102,7 @@ pub(super) struct AckWanted {
 
 /// One leg: a dialog with one phone or trunk, or the attempt to have one.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 pub(super) struct Leg {
     pub(super) role: Role,
     pub(super) stage: Stage,
@@ -127,6 +128,8 @@ pub(super) struct Leg {
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
+    /// What a callee of `Connect` was told about the media of the leg that it is called for.
+    pub(super) offered: Option<Body>,
     pub(super) ack_wanted: Option<AckWanted>,
     pub(super) ack_due: Option<AckDue>,
     pub(super) reinvite_out: Option<Reinvite>,
@@ -138,6 +141,8 @@ pub(super) struct Leg {
     pub(super) probe: Option<Handle>,
     /// Reason of the BYE that is sent as soon as it may be.
     pub(super) farewell: Option<String>,
+    /// The far side sent BYE: ours is not needed.
+    pub(super) parted: bool,
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
@@ -162,6 +167,7 @@ impl Leg {
             session: None,
             playing: None,
             remote_sdp: None,
+            offered: None,
             ack_wanted: None,
             ack_due: None,
             reinvite_out: None,
@@ -170,6 +176,7 @@ impl Leg {
             timer: None,
             probe: None,
             farewell: None,
+            parted: false,
             hops: 70,
             glares: 0,
         }

@@ -7,7 +7,7 @@ use sipx_sip::{HeaderName, Request, ResponseBuilder};
 
 use super::transactions::ServerId;
 use super::{Core, message};
-use crate::api::{Event, Trunk};
+use crate::api::{Event, Subscriber, Trunk};
 use crate::auth::Verdict;
 use crate::media::Media;
 
@@ -56,15 +56,23 @@ impl<M: Media> Core<M> {
     }
 
     fn prove(&mut self, request: &Request, header: &HeaderName) -> Proof {
-        let Some(authorization) = request.headers.value(header) else {
-            return Proof::Challenge { stale: false };
-        };
-        let subscribers = &self.subscribers;
-        let verdict = self
-            .authenticator
-            .verify(self.io.now, request.method.as_bytes(), &authorization, |number| subscribers.get(number).cloned());
+        let (now, subscribers) = (self.io.now, &self.subscribers);
+        let asked = request.uri.to_bytes();
+        let mut verdicts = request.headers.get_all(header).map(|authorization| {
+            let resource = (request.method.as_bytes(), &asked[..]);
+            self.authenticator.verify(now, resource, &authorization.value(), |number| subscribers.get(number).cloned())
+        });
+        // A phone may add what it knows for the realms of other servers on the way.
+        match verdicts.find(|verdict| *verdict != Verdict::OtherRealm) {
+            None => Proof::Challenge { stale: false },
+            Some(verdict) => self.proof(verdict),
+        }
+    }
+
+    fn proof(&mut self, verdict: Verdict) -> Proof {
         match verdict {
             Verdict::Accepted(number) => Proof::Number(number),
+            Verdict::OtherRealm => Proof::Challenge { stale: false },
             Verdict::Stale => {
                 self.io.count("digest.stale");
                 Proof::Challenge { stale: true }
@@ -73,10 +81,33 @@ impl<M: Media> Core<M> {
                 self.io.count("digest.refused");
                 Proof::Refused(403)
             }
+            Verdict::OtherResource => {
+                self.io.count("digest.other_resource");
+                Proof::Refused(400)
+            }
             Verdict::Malformed => {
                 self.io.count("digest.malformed");
                 Proof::Refused(400)
             }
+        }
+    }
+
+    /// A subscriber who does not exist, with the algorithms of one who does, so that the challenge does not tell.
+    fn stranger(&self, name: &str) -> Subscriber {
+        let mut at = self.authenticator.stand_in(name, self.offers.values().sum());
+        let resembled = self.offers.iter().find(|(_, count)| {
+            let found = at < **count;
+            at = at.saturating_sub(**count);
+            found
+        });
+        let (md5, sha256) = resembled.map_or((true, true), |(offer, _)| *offer);
+        let ha1 = |offered: bool| offered.then(|| Arc::from(""));
+        Subscriber { number: Arc::from(name), ha1_md5: ha1(md5), ha1_sha256: ha1(sha256), capacity: 0 }
+    }
+
+    pub(super) fn offer_gone(&mut self, before: &Subscriber) {
+        if let Some(count) = self.offers.get_mut(&offer(before)) {
+            *count = count.saturating_sub(1);
         }
     }
 
@@ -97,18 +128,17 @@ impl<M: Media> Core<M> {
         };
         let random = self.io.random();
         let (known, _) = message::caller_of(request, false);
-        let challenges = match self.subscribers.get(&known) {
-            Some(subscriber) => self.authenticator.challenges_for(subscriber, self.io.now, random, stale),
-            None => self.authenticator.challenges(self.io.now, random, stale),
-        };
-        let tag = self.io.token();
+        let stranger = self.stranger(&known);
+        let resembled = self.subscribers.get(&known).unwrap_or(&stranger);
+        let challenges = self.authenticator.challenges_for(resembled, self.io.now, random, stale);
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, status, &tag).and_then(|mut builder| {
             for challenge in challenges {
                 builder = builder.header(ask.clone(), challenge).ok()?;
             }
             Some(builder.build())
         });
-        self.transactions.respond(&mut self.io, server, response);
+        self.transactions.dismiss(&mut self.io, server, response.as_ref());
         None
     }
 
@@ -155,4 +185,9 @@ impl<M: Media> Core<M> {
             self.io.emit(Event::Registration { number, contacts });
         }
     }
+}
+
+/// Which algorithms a subscriber is challenged with: MD5, SHA-256.
+pub(super) fn offer(subscriber: &Subscriber) -> (bool, bool) {
+    (subscriber.ha1_md5.is_some(), subscriber.ha1_sha256.is_some())
 }

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use sipx_sip::headers::{From, MaxForwards, To};
 use sipx_sip::message::Headers;
 use sipx_sip::{Header, HeaderName, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
@@ -190,11 +191,26 @@ pub(super) fn to_tag(headers: &Headers) -> Option<Bytes> {
     to.tag().map(Bytes::copy_from_slice)
 }
 
-/// Hops left, 70 when the request does not say (RFC 3261 16.6).
-pub(super) fn max_forwards(request: &Request) -> u8 {
+/// The tag of a response that is forgotten once sent: the same for a repetition of the request (RFC 3261 8.2.7)
+/// and, to be known again, for its ACK.
+pub(super) fn stateless_tag(headers: &Headers) -> String {
+    let mut digest = Sha256::new();
+    digest.update(headers.value(&HeaderName::CallId).unwrap_or_default());
+    digest.update(b"\0");
+    digest.update(from_tag(headers).unwrap_or_default());
+    digest.update(super::dialog::cseq(headers).unwrap_or(0).to_be_bytes());
+    digest.finalize()[..8].iter().fold(String::with_capacity(16), |mut tag, octet| {
+        let _ = write!(tag, "{octet:02x}");
+        tag
+    })
+}
+
+/// Hops left for what is sent on, `None` when it may not be: one fewer than the request says, 70 when it says
+/// nothing (RFC 3261 16.3, 16.6).
+pub(super) fn hops_left(request: &Request) -> Option<u8> {
     match request.headers.typed::<MaxForwards>() {
-        Some(Ok(hops)) => hops.0,
-        _ => 70,
+        Some(Ok(hops)) => hops.0.checked_sub(1),
+        _ => Some(70),
     }
 }
 

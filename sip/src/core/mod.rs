@@ -26,7 +26,7 @@ mod transactions;
 mod uac;
 mod uas;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub struct Core<M> {
     authenticator: Authenticator,
     registrar: Registrar,
     subscribers: HashMap<Arc<str>, Subscriber>,
+    /// How many subscribers are offered which algorithms: MD5, SHA-256.
+    offers: BTreeMap<(bool, bool), u64>,
     /// Legs of each line that has any.
     lines: HashMap<Arc<str>, u16>,
     trunks: Vec<Trunk>,
@@ -74,6 +76,7 @@ impl<M: Media> Core<M> {
     pub fn new(config: CoreConfig, media: M, seed: [u8; 32]) -> Self {
         let realm = config.realm.clone();
         let limits = config.registrar;
+        let (nonce_life_ms, nonces) = (config.nonce_life_ms, config.nonces);
         let mut io = Io::new(config, seed);
         let mut secret = [0; 32];
         for chunk in secret.chunks_exact_mut(8) {
@@ -83,9 +86,10 @@ impl<M: Media> Core<M> {
             io,
             transactions: Transactions::default(),
             media,
-            authenticator: Authenticator::new(&realm, secret),
+            authenticator: Authenticator::new(&realm, secret).with_limits(nonce_life_ms, nonces),
             registrar: Registrar::new(limits),
             subscribers: HashMap::new(),
+            offers: BTreeMap::new(),
             lines: HashMap::new(),
             trunks: Vec::new(),
             legs: HashMap::new(),
@@ -218,7 +222,7 @@ impl<M: Media> Core<M> {
         if request.method == Method::Ack {
             return;
         }
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let mut request = request.clone();
         message::stamp_via(&mut request, from);
         if let Some(response) = message::plain(&request, status, &tag) {
@@ -231,9 +235,9 @@ impl<M: Media> Core<M> {
             self.cancel(server, request);
             return;
         }
-        if let Some(builder) = self.unsupported(request) {
+        if let Some(builder) = unsupported(request) {
             self.io.count("request.extension");
-            self.transactions.respond(&mut self.io, server, Some(builder.build()));
+            self.transactions.dismiss(&mut self.io, server, Some(&builder.build()));
             return;
         }
         if message::to_tag(&request.headers).is_some() {
@@ -259,37 +263,21 @@ impl<M: Media> Core<M> {
         }
     }
 
-    /// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
-    fn unsupported(&mut self, request: &Request) -> Option<ResponseBuilder> {
-        let mut wanted = Vec::new();
-        for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
-            if !wanted.is_empty() {
-                wanted.extend_from_slice(b", ");
-            }
-            wanted.extend_from_slice(&header.value());
-        }
-        if wanted.is_empty() {
-            return None;
-        }
-        let tag = self.io.token();
-        message::response(request, 420, &tag)?.header(sipx_sip::HeaderName::Unsupported, wanted).ok()
-    }
-
-    /// Answers a request that has no leg.
+    /// Answers a request that has no leg, and keeps nothing of it.
     fn refuse(&mut self, server: ServerId, request: &Request, status: u16) {
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, status, &tag).and_then(|builder| {
             if matches!(status, 405 | 501) {
                 return builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok();
             }
             Some(builder)
         });
-        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+        self.transactions.dismiss(&mut self.io, server, response.map(ResponseBuilder::build).as_ref());
     }
 
     /// 200 to OPTIONS, in a dialog or out (RFC 3261 11.2).
     fn options(&mut self, server: ServerId, request: &Request) {
-        let tag = self.io.token();
+        let tag = message::stateless_tag(&request.headers);
         let response = message::response(request, 200, &tag).and_then(|builder| {
             builder
                 .header(sipx_sip::HeaderName::Allow, message::ALLOW)
@@ -299,7 +287,7 @@ impl<M: Media> Core<M> {
                 .header(sipx_sip::HeaderName::Server, self.io.config.product.clone())
                 .ok()
         });
-        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+        self.transactions.dismiss(&mut self.io, server, response.map(ResponseBuilder::build).as_ref());
     }
 
     fn response(&mut self, response: Response) {
@@ -340,4 +328,20 @@ impl<M: Media> Core<M> {
         self.next_leg += 2;
         id
     }
+}
+
+/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
+fn unsupported(request: &Request) -> Option<ResponseBuilder> {
+    let mut wanted = Vec::new();
+    for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
+        if !wanted.is_empty() {
+            wanted.extend_from_slice(b", ");
+        }
+        wanted.extend_from_slice(&header.value());
+    }
+    if wanted.is_empty() {
+        return None;
+    }
+    let tag = message::stateless_tag(&request.headers);
+    message::response(request, 420, &tag)?.header(sipx_sip::HeaderName::Unsupported, wanted).ok()
 }

@@ -87,7 +87,9 @@ impl<M: Media> Core<M> {
             .and_then(|leg| leg.reinvite_out.as_ref())
             .is_some_and(|reinvite| reinvite.client == client);
         if !current {
-            self.orphan_answered(client, response);
+            if !self.awaits_its_ack(id, client, response) {
+                self.orphan_answered(client, response);
+            }
             return;
         }
         if status >= 300 {
@@ -118,6 +120,11 @@ impl<M: Media> Core<M> {
             Why::Relay(server) => {
                 if body.is_some() {
                     leg.remote_sdp.clone_from(&body);
+                }
+                // The phone now knows of its peer's media what is newer than any description that waits.
+                let outdated = leg.postponed.take_if(|postponed| postponed.why == Why::Mend);
+                if let Some(timer) = outdated.and_then(|postponed| postponed.timer) {
+                    self.io.wheel.cancel(timer);
                 }
                 let peer = leg.peer;
                 if reinvite.offer.is_some() {
@@ -213,15 +220,15 @@ impl<M: Media> Core<M> {
             if let Some(dialog) = leg.dialog.as_mut() {
                 dialog.retarget(&request.headers);
             }
-            if offer.is_some() {
-                leg.remote_sdp.clone_from(&offer);
-            }
         }
         let Some(peer) = peer else {
-            self.reinvited_ours(id, server, offer.as_ref());
+            self.reinvited_ours(id, server, offer);
             return;
         };
         if let Some(leg) = self.legs.get_mut(&id) {
+            if offer.is_some() {
+                leg.remote_sdp.clone_from(&offer);
+            }
             leg.reinvite_in = Some(server);
         }
         self.transactions.belongs(server, id);
@@ -234,11 +241,18 @@ impl<M: Media> Core<M> {
     }
 
     /// The far side's re-INVITE while we play to it: hold, or a new address.
-    fn reinvited_ours(&mut self, id: LegId, server: ServerId, offer: Option<&Body>) {
-        match self.own_answer(id, offer) {
-            Some(body) => self.answer_reinvite(id, server, Some(body)),
-            None => self.respond_inside(server, 488, None),
+    fn reinvited_ours(&mut self, id: LegId, server: ServerId, offer: Option<Body>) {
+        let Some(body) = self.own_answer(id, offer.as_ref()) else {
+            // What was agreed on before stays (RFC 3261 14.2).
+            self.respond_inside(server, 488, None);
+            return;
+        };
+        if offer.is_some()
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.remote_sdp = offer;
         }
+        self.answer_reinvite(id, server, Some(body));
     }
 
     /// Our description for an offer (or our offer, when there is none) on a leg that we play to.
@@ -277,9 +291,11 @@ impl<M: Media> Core<M> {
 
     /// ACK for a 2xx of ours (RFC 3261 13.3.1.4).
     pub(super) fn ack(&mut self, request: &Request) {
-        let found = message::to_tag(&request.headers).and_then(|tag| self.tags.get(&tag).copied());
+        let tag = message::to_tag(&request.headers);
+        let found = tag.as_ref().and_then(|tag| self.tags.get(tag).copied());
         let Some((id, leg)) = found.and_then(|id| Some((id, self.legs.get_mut(&id)?))) else {
-            self.io.count("ack.stray");
+            let refused = tag.is_some_and(|tag| *tag == *message::stateless_tag(&request.headers).as_bytes());
+            self.io.count(if refused { "ack.refusal" } else { "ack.stray" });
             return;
         };
         let ours = leg.dialog.as_ref().is_some_and(|dialog| dialog.is_from(&request.headers));

@@ -31,8 +31,6 @@ struct Route {
     trunk: Option<Arc<str>>,
     /// The number called: the user part of To.
     number: Arc<str>,
-    /// Whether our P-Asserted-Identity goes there.
-    asserted: bool,
 }
 
 impl<M: Media> Core<M> {
@@ -59,13 +57,7 @@ impl<M: Media> Core<M> {
                 if !self.line_is_free(number) {
                     return Err(Cause::Refused(486));
                 }
-                Ok(Route {
-                    destinations,
-                    line: Some(number.clone()),
-                    trunk: None,
-                    number: number.clone(),
-                    asserted: true,
-                })
+                Ok(Route { destinations, line: Some(number.clone()), trunk: None, number: number.clone() })
             }
             Target::Trunk { trunk, number } => {
                 let trunk = self.trunks.iter().find(|known| known.name == *trunk).ok_or(Cause::Refused(503))?;
@@ -76,7 +68,6 @@ impl<M: Media> Core<M> {
                     line: None,
                     trunk: Some(trunk.name.clone()),
                     number: number.clone(),
-                    asserted: trunk.trusted,
                 })
             }
         }
@@ -152,10 +143,9 @@ impl<M: Media> Core<M> {
             .header(HeaderName::Allow, message::ALLOW)
             .ok()?
             .header(HeaderName::UserAgent, self.io.config.product.clone())
+            .ok()?
+            .header(HeaderName::PAssertedIdentity, from)
             .ok()?;
-        if route.asserted {
-            builder = builder.header(HeaderName::PAssertedIdentity, from).ok()?;
-        }
         if let Some(body) = &call.offer {
             builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
         }
@@ -197,7 +187,9 @@ impl<M: Media> Core<M> {
             return;
         };
         if leg.stage != Stage::Calling || !leg.branches.iter().any(|branch| branch.client == client) {
-            self.orphan_answered(client, response);
+            if !self.awaits_its_ack(id, client, response) {
+                self.orphan_answered(client, response);
+            }
             return;
         }
         for branch in std::mem::take(&mut leg.branches) {
@@ -255,6 +247,17 @@ impl<M: Media> Core<M> {
         if let Some(cause) = best {
             self.callee_failed(id, cause);
         }
+    }
+
+    /// Whether this is a repetition of a 2xx whose ACK waits for the answer of the peer's phone.
+    pub(super) fn awaits_its_ack(&mut self, id: LegId, client: ClientId, response: &Response) -> bool {
+        let Some(leg) = self.legs.get(&id) else { return false };
+        let due = leg.ack_due.as_ref().is_some_and(|due| due.client == client);
+        let same = leg.dialog.as_ref().map(|dialog| &dialog.remote_tag) == message::to_tag(&response.headers).as_ref();
+        if due && same {
+            self.io.count("response.repeated_2xx");
+        }
+        due && same
     }
 
     /// A response to an INVITE nobody waits for: a 2xx that came too late is ended as RFC 3261 15 wants.

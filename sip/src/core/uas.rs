@@ -19,7 +19,6 @@ use crate::media::Media;
 impl<M: Media> Core<M> {
     /// A first INVITE.
     pub(super) fn incoming(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
-        let hops = message::max_forwards(request);
         let Some(dialled) = message::number_of(&request.uri) else {
             self.refuse(server, request, 404);
             return;
@@ -33,11 +32,11 @@ impl<M: Media> Core<M> {
             let display = message::from_display(request);
             (Party::Subscriber(number.clone()), number.clone(), display, Some(number))
         };
-        if hops == 0 {
+        let Some(hops) = message::hops_left(request) else {
             self.io.count("request.hops");
             self.refuse(server, request, 483);
             return;
-        }
+        };
         if self.legs.len() >= self.io.config.max_legs {
             self.io.count("leg.shed");
             self.refuse(server, request, 503);
@@ -61,7 +60,7 @@ impl<M: Media> Core<M> {
         leg.tag = dialog.local_tag.clone();
         leg.dialog = Some(dialog);
         leg.invite = Some(server);
-        leg.hops = hops - 1;
+        leg.hops = hops;
         leg.remote_sdp = Body::of(&request.headers, request.body());
         leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
         self.tags.insert(leg.tag.clone(), id);

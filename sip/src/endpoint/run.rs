@@ -143,7 +143,9 @@ impl Loop {
     async fn turn(&mut self) -> bool {
         let sleep = self.core.next_deadline().map_or(LONGEST_SLEEP, |at| self.clock.until(at)).min(LONGEST_SLEEP);
         let mut open = true;
-        if !self.udp.has_next() {
+        if self.udp.has_next() {
+            tokio::task::yield_now().await;
+        } else {
             let commands_open = !self.commands.is_closed();
             tokio::select! {
                 biased;
@@ -161,6 +163,8 @@ impl Loop {
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+        // However many datagrams come, the end is not put off.
+        open &= self.closed.try_recv().is_err();
         self.udp.receive();
         // All commands before any datagram: a subscriber that was set is known when its phone registers.
         for _ in 0..self.commands.len() {

@@ -11,7 +11,7 @@ use super::phone::{Plan, State};
 
 /// Loses the first `count` datagrams from the switch or to it that begin with `start`. ACKs for a challenge
 /// are not meant.
-fn lose(net: &mut Net, start: &'static str, outbound: bool, mut count: u32) {
+pub(crate) fn lose(net: &mut Net, start: &'static str, outbound: bool, mut count: u32) {
     net.filter = Some(Box::new(move |_, bytes, from, _| {
         let challenged = !outbound && String::from_utf8_lossy(bytes).contains("CSeq: 1 ACK");
         if (from == switch()) == outbound && bytes.starts_with(start.as_bytes()) && !challenged && count > 0 {

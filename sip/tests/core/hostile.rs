@@ -252,3 +252,28 @@ fn no_datagram_makes_the_core_panic_or_leak() {
     assert_eq!(net.core.load(), (0, 0, 0));
     assert_eq!((net.core.line("101"), net.core.line("102")), (0, 0));
 }
+
+#[test]
+fn credentials_for_another_number_are_refused() {
+    let mut net = Net::new(7);
+    let a = net.phone("102", 1, Plan::default());
+    let from = net.phones[a].address;
+    net.filter = Some(Box::new(move |_, bytes, sender, _| {
+        sender != from || !String::from_utf8_lossy(bytes).contains("Proxy-Authorization")
+    }));
+    net.call(a, "101");
+    net.run(100);
+    net.filter = None;
+    let answered = net.wire.iter().rev().find(|(_, sender, _, bytes)| {
+        *sender == from && String::from_utf8_lossy(bytes).contains("Proxy-Authorization")
+    });
+    let invite = String::from_utf8(answered.expect("credentials").3.to_vec()).unwrap();
+    let (line, rest) = invite.split_once("\r\n").unwrap();
+    assert!(line.starts_with("INVITE sip:101@"), "{line}");
+    let stolen = format!("{}\r\n{rest}", line.replace("sip:101@", "sip:103@"));
+    net.core.datagram(net.now, from, switch(), Bytes::from(stolen));
+    let answer = net.core.poll_transmit().expect("an answer");
+    assert!(answer.bytes.starts_with(b"SIP/2.0 400"), "{}", String::from_utf8_lossy(&answer.bytes));
+    assert_eq!(net.core.counters().get("digest.other_resource"), 1);
+    assert_eq!(net.saw(|event| matches!(event, Event::Incoming { .. })), 0);
+}

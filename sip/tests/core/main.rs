@@ -1,10 +1,13 @@
 //! The SIP core in a virtual network, on virtual time.
 mod calls;
 mod failures;
+mod hops;
 mod hostile;
 mod net;
 mod phone;
+mod races;
 mod random;
 mod recall;
 mod several;
+mod strangers;
 mod trunks;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ccbs_sip::api::{Command, Event, LegId, Played, Target};
 
 use super::net::{FOUL, Net, dial, identity, subscriber};
-use super::phone::{Phone, Plan};
+use super::phone::{Phone, Plan, State};
 
 /// Says how to repeat the run that failed.
 struct Repeat(u64);
@@ -109,7 +109,7 @@ impl Application {
             }
             2 => {
                 let now = net.now;
-                let up = |phone: &Phone| phone.calls.iter().position(|call| call.state == super::phone::State::Up);
+                let up = |phone: &Phone| phone.calls.iter().position(|call| call.state == State::Up);
                 if let Some(call) = up(&net.phones[from])
                     && net.phones[from].may_reinvite(call)
                 {
@@ -118,9 +118,7 @@ impl Application {
                 }
             }
             3 => {
-                let live = |phone: &Phone| {
-                    phone.calls.iter().position(|call| !matches!(call.state, super::phone::State::Over(_)))
-                };
+                let live = |phone: &Phone| phone.calls.iter().position(|call| !matches!(call.state, State::Over(_)));
                 if let Some(call) = live(&net.phones[from]) {
                     net.hang_up(from, call);
                 }
@@ -176,7 +174,8 @@ fn run(seed: u64) -> [usize; 4] {
     }
     net.assert_rest();
     for phone in &net.phones {
-        assert!(phone.at_rest(), "{} is still in a call: {:?}", phone.number, phone.calls);
+        let open: Vec<_> = phone.calls.iter().filter(|call| !matches!(call.state, State::Over(_))).collect();
+        assert!(phone.at_rest(), "{} is still in a call: {open:?}", phone.number);
     }
     drop(repeat);
     [
@@ -200,7 +199,8 @@ fn nothing_is_left_after_many_calls_in_foul_weather() {
     }
     let runs = std::env::var("CCBS_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200);
     let mut happened = [0; 4];
-    for seed in 0..runs {
+    // 1209: a phone hangs up before it has the 200 to its re-INVITE; the 200 is repeated all the same.
+    for seed in (0..runs).chain([1209]) {
         for (sum, count) in happened.iter_mut().zip(run(seed)) {
             *sum += count;
         }

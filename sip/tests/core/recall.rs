@@ -21,27 +21,27 @@ pub(crate) fn connect(net: &mut Net, leg: LegId, number: &str) {
     net.command(command);
 }
 
-fn rung(net: &mut Net, number: &str) -> LegId {
+pub(crate) fn rung(net: &mut Net, number: &str) -> LegId {
     let leg = ring(net, number);
     net.wait(5000, &Event::Answered { leg });
     leg
 }
 
-fn connect_failed(net: &mut Net, ms: u64, leg: LegId) -> Cause {
+pub(crate) fn connect_failed(net: &mut Net, ms: u64, leg: LegId) -> Cause {
     net.expect(ms, "ConnectFailed", |event| match event {
         Event::ConnectFailed { leg: failed, cause } if *failed == leg => Some(*cause),
         _ => None,
     })
 }
 
-fn bridged(net: &mut Net, ms: u64, leg: LegId) -> LegId {
+pub(crate) fn bridged(net: &mut Net, ms: u64, leg: LegId) -> LegId {
     net.expect(ms, "Bridged", |event| match event {
         Event::Bridged { leg: joined, peer } if *joined == leg => Some(*peer),
         _ => None,
     })
 }
 
-fn two(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
+pub(crate) fn two(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
     let mut net = Net::new(seed);
     let a = net.phone("102", 1, a);
     let b = net.phone("101", 1, b);
@@ -49,7 +49,7 @@ fn two(seed: u64, a: Plan, b: Plan) -> (Net, usize, usize) {
 }
 
 /// The media lines of a description.
-fn media(sdp: &[u8]) -> Vec<String> {
+pub(crate) fn media(sdp: &[u8]) -> Vec<String> {
     let text = String::from_utf8(sdp.to_vec()).unwrap();
     text.lines().filter(|line| line.starts_with("c=") || line.starts_with("m=")).map(str::to_owned).collect()
 }

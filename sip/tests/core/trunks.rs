@@ -92,7 +92,7 @@ fn a_trunk_is_called_and_calls() {
 }
 
 #[test]
-fn a_trunk_that_is_not_trusted_gets_no_asserted_identity() {
+fn a_trunk_is_told_the_caller_in_from_and_asserted_identity_though_not_trusted() {
     let mut net = Net::new(21);
     let a = net.phone("102", 2, Plan::default());
     let far = net.trunk("far", false, false, Plan { refuse: Some((486, 10)), ..Plan::default() });
@@ -100,7 +100,7 @@ fn a_trunk_that_is_not_trusted_gets_no_asserted_identity() {
     let leg = net.incoming();
     net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
     assert_eq!(net.ended(1000, leg), Cause::Status(486));
-    assert_eq!(net.phones[far].calls[0].asserted, None);
+    assert_eq!(net.phones[far].calls[0].asserted.as_deref(), Some("<sip:102@test>"));
     assert_eq!(reads(&net.phones[far].calls[0].shown).1, "102");
     let phone = net.phones[a].number.clone();
     net.call(a, "8100");

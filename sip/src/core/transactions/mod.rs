@@ -221,6 +221,16 @@ impl Transactions {
         }
     }
 
+    /// Sends a final response and forgets the request, so that who proved nothing costs nothing: a repetition is
+    /// answered anew (RFC 3261 8.2.7), and a forged source gets one datagram for one (RFC 3261 26.3.2.4).
+    pub(super) fn dismiss(&mut self, io: &mut Io, id: ServerId, response: Option<&Response>) {
+        match (self.servers.get(&id), response) {
+            (Some(server), Some(response)) => io.send(server.to, bytes_of_response(response)),
+            _ => io.count("response.unbuildable"),
+        }
+        self.drop_server(io, id);
+    }
+
     /// The ACK for a 2xx of ours came.
     pub(super) fn acknowledged(&mut self, io: &mut Io, id: ServerId) {
         if let Some(repeat) = self.repeats.remove(&id) {

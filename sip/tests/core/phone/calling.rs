@@ -78,6 +78,16 @@ impl Phone {
         self.send(request);
     }
 
+    /// A re-INVITE without a description: the far side shall offer.
+    pub(crate) fn ask_offer(&mut self, now: u64, index: usize) {
+        self.now = now;
+        let request = self.inside(index, &Method::Invite).build();
+        self.calls[index].invite = Some(request.clone());
+        self.calls[index].pending = true;
+        self.calls[index].ack = None;
+        self.send(request);
+    }
+
     /// Takes the re-INVITE that runs back.
     pub(crate) fn cancel_reinvite(&mut self, now: u64, index: usize) {
         self.now = now;
