@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import struct
-import wave
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from silence import wav
 
 from ccbs import InvalidPrompt, InvalidValue, ListenError
 from ccbs._ccbs import SipEndpoint, prompt_seconds
 
 REALM = "test"
-
-
-def wav(seconds: float = 0.04, *, rate: int = 8_000, channels: int = 1) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(channels)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(bytes(2 * channels * round(rate * seconds)))
-    return file.getvalue()
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import wave
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from silence import wav
 from udp_phone import UdpPhone
 from virtual_driver import VirtualDriver, until
 
@@ -30,17 +29,6 @@ from ccbs.subscribers import Directory, Subscriber, ha1_md5, ha1_sha256
 
 REALM = "test"
 NUMBERS = ("101", "102", "103", "104")
-
-
-def wav(seconds: float = 0.04) -> bytes:
-    """A short silence: how long a prompt is matters to nobody here."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(8000)
-        out.writeframes(bytes(2 * round(8000 * seconds)))
-    return file.getvalue()
 
 
 def subscriber(number: str) -> Subscriber:
