@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 from pydantic import ValidationError
-from test_service import ScriptedSwitch
+from scripted_switch import ScriptedSwitch
 from virtual_driver import until
 
 from ccbs import Profile
