@@ -71,7 +71,7 @@ BAD_STARTS: list[tuple[dict[str, Any], str, str]] = [
     ({"rtp_ports": (0, 10)}, "rtp_ports", "port 0 is outside 1–65535"),
     ({"rtp_ports": (11, 11)}, "rtp_ports", "no even port"),
     ({"user_agent": "x\n"}, "user_agent", "control character"),
-    ({"queue_limit": 0}, "queue_limit", "below 1"),
+    ({"events": 0}, "events", "0 is outside 1–10000000"),
 ]
 
 
