@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ccbs_sip::api::{Command, LegId};
-use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig, ListenError};
+use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig, Limits, ListenError, OutOfRange};
 use ccbs_sip::prompt::{self, PromptError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::error::Error;
 use crate::process::{Close, Here};
@@ -23,6 +24,8 @@ use crate::wake::Wake;
 pub(crate) struct SipEndpoint {
     endpoint: Here<Endpoint>,
     wake: Wake,
+    limits: BTreeMap<&'static str, u32>,
+    longest_prompt: Duration,
     tokens: AtomicU64,
     phase: AtomicU8,
 }
@@ -58,10 +61,13 @@ impl SipEndpoint {
             rtp_ports = Given(Ok((16_384, 32_766))),
             user_agent = Given(Ok(Text("ccbs".into()))),
             trace = Given(Ok(false)),
-            queue_limit = Given(Ok(65_536)),
+            **limits,
         ),
         text_signature = "(*, listen, realm, advertise=None, rtp_ports=(16384, 32766), user_agent='ccbs', \
-trace=False, queue_limit=65536)"
+trace=False, events=65536, commands=65536, datagrams=16384, receive_buffer_kib=4096, legs=20000, \
+transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
+probe_s=300, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, streams=2000, \
+prompt_s=60, close_ms=1000)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -72,7 +78,7 @@ trace=False, queue_limit=65536)"
         rtp_ports: Given<(i64, i64)>,
         user_agent: Given<Text>,
         trace: Given<bool>,
-        queue_limit: Given<usize>,
+        limits: Option<&Bound<'_, PyDict>>,
     ) -> Result<Self, Error> {
         let listen = arguments::address("listen", &listen.named("listen")?, 0)?;
         let realm = arguments::plain("realm", realm.named("realm")?)?;
@@ -84,16 +90,17 @@ trace=False, queue_limit=65536)"
         config.rtp_ports = arguments::rtp_ports(rtp_ports.named("rtp_ports")?)?;
         config.user_agent = arguments::plain("user_agent", user_agent.named("user_agent")?)?.to_string();
         config.trace = trace.named("trace")?;
-        config.events = queue_limit.named("queue_limit")?;
-        if config.events == 0 {
-            return Err(Error::invalid("queue_limit", "0 is below 1"));
-        }
+        config.limits = arguments::limits(limits)?;
+        let longest_prompt = config.limits.prompt();
+        let limits = config.limits.values().collect();
         let wake = Wake::new()?;
         let theirs = wake.clone();
         let endpoint = py.detach(|| Endpoint::start(config, move || theirs.set()))?;
         Ok(Self {
             endpoint: Here::new("endpoint", endpoint),
             wake,
+            limits,
+            longest_prompt,
             tokens: AtomicU64::new(1),
             phase: AtomicU8::new(OPEN),
         })
@@ -103,6 +110,12 @@ trace=False, queue_limit=65536)"
     #[getter]
     fn local_address(&self) -> Result<(String, u16), Error> {
         Ok(sip_events::address(&self.endpoint.get()?.local_address()))
+    }
+
+    /// Its limits, by name.
+    #[getter]
+    fn limits(&self) -> BTreeMap<&'static str, u32> {
+        self.limits.clone()
     }
 
     /// The eventfd that is readable when `drain()` has something.
@@ -193,7 +206,7 @@ trace=False, queue_limit=65536)"
     fn load_prompt(&self, py: Python<'_>, name: Given<Text>, wav: Given<Py<PyBytes>>) -> Result<f64, Error> {
         self.endpoint.get()?;
         let name = arguments::plain("name", name.named("name")?)?;
-        let samples = decode(py, &wav.named("wav")?)?;
+        let samples = decode(py, &wav.named("wav")?, self.longest_prompt)?;
         let seconds = prompt::seconds(&samples);
         self.command(Command::LoadPrompt { name, samples: samples.into() })?;
         Ok(seconds)
@@ -329,13 +342,22 @@ trace=False, queue_limit=65536)"
 
 /// Decodes a WAV file as the endpoint does, and gives back its length in seconds.
 #[pyfunction]
-pub(crate) fn prompt_seconds(py: Python<'_>, wav: Given<Py<PyBytes>>) -> Result<f64, Error> {
-    Ok(prompt::seconds(&decode(py, &wav.named("wav")?)?))
+#[pyo3(signature = (wav, *, prompt_s = Given(Ok(60))), text_signature = "(wav, *, prompt_s=60)")]
+pub(crate) fn prompt_seconds(py: Python<'_>, wav: Given<Py<PyBytes>>, prompt_s: Given<i64>) -> Result<f64, Error> {
+    let mut limits = Limits::default();
+    limits.set("prompt_s", prompt_s.named("prompt_s")?)?;
+    Ok(prompt::seconds(&decode(py, &wav.named("wav")?, limits.prompt())?))
 }
 
-fn decode(py: Python<'_>, wav: &Py<PyBytes>) -> Result<Vec<i16>, Error> {
+fn decode(py: Python<'_>, wav: &Py<PyBytes>, longest: Duration) -> Result<Vec<i16>, Error> {
     let wav = wav.as_bytes(py);
-    Ok(py.detach(|| prompt::decode(wav, prompt::LONGEST))?)
+    Ok(py.detach(|| prompt::decode(wav, longest))?)
+}
+
+impl From<OutOfRange> for Error {
+    fn from(error: OutOfRange) -> Self {
+        Self::InvalidValue { field: error.field.into(), message: error.to_string() }
+    }
 }
 
 impl From<PromptError> for Error {

@@ -6,11 +6,30 @@ use std::sync::Arc;
 
 use ccbs_sip::api::{Identity, Subscriber, Target, Trunk};
 
+use ccbs_sip::endpoint::Limits;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
 use crate::error::Error;
 use crate::record::{Given, Text};
 
 /// Longest time that a phone may ring (s).
 const LONGEST_RING_S: f64 = 86_400.0;
+
+/// The endpoint's limits from the keyword arguments that its signature spells out.
+pub(crate) fn limits(given: Option<&Bound<'_, PyDict>>) -> Result<Limits, Error> {
+    let mut limits = Limits::default();
+    for (name, value) in given.into_iter().flatten() {
+        let name: String = name.extract()?;
+        let known = Limits::RANGES.iter().any(|range| range.field == name);
+        if !known {
+            return Err(Error::Type(format!("SipEndpoint() got an unexpected keyword argument '{name}'")));
+        }
+        limits.set(&name, value.extract::<Given<i64>>().unwrap_or_else(|never| match never {}).named(&name)?)?;
+    }
+    limits.check()?;
+    Ok(limits)
+}
 
 /// Whom to call, who is shown, how long: what dial, ring and connect share.
 pub(crate) struct Callee {

@@ -941,7 +941,27 @@ class SipEndpoint:
         rtp_ports: tuple[int, int] = (16_384, 32_766),
         user_agent: str = "ccbs",
         trace: bool = False,
-        queue_limit: int = 65_536,
+        events: int = 65_536,
+        commands: int = 65_536,
+        datagrams: int = 16_384,
+        receive_buffer_kib: int = 4_096,
+        legs: int = 20_000,
+        transactions: int = 400_000,
+        forks: int = 10,
+        contacts: int = 10,
+        min_expires_s: int = 30,
+        default_expires_s: int = 3_600,
+        max_expires_s: int = 7_200,
+        probe_s: int = 300,
+        decision_s: int = 10,
+        t1_ms: int = 500,
+        t2_ms: int = 4_000,
+        t4_ms: int = 5_000,
+        nonce_life_s: int = 300,
+        nonces: int = 100_000,
+        streams: int = 2_000,
+        prompt_s: int = 60,
+        close_ms: int = 1_000,
     ) -> SipEndpoint:
         """Listen on UDP and start.
 
@@ -952,7 +972,32 @@ class SipEndpoint:
         :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
         :param user_agent: value of the header fields User-Agent and Server.
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
-        :param queue_limit: events that may wait to be drained, at least 1.
+        :param events: events that may wait to be drained, 1–10,000,000.
+        :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
+        :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
+        :param receive_buffer_kib: receive buffer asked of the kernel, 64–1,048,576 KiB.
+        :param legs: legs at once, 1–1,000,000; an INVITE beyond is answered 503.
+        :param transactions: transactions at once, 16–10,000,000; a request beyond is shed and
+            counted.
+        :param forks: phones of one subscriber that ring together, 1–100.
+        :param contacts: phones of one subscriber that may be registered, 1–100; one more takes the
+            place of the one refreshed longest ago.
+        :param min_expires_s: shortest registration, 1–3,600 s; less is answered 423.
+        :param default_expires_s: what a REGISTER without Expires gets, 1–86,400 s; from
+            ``min_expires_s`` to ``max_expires_s``.
+        :param max_expires_s: longest registration, 1–86,400 s; more is cut to it.
+        :param probe_s: how often the phone of a call is asked whether it is still in it, 0–86,400 s;
+            0 is never.
+        :param decision_s: how long an :class:`Incoming` may go unanswered, 1–300 s; then the caller
+            gets 500.
+        :param t1_ms: RFC 3261 T1, 50–2,000 ms; 64 of it are waited for an answer.
+        :param t2_ms: RFC 3261 T2, longest wait between repeats, 50–32,000 ms; not below T1.
+        :param t4_ms: RFC 3261 T4, how long a message may be under way, 50–32,000 ms.
+        :param nonce_life_s: how long a digest nonce is good, 10–86,400 s.
+        :param nonces: digest nonces in use that are remembered, against replays, 100–10,000,000.
+        :param streams: streams of prompts and ringback at once, 1–16,384.
+        :param prompt_s: longest prompt, 1–80 s.
+        :param close_ms: how long :meth:`close` waits for phones to answer, 0–5,000 ms.
         :raises ListenError: the port is in use, or not permitted, or the address is not this machine's.
         :raises InvalidValue: an argument outside its range, or no IP address.
         """
@@ -960,6 +1005,10 @@ class SipEndpoint:
     @property
     def local_address(self) -> tuple[str, int]:
         """IP address and port that it listens on."""
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits in force, by the names of the arguments."""
 
     def fileno(self) -> int:
         """Return an eventfd that is readable when :meth:`drain` has something, for ``loop.add_reader``.
@@ -1105,10 +1154,11 @@ class SipEndpoint:
     def close(self) -> None:
         """End all calls, stop listening and end the thread. A second call does nothing."""
 
-def prompt_seconds(wav: bytes) -> float:
+def prompt_seconds(wav: bytes, *, prompt_s: int = 60) -> float:
     """Decode a WAV file as :meth:`SipEndpoint.load_prompt` does.
 
     :param wav: the whole file.
+    :param prompt_s: longest prompt, 1–80 s.
     :returns: its length in seconds.
     :raises InvalidPrompt: it cannot be played, with the reason.
     """

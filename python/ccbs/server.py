@@ -44,6 +44,8 @@ __all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
 STOP_BOUND_S = 10.0
 """How long stopping may take, in seconds; what is not done by then is left."""
 
+_DECISION_GRACE_S = 7
+
 _LOG = logging.getLogger("ccbs.server")
 
 
@@ -259,7 +261,7 @@ def _call_log(config: Config) -> CallLog:
 
 
 def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
-    listen = config.listen
+    listen, limits = config.listen, config.limits.endpoint
     try:
         return SipEndpoint(
             listen=(listen.address, listen.port),
@@ -268,10 +270,16 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             rtp_ports=(listen.rtp_ports.first, listen.rtp_ports.last),
             user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
             trace=tracing,
-            queue_limit=config.limits.endpoint.queue,
+            events=limits.queue,
+            commands=limits.queue,
+            # The route's own time is over first: its end is told in the log.
+            decision_s=limits.route_timeout_s + _DECISION_GRACE_S,
+            **limits.model_dump(exclude={"queue", "ring_timeout_s", "route_timeout_s"}),
         )
     except InvalidValue as error:
-        raise StartError(f"The switch cannot listen: {error}. Correct the section listen.") from None
+        raise StartError(
+            f"The switch cannot listen: {error}. Correct the section listen or limits.endpoint."
+        ) from None
     except ListenError as error:
         where = f"{listen.address} port {listen.port} (UDP)"
         if error.errno == errno.EADDRINUSE:
@@ -315,6 +323,8 @@ def _switch(
             codes=ServiceCodes(config.service_digits),
             prompts=prompts,
             route=find_coroutine(config.route, config.file.parent) if config.route else None,
+            route_timeout=config.limits.endpoint.route_timeout_s,
+            ring_timeout=config.limits.endpoint.ring_timeout_s,
             default_language=config.language,
             on_event=on_event,
             on_closed=on_closed,

@@ -3,6 +3,7 @@
 //! The application hands in commands and fetches events; neither side ever waits for the other.
 
 mod events;
+mod limits;
 mod run;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,8 @@ use crate::api::{Command, Event, LegId};
 use crate::core::CoreConfig;
 pub use crate::net::ListenError;
 use crate::rtp::PlayerConfig;
+pub use limits::{Limits, OutOfRange, Range};
+
 use events::{CounterBoard, Counts, EventQueue};
 
 /// How long the thread may take to tell its counters.
@@ -40,21 +43,8 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// Whether every message is reported by [`Event::Trace`].
     pub trace: bool,
-    /// Most commands that wait; one more is [`CommandError::Overload`].
-    pub commands: usize,
-    /// Most events that wait. While so many do, traces and then datagrams are shed and counted, so that no
-    /// other event is lost.
-    pub events: usize,
-    /// Most received datagrams that wait; more are shed and counted.
-    pub datagrams: usize,
-    /// Receive buffer asked of the kernel (octets).
-    pub receive_buffer: usize,
-    /// Most streams of our own media at once.
-    pub streams: usize,
-    /// Most legs at once.
-    pub legs: usize,
-    /// How long phones have at the end to answer their BYE (ms).
-    pub close_ms: u64,
+    /// What bounds it; see [`Limits::check`].
+    pub limits: Limits,
     /// All random bits come from it; `None` takes the operating system's.
     pub seed: Option<[u8; 32]>,
 }
@@ -69,13 +59,7 @@ impl EndpointConfig {
             rtp_ports: 16_384..=32_766,
             user_agent: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: false,
-            commands: 65_536,
-            events: 65_536,
-            datagrams: 16_384,
-            receive_buffer: 4 << 20,
-            streams: 2_000,
-            legs: 20_000,
-            close_ms: 1_000,
+            limits: Limits::default(),
             seed: None,
         }
     }
@@ -115,7 +99,7 @@ impl Endpoint {
         if config.rtp_ports.clone().all(|port| port % 2 == 1) {
             return Err(ListenError::NoRtpPorts(*config.rtp_ports.start(), *config.rtp_ports.end()));
         }
-        let socket = crate::net::bind(listen, config.receive_buffer)?;
+        let socket = crate::net::bind(listen, limits::size(config.limits.receive_buffer_kib) * 1_024)?;
         let local = socket.local_addr().map_err(io)?;
         let seed = match config.seed {
             Some(seed) => seed,
@@ -125,16 +109,15 @@ impl Endpoint {
         let mut core = CoreConfig::new(SocketAddr::new(advertised, local.port()), config.realm);
         core.product = config.user_agent;
         core.trace = config.trace;
-        core.max_legs = config.legs;
         let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = seed;
         let player_seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]).rotate_left(17);
         let mut player = PlayerConfig::new(listen.ip(), config.rtp_ports, player_seed);
-        player.streams = config.streams;
+        config.limits.apply(&mut core, &mut player);
 
-        let (commands, command_inbox) = mpsc::channel(config.commands.max(1));
+        let (commands, command_inbox) = mpsc::channel(limits::size(config.limits.commands).max(1));
         let (closing, closed) = mpsc::channel(1);
         let (ask, asked) = mpsc::channel(ASKERS);
-        let events = Arc::new(EventQueue::new(config.events, wake));
+        let events = Arc::new(EventQueue::new(limits::size(config.limits.events), wake));
         let counters = Arc::new(CounterBoard::default());
         let parts = run::Parts {
             socket,
@@ -142,8 +125,8 @@ impl Endpoint {
             core,
             seed,
             player,
-            datagrams: config.datagrams,
-            close: Duration::from_millis(config.close_ms),
+            datagrams: limits::size(config.limits.datagrams),
+            close: Duration::from_millis(config.limits.close_ms.into()),
             commands: command_inbox,
             closed,
             asked,

@@ -116,8 +116,8 @@ impl Registrar {
         let number: Arc<str> =
             self.bindings.get_key_value(number).map_or_else(|| number.into(), |(key, _)| key.clone());
         let mut contacts = self.bindings.get(&number).cloned().unwrap_or_default();
-        contacts.retain(|contact| contact.expires_ms > now_ms);
         let before = identity(&contacts);
+        contacts.retain(|contact| contact.expires_ms > now_ms);
         match &asked.bindings {
             Bindings::Query => {}
             Bindings::RemoveAll => {

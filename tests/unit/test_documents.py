@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 from pydantic import ValidationError
-from test_service import ScriptedSwitch
+from scripted_switch import ScriptedSwitch
 from virtual_driver import until
 
 from ccbs import Profile
@@ -87,14 +87,27 @@ def test_the_examples_of_the_configuration_name_fields_that_there_are(tmp_path: 
     assert faults == []
 
 
+def table_of(section: str) -> dict[str, list[int]]:
+    """Default, least and most of each row of the table that this field heads."""
+    table, _, _ = OPERATING.partition(f"| `{section}` |")[2].partition("\n\n")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+)–([\d,]+) \|", table, re.MULTILINE)
+    return {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}
+
+
 def test_the_table_of_the_profile_is_the_engine_s() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+)–([\d,]+) \|", OPERATING, re.MULTILINE)
-    table = {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}
+    table = table_of("profiles.autodial")
     drawn = schema()["$defs"]["AutodialSettings"]["properties"]
     assert table.keys() == drawn.keys()
     for name, numbers in table.items():
         bounds = next(option for option in drawn[name]["anyOf"] if option.get("type") == "integer")
         assert numbers == [getattr(Profile.autodial(), name), bounds["minimum"], bounds["maximum"]]
+
+
+def test_the_table_of_limits_is_that_of_the_configuration() -> None:
+    drawn = schema()["$defs"]["EndpointLimits"]["properties"]
+    assert table_of("limits.endpoint") == {
+        name: [field["default"], field["minimum"], field["maximum"]] for name, field in drawn.items()
+    }
 
 
 def test_the_errors_shown_are_those_of_the_sample(tmp_path: Path) -> None:

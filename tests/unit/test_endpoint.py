@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import wave
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import pytest
+from silence import wav
 from udp_phone import WITHIN, UdpPhone
 
 from ccbs._ccbs import (
@@ -33,16 +32,6 @@ T = TypeVar("T")
 
 def ha1(number: str) -> str:
     return hashlib.md5(f"{number}:{REALM}:secret{number}".encode()).hexdigest()
-
-
-def wav(seconds: float = 0.04, *, rate: int = 8_000, channels: int = 1) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(channels)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(bytes(2 * channels * round(rate * seconds)))
-    return file.getvalue()
 
 
 class World:

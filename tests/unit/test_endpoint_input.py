@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import struct
-import wave
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from silence import wav
 
 from ccbs import InvalidPrompt, InvalidValue, ListenError
 from ccbs._ccbs import SipEndpoint, prompt_seconds
 
 REALM = "test"
-
-
-def wav(seconds: float = 0.04, *, rate: int = 8_000, channels: int = 1) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(channels)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(bytes(2 * channels * round(rate * seconds)))
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -82,7 +71,7 @@ BAD_STARTS: list[tuple[dict[str, Any], str, str]] = [
     ({"rtp_ports": (0, 10)}, "rtp_ports", "port 0 is outside 1–65535"),
     ({"rtp_ports": (11, 11)}, "rtp_ports", "no even port"),
     ({"user_agent": "x\n"}, "user_agent", "control character"),
-    ({"queue_limit": 0}, "queue_limit", "below 1"),
+    ({"events": 0}, "events", "0 is outside 1–10000000"),
 ]
 
 

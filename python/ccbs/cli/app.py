@@ -13,7 +13,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="ccbs",
-    help="Callback on busy: a SIP switch that rings you back when the number you called is free.",
+    help="Call back on busy: a SIP switch that rings you back when the number you called is free.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

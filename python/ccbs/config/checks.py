@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ccbs.config.document import Document
+from ccbs.config.limit_checks import check_limits
 from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.prompt_files import check_prompts
 from ccbs.config.validate import closest
@@ -41,6 +42,7 @@ def check_references(document: Document) -> None:
     _check_external(document, data)
     _check_packs(document, data)
     _check_listen(document, data)
+    check_limits(document, data)
     check_prompts(document, data)
     _check_paths(document, data)
     _check_route(document, data)

@@ -229,6 +229,65 @@ class EndpointLimits(Section):
     queue: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
         default=65_536, description="Commands and events that may wait between the endpoint and its user."
     )
+    datagrams: Annotated[int, Field(ge=16, le=1_000_000)] = Field(
+        default=16_384, description="Received datagrams that may wait; more are shed and counted."
+    )
+    receive_buffer_kib: Annotated[int, Field(ge=64, le=1_048_576)] = Field(
+        default=4_096, description="Receive buffer asked of the kernel (KiB)."
+    )
+    legs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=20_000, description="Legs at once (a call is two); a call beyond is answered 503."
+    )
+    transactions: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
+        default=400_000, description="SIP transactions at once; a request beyond is shed and counted."
+    )
+    forks: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, description="Phones of one subscriber that ring together."
+    )
+    contacts: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, description="Phones of one subscriber that may be registered."
+    )
+    min_expires_s: Annotated[int, Field(ge=1, le=3_600)] = Field(
+        default=30, description="Shortest registration (s); less is answered 423."
+    )
+    default_expires_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=3_600, description="What a phone gets that asks for no length (s)."
+    )
+    max_expires_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=7_200, description="Longest registration (s); more is cut to it."
+    )
+    probe_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=300,
+        description="How often the phone of a call is asked whether it is still in it (s); 0: never.",
+    )
+    t1_ms: Annotated[int, Field(ge=50, le=2_000)] = Field(
+        default=500, description="RFC 3261 T1 (ms); 64 of it are waited for an answer."
+    )
+    t2_ms: Annotated[int, Field(ge=50, le=32_000)] = Field(
+        default=4_000, description="RFC 3261 T2 (ms), longest wait between repeats."
+    )
+    t4_ms: Annotated[int, Field(ge=50, le=32_000)] = Field(
+        default=5_000, description="RFC 3261 T4 (ms), how long a message may be under way."
+    )
+    nonce_life_s: Annotated[int, Field(ge=10, le=86_400)] = Field(
+        default=300, description="How long a digest nonce is good (s)."
+    )
+    nonces: Annotated[int, Field(ge=100, le=10_000_000)] = Field(
+        default=100_000, description="Digest nonces in use that are remembered, against replays."
+    )
+    streams: Annotated[int, Field(ge=1, le=16_384)] = Field(
+        default=2_000, description="Streams of prompts and ringback at once."
+    )
+    prompt_s: Annotated[int, Field(ge=1, le=80)] = Field(default=60, description="Longest prompt (s).")
+    close_ms: Annotated[int, Field(ge=0, le=5_000)] = Field(
+        default=1_000, description="How long phones have at the end to answer (ms)."
+    )
+    ring_timeout_s: Annotated[int, Field(ge=1, le=3_600)] = Field(
+        default=60, description="How long a callee rings in an ordinary call (s)."
+    )
+    route_timeout_s: Annotated[int, Field(ge=1, le=280)] = Field(
+        default=3, description="How long your own `route` may take (s); then the call is answered 500."
+    )
 
 
 class Limits(Section):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ccbs._ccbs import InvalidPrompt, prompt_seconds
 from ccbs.config.document import Document
+from ccbs.config.limit_checks import limit
 from ccbs.config.problem import FieldPath
 from ccbs.config.validate import closest
 from ccbs.config.written import as_written
@@ -34,7 +35,7 @@ def check_prompts(document: Document, data: dict[str, Any]) -> None:
             _check_name(document, (*path, name), name)
             text = as_written(file)
             if isinstance(text, str) and text:
-                _check_file(document, (*path, name), document.file.parent / text)
+                _check_file(document, (*path, name), document.file.parent / text, limit(data, "prompt_s"))
 
 
 def _check_language(document: Document, path: FieldPath, value: Any, *, key: bool = False) -> None:
@@ -56,7 +57,7 @@ def _check_name(document: Document, path: FieldPath, name: str) -> None:
         document.problem(path, "is no prompt", f"one of {', '.join(known)}", todo, key=True)
 
 
-def _check_file(document: Document, path: FieldPath, file: Path) -> None:
+def _check_file(document: Document, path: FieldPath, file: Path, prompt_s: int) -> None:
     try:
         with file.open("rb") as stream:
             wav = stream.read(LARGEST_WAV + 1)
@@ -65,7 +66,7 @@ def _check_file(document: Document, path: FieldPath, file: Path) -> None:
                 path, f"{file} is too large", f"{_WAV} of at most {LARGEST_WAV:,} bytes", "shorten it"
             )
         else:
-            prompt_seconds(wav)
+            prompt_seconds(wav, prompt_s=prompt_s)
     except OSError as error:
         document.problem(path, f"{file} cannot be read: {error.strerror}", _WAV, "check the path")
     except InvalidPrompt as error:

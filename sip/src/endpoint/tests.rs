@@ -118,7 +118,7 @@ fn two_phones_register_call_and_hang_up() {
 
 #[test]
 fn closing_leaves_no_phone_hanging() {
-    let mut switch = Switch::start(|config| config.close_ms = 20_000);
+    let mut switch = Switch::start(|config| config.limits.close_ms = 20_000);
     let (caller, callee, _) = talking(&mut switch);
     let phones: Vec<_> = [caller, callee]
         .into_iter()
@@ -144,7 +144,7 @@ fn closing_leaves_no_phone_hanging() {
 
 #[test]
 fn phones_that_do_not_answer_do_not_delay_the_end() {
-    let mut switch = Switch::start(|config| config.close_ms = 100);
+    let mut switch = Switch::start(|config| config.limits.close_ms = 100);
     let (_caller, _callee, _) = talking(&mut switch);
     switch.endpoint.close();
 }
@@ -186,7 +186,7 @@ fn a_prompt_is_heard_and_reported() {
 #[test]
 fn events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
     let mut switch = Switch::start(|config| {
-        config.events = 4;
+        config.limits.events = 4;
         config.trace = true;
     });
     let phone = Phone::new(&switch, "101");
@@ -251,7 +251,7 @@ fn a_thread_that_ends_wakes_the_application() {
 
 #[test]
 fn a_full_command_queue_says_so() {
-    let switch = Switch::start(|config| config.commands = 1);
+    let switch = Switch::start(|config| config.limits.commands = 1);
     let refused = std::iter::repeat_with(|| switch.endpoint.command(Command::RemoveTrunk("x".into())))
         .take(1_000_000)
         .find(Result::is_err);

@@ -199,3 +199,17 @@ fn a_removed_subscriber_has_no_phones() {
     assert!(!registrar.remove("101"));
     assert_eq!(registrar.next_deadline(), None);
 }
+
+/// Whether the timer or the next REGISTER finds that a binding has ended, the line's observer hears of it.
+#[test]
+fn a_register_that_finds_another_binding_ended_says_so() {
+    let mut registrar = registrar();
+    let short = "Contact: <sip:101@a.example>;expires=60\r\n";
+    registrar.register(NOW, &request("a", 1, short), "101", source(5060)).unwrap();
+    let long = "Contact: <sip:101@b.example>;expires=900\r\n";
+    registrar.register(NOW, &request("b", 1, long), "101", source(5070)).unwrap();
+    let refresh = registrar.register(NOW + 60_000, &request("b", 2, long), "101", source(5070)).unwrap();
+    assert_eq!(refresh.count, 1);
+    assert!(refresh.changed, "one phone fewer");
+    assert!(registrar.expire(NOW + 60_000).is_empty());
+}

@@ -1,0 +1,240 @@
+//! The limits of an endpoint: every one has a default and a range.
+
+use std::time::Duration;
+
+use crate::core::CoreConfig;
+use crate::rtp::PlayerConfig;
+
+/// A limit outside its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {value} is outside {min}–{max}")]
+pub struct OutOfRange {
+    /// Its name.
+    pub field: &'static str,
+    /// What was given.
+    pub value: i64,
+    /// The least allowed.
+    pub min: u32,
+    /// The most allowed.
+    pub max: u32,
+}
+
+/// What may be given for one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The limit's name.
+    pub field: &'static str,
+    /// Its value unless set.
+    pub default: u32,
+    /// The least allowed.
+    pub min: u32,
+    /// The most allowed.
+    pub max: u32,
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])+ $field:ident: $default:literal in $min:literal..=$max:literal,)+) => {
+        /// The limits of an endpoint. A name that ends in `_s` is in seconds, in `_ms` in milliseconds.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits {
+            $($(#[$doc])+ pub $field: u32,)+
+        }
+
+        impl Limits {
+            /// Every limit with its range.
+            pub const RANGES: &'static [Range] =
+                &[$(Range { field: stringify!($field), default: $default, min: $min, max: $max }),+];
+
+            /// The value of each, in the order of [`Self::RANGES`].
+            pub fn values(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+                [$((stringify!($field), self.$field)),+].into_iter()
+            }
+
+            fn slot(&mut self, field: &str) -> Option<&mut u32> {
+                match field {
+                    $(stringify!($field) => Some(&mut self.$field),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($field: $default),+ }
+            }
+        }
+    };
+}
+
+limits! {
+    /// Events that wait for the application. While so many do, traces and then datagrams are shed and counted,
+    /// so that no other event is lost.
+    events: 65_536 in 1..=10_000_000,
+    /// Commands that wait; one more is [`super::CommandError::Overload`].
+    commands: 65_536 in 1..=10_000_000,
+    /// Received datagrams that wait; more are shed and counted.
+    datagrams: 16_384 in 16..=1_000_000,
+    /// Receive buffer asked of the kernel (KiB).
+    receive_buffer_kib: 4_096 in 64..=1_048_576,
+    /// Legs at once; an INVITE beyond gets 503.
+    legs: 20_000 in 1..=1_000_000,
+    /// Transactions at once; a request beyond is dropped and counted, its sender repeats it.
+    transactions: 400_000 in 16..=10_000_000,
+    /// Contacts of one subscriber that ring together.
+    forks: 10 in 1..=100,
+    /// Contacts of one subscriber that are kept; one more takes the place of the one refreshed longest ago.
+    contacts: 10 in 1..=100,
+    /// Shortest registration; less gets 423.
+    min_expires_s: 30 in 1..=3_600,
+    /// What a REGISTER without Expires gets.
+    default_expires_s: 3_600 in 1..=86_400,
+    /// Longest registration; more is cut to it.
+    max_expires_s: 7_200 in 1..=86_400,
+    /// How often the phone of a call is asked whether it is still in it; 0: never.
+    probe_s: 300 in 0..=86_400,
+    /// How long the application may take to say what is done with a call; then the caller gets 500.
+    decision_s: 10 in 1..=300,
+    /// RFC 3261 T1, the round trip; 64 of it are waited for an answer.
+    t1_ms: 500 in 50..=2_000,
+    /// RFC 3261 T2, the longest wait between repeats; not below T1.
+    t2_ms: 4_000 in 50..=32_000,
+    /// RFC 3261 T4, how long a message may be under way.
+    t4_ms: 5_000 in 50..=32_000,
+    /// How long a digest nonce is good.
+    nonce_life_s: 300 in 10..=86_400,
+    /// Digest nonces in use that are remembered, against replays.
+    nonces: 100_000 in 100..=10_000_000,
+    /// Streams of our own media at once.
+    streams: 2_000 in 1..=16_384,
+    /// Longest prompt. Two of them fit into what the engine gives a play.
+    prompt_s: 60 in 1..=80,
+    /// How long phones have at the end to answer their BYE.
+    close_ms: 1_000 in 0..=5_000,
+}
+
+impl Limits {
+    /// Sets the limit of that name; false when there is none.
+    pub fn set(&mut self, field: &str, value: i64) -> Result<bool, OutOfRange> {
+        let Some(range) = Self::RANGES.iter().find(|range| range.field == field) else { return Ok(false) };
+        let given = u32::try_from(value).ok().filter(|value| (range.min..=range.max).contains(value));
+        let Some(given) = given else {
+            return Err(OutOfRange { field: range.field, value, min: range.min, max: range.max });
+        };
+        if let Some(slot) = self.slot(field) {
+            *slot = given;
+        }
+        Ok(true)
+    }
+
+    /// Checks every limit against its range, and those that depend on each other.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        for (range, (_, value)) in Self::RANGES.iter().zip(self.values()) {
+            within(range.field, value, range.min, range.max)?;
+        }
+        within("default_expires_s", self.default_expires_s, self.min_expires_s, self.max_expires_s)?;
+        within("t2_ms", self.t2_ms, self.t1_ms, 32_000)
+    }
+
+    /// The longest prompt.
+    pub fn prompt(&self) -> Duration {
+        Duration::from_secs(self.prompt_s.into())
+    }
+
+    pub(super) fn apply(&self, core: &mut CoreConfig, player: &mut PlayerConfig) {
+        core.max_legs = size(self.legs);
+        core.max_transactions = size(self.transactions);
+        core.max_forks = size(self.forks);
+        core.registrar = crate::registrar::Limits {
+            min_expires_s: self.min_expires_s,
+            max_expires_s: self.max_expires_s,
+            default_expires_s: self.default_expires_s,
+            contacts: size(self.contacts),
+        };
+        core.probe_ms = u64::from(self.probe_s) * 1_000;
+        core.route_timeout_ms = u64::from(self.decision_s) * 1_000;
+        core.timers.t1 = Duration::from_millis(self.t1_ms.into());
+        core.timers.t2 = Duration::from_millis(self.t2_ms.into());
+        core.timers.t4 = Duration::from_millis(self.t4_ms.into());
+        core.nonce_life_ms = u64::from(self.nonce_life_s) * 1_000;
+        core.nonces = size(self.nonces);
+        player.streams = size(self.streams);
+    }
+}
+
+fn within(field: &'static str, value: u32, min: u32, max: u32) -> Result<(), OutOfRange> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(OutOfRange { field, value: value.into(), min, max })
+}
+
+pub(super) fn size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_parts() {
+        let limits = Limits::default();
+        limits.check().unwrap();
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let (core, player) = (CoreConfig::new(address, "ccbs"), PlayerConfig::new(address.ip(), 2..=4, 0));
+        let (mut set_core, mut set_player) = (core.clone(), player.clone());
+        limits.apply(&mut set_core, &mut set_player);
+        assert_eq!(format!("{core:?}"), format!("{set_core:?}"));
+        assert_eq!(format!("{player:?}"), format!("{set_player:?}"));
+        assert_eq!(limits.prompt(), crate::prompt::LONGEST);
+    }
+
+    #[test]
+    fn every_limit_of_the_core_and_the_player_is_set() {
+        let mut limits = Limits::default();
+        for (at, range) in Limits::RANGES.iter().enumerate() {
+            let value = range.default + 1 + u32::try_from(at).unwrap();
+            assert_eq!(limits.set(range.field, value.into()), Ok(true), "{range:?}");
+        }
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let mut core = CoreConfig::new(address, "ccbs");
+        let mut player = PlayerConfig::new(address.ip(), 2..=4, 0);
+        limits.apply(&mut core, &mut player);
+        assert_eq!((core.max_legs, core.max_transactions, core.max_forks), (20_005, 400_006, 17));
+        let registrar = core.registrar;
+        assert_eq!((registrar.contacts, registrar.min_expires_s), (18, 39));
+        assert_eq!((registrar.default_expires_s, registrar.max_expires_s), (3_610, 7_211));
+        assert_eq!((core.probe_ms, core.route_timeout_ms), (312_000, 23_000));
+        let timers = [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| timer.as_millis());
+        assert_eq!(timers, [514, 4_015, 5_016]);
+        assert_eq!((core.nonce_life_ms, core.nonces, player.streams), (317_000, 100_018, 2_019));
+        assert_eq!(limits.prompt(), Duration::from_secs(80));
+    }
+
+    #[test]
+    fn the_edges_are_taken_and_what_lies_beyond_is_named() {
+        for range in Limits::RANGES {
+            for value in [range.min, range.max] {
+                assert_eq!(Limits::default().set(range.field, value.into()), Ok(true), "{range:?}");
+            }
+            for value in [i64::from(range.min) - 1, i64::from(range.max) + 1, i64::MIN, i64::MAX] {
+                let error = Limits::default().set(range.field, value).unwrap_err();
+                assert_eq!((error.field, error.value), (range.field, value));
+            }
+            let mut wrong = Limits::default();
+            *wrong.slot(range.field).unwrap() = range.max + 1;
+            assert_eq!(wrong.check().unwrap_err().field, range.field);
+        }
+        assert_eq!(Limits::default().set("nothing", 1), Ok(false));
+    }
+
+    #[test]
+    fn limits_that_depend_on_each_other_are_checked_together() {
+        let longer = Limits { min_expires_s: 3_600, default_expires_s: 3_599, ..Limits::default() };
+        assert_eq!(longer.check().unwrap_err().to_string(), "default_expires_s: 3599 is outside 3600–7200");
+        let shorter = Limits { max_expires_s: 60, ..Limits::default() };
+        assert_eq!(shorter.check().unwrap_err().field, "default_expires_s");
+        let slow = Limits { t1_ms: 2_000, t2_ms: 1_999, ..Limits::default() };
+        assert_eq!(slow.check().unwrap_err().field, "t2_ms");
+    }
+}
