@@ -27,7 +27,7 @@ from ccbs._ccbs import (
 )
 from ccbs.calls import CallLog
 from ccbs.codes import ServiceCodes
-from ccbs.config import Config, SubscriberConfig
+from ccbs.config import Config, ServiceConfig, SubscriberConfig
 from ccbs.config.checks import find_coroutine
 from ccbs.control import ControlError, ControlServer
 from ccbs.line_writer import LineWriter
@@ -223,6 +223,11 @@ class Server:
             _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
 
 
+def _profile(service: ServiceConfig) -> Profile:
+    make = Profile.autodial if service.profile == "autodial" else Profile.ccbs
+    return make(**service.settings)
+
+
 def _subscriber(found: SubscriberConfig) -> Subscriber:
     return Subscriber(
         number=found.number,
@@ -230,7 +235,7 @@ def _subscriber(found: SubscriberConfig) -> Subscriber:
         ha1_md5=found.ha1_md5,
         ha1_sha256=found.ha1_sha256,
         call_waiting=found.call_waiting,
-        autodial=None if found.autodial is None else Profile.autodial(**found.autodial),
+        profile=None if found.service is None else _profile(found.service),
         language=found.language,
         softkey_pack=found.softkey_pack,
     )

@@ -211,6 +211,14 @@ class CallbackService:
         """Nobody can say whether the line has a call."""
         self._lines.hear(_ccbs.LineUnknown(number))
 
+    def line_registered(self, number: str) -> None:
+        """A phone of the line registered (profile ccbs, kind NL)."""
+        self._put(_ccbs.LineRegistered(number))
+
+    def line_unregistered(self, number: str) -> None:
+        """The line has no registered phone any more: orders of profile ccbs for it wait until it has."""
+        self._put(_ccbs.LineUnregistered(number))
+
     def call_failed(self, caller: str, callee: str, cause: str = "busy") -> None:
         """A call that is no recall failed; busy opens the caller's offer window for this callee.
 

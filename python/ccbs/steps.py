@@ -46,7 +46,8 @@ def describe(step: Step) -> str:
         case "callee-called":
             return f"{step.callee} is called"
         case "attempt-failed":
-            after = f"; goes on at {_clock(step.due / 1000)}" if step.due is not None else ""
+            what = "CB timer expires" if step.attempts is not None else "tried again"
+            after = f"; {what} at {_clock(step.due / 1000)}" if step.due is not None else ""
             return f"{attempt} failed: {step.failure}{after}"
         case "ended":
             return f"ended: {step.reason}"

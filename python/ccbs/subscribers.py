@@ -48,7 +48,7 @@ class Subscriber:
     :param ha1_md5: from :func:`ha1_md5`, ``None`` when this algorithm may not be used.
     :param ha1_sha256: from :func:`ha1_sha256`, ``None`` when this algorithm may not be used.
     :param call_waiting: whether a second call rings at a busy line (service.md, "Set-up" 4).
-    :param autodial: the numbers of the service as orderer (service.md, "Set-up" 3); ``None``: ordering
+    :param profile: the numbers of the service as orderer (service.md, "Set-up" 3); ``None``: ordering
         is not allowed.
     :param language: of the prompts and names he is given, e.g. ``ru`` or ``en``.
     :param softkey_pack: the name of the softkey preset of his phone (service.md, "Set-up" 2), if any.
@@ -60,7 +60,7 @@ class Subscriber:
     ha1_md5: str | None = None
     ha1_sha256: str | None = None
     call_waiting: bool = False
-    autodial: Profile | None = None
+    profile: Profile | None = None
     language: str = "ru"
     softkey_pack: str | None = None
 

@@ -29,7 +29,7 @@ def subscriber(number: str) -> Subscriber:
         ha1_md5=ha1_md5(number, REALM, f"secret{number}"),
         ha1_sha256=ha1_sha256(number, REALM, f"secret{number}"),
         call_waiting=number == "103",
-        autodial=Profile.autodial() if number in ("102", "103") else None,
+        profile=Profile.autodial() if number in ("102", "103") else None,
         language="en" if number == "103" else "ru",
     )
 

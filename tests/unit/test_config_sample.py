@@ -10,7 +10,7 @@ import pytest
 from broken_config import SOUND, write
 
 from ccbs import Profile
-from ccbs.config import load, schema
+from ccbs.config import ConfigError, ServiceConfig, load, schema
 from ccbs.config.document import read
 from ccbs.config.model import AutodialSettings
 from ccbs.subscribers import ha1_md5, ha1_sha256
@@ -53,14 +53,15 @@ def test_the_sample_holds_the_set_up_of_the_reference() -> None:
     config = load(SAMPLE)
     assert [subscriber.number for subscriber in config.subscribers] == ["101", "102", "104"]
     callee, orderer, other = config.subscribers
-    assert orderer.autodial is not None
-    assert orderer.autodial["cb_timer_internal_s"] == 10
-    assert orderer.autodial["cb_timer_external_s"] == 20
-    assert orderer.autodial["attempts"] == 3
+    assert orderer.service is not None
+    assert orderer.service.profile == "autodial"
+    assert orderer.service.settings["cb_timer_internal_s"] == 10
+    assert orderer.service.settings["cb_timer_external_s"] == 20
+    assert orderer.service.settings["attempts"] == 3
     assert orderer.softkey_pack == "default"
     assert callee.call_waiting is False
-    assert callee.autodial is None
-    assert other.autodial is None
+    assert callee.service is None
+    assert other.service is None
     assert [trunk.name for trunk in config.trunks] == ["city"]
     assert config.service_digits == "37"
     assert config.languages == ("ru",)
@@ -109,12 +110,14 @@ def test_own_numbers_go_before_those_of_the_profile(tmp_path: Path) -> None:
         + "profiles: {autodial: {attempts: 5, caller_ring_s: 40}}\n"
     )
     (subscriber,) = load(write(tmp_path, text)).subscribers
-    assert subscriber.autodial == {"attempts": 7, "caller_ring_s": 40}
+    assert subscriber.service == ServiceConfig(
+        profile="autodial", settings={"attempts": 7, "caller_ring_s": 40}
+    )
 
 
 def test_a_service_that_is_not_allowed_is_no_service(tmp_path: Path) -> None:
     text = SOUND.replace("  password", "  services: {autodial: {allowed: false, attempts: 7}}\n  password")
-    assert load(write(tmp_path, text)).subscribers[0].autodial is None
+    assert load(write(tmp_path, text)).subscribers[0].service is None
 
 
 def test_every_setting_and_its_range_are_those_of_the_engine(tmp_path: Path) -> None:
@@ -134,3 +137,30 @@ def test_secrets_are_not_in_the_printed_form() -> None:
     printed = repr(load(SAMPLE))
     assert "change-me" not in printed
     assert ha1_md5("101", "ccbs.example", "change-me-101") not in printed
+
+
+def test_a_subscriber_may_have_the_profile_of_the_standards(tmp_path: Path) -> None:
+    text = (
+        SOUND.replace("  password", "  services: {ccbs: {allowed: true, retention: false}}\n  password")
+        + "profiles: {ccbs: {callee_idle_guard_s: 0, retention: true}}\n"
+    )
+    (subscriber,) = load(write(tmp_path, text)).subscribers
+    assert subscriber.service == ServiceConfig(
+        profile="ccbs", settings={"callee_idle_guard_s": 0, "retention": False}
+    )
+
+
+@pytest.mark.parametrize(
+    ("services", "field"),
+    [
+        ("{autodial: {allowed: true}, ccbs: {allowed: true}}", "ccbs.allowed"),
+        ("{ccbs: {allowed: true, poll_first_s: 100, poll_longest_s: 99}}", "ccbs.poll_longest_s"),
+        ("{ccbs: {allowed: true, poll_first_s: 1000}}", "ccbs.poll_first_s"),
+    ],
+)
+def test_services_that_contradict_are_refused(tmp_path: Path, services: str, field: str) -> None:
+    text = SOUND.replace("  password", f"  services: {services}\n  password")
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text))
+    (problem,) = caught.value.problems
+    assert problem.field == f"subscribers[0].services.{field}"

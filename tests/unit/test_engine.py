@@ -106,8 +106,8 @@ def test_an_order_is_recalled_by_the_cb_timer_and_completed() -> None:
     ring = only(Ring, world.later(0.001))
     assert (ring.caller, ring.callee, ring.timeout_ms) == ("2", "1", 20_000)
     play = only(Play, world.tell(RingResult(ring.recall, "answered")))
-    assert play == Play(ring.recall, ring.order, ("activated",))
-    connect = only(Connect, world.tell(PlayResult(ring.recall, "played")))
+    assert play == Play(ring.recall, ring.order, 1, ("activated",))
+    connect = only(Connect, world.tell(PlayResult(ring.recall, 1, "played")))
     assert (connect.caller, connect.callee, connect.timeout_ms) == ("2", "1", 30_000)
 
     ended = only(Step, world.tell(ConnectResult(ring.recall, "answered")))
@@ -132,12 +132,12 @@ def test_attempts_are_used_up_while_the_callee_stays_busy() -> None:
         assert (began.kind, began.attempt, began.attempts) == ("attempt-began", attempt, 3)
         recall = only(Ring, told).recall
         world.tell(RingResult(recall, "answered"))
-        world.tell(PlayResult(recall, "played"))
+        world.tell(PlayResult(recall, 1, "played"))
         told = world.tell(ConnectResult(recall, "busy"))
         assert only(Play, told).prompts == (
             ("callee-busy-again", "attempts-used-up") if attempt == 3 else ("callee-busy-again",)
         )
-        told = world.tell(PlayResult(recall, "played"))
+        told = world.tell(PlayResult(recall, 2, "played"))
         assert only(Release, told).reason == "attempt-failed"
         told = world.tell(Released(recall))
         failed = next((a for a in told if isinstance(a, Step) and a.kind == "attempt-failed"), None)
@@ -214,9 +214,9 @@ def script(world: World) -> list[Action]:
     """A stretch with a recall in it, from whatever state the world is in."""
     told = world.later(10)
     told += [
-        reply for r in (1, 2) for reply in world.tell(RingResult(r, "answered"), PlayResult(r, "played"))
+        reply for r in (1, 2) for reply in world.tell(RingResult(r, "answered"), PlayResult(r, 1, "played"))
     ]
-    told += world.tell(ConnectResult(1, "no-answer"), PlayResult(1, "played"), Released(1))
+    told += world.tell(ConnectResult(1, "no-answer"), PlayResult(1, 2, "played"), Released(1))
     return told + world.later(60) + world.tell(Query(77, "2"))
 
 

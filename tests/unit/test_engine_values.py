@@ -96,7 +96,7 @@ BAD: list[tuple[str, Callable[[], Any], str, str]] = [
     ("large id", lambda: Released(2**64), "recall", "too large"),
     ("unknown cause", lambda: CallFailed("2", "1", "bored"), "cause", "busy, no-reply, not-logged-in"),
     ("unknown outcome", lambda: RingResult(1, "yes"), "outcome", "answered"),
-    ("unknown prompt", lambda: Play(1, 1, ["hello"]), "prompts", "activated"),
+    ("unknown prompt", lambda: Play(1, 1, 1, ["hello"]), "prompts", "activated"),
     ("attempts", lambda: Profile.autodial(attempts=21), "attempts", "21 is outside 1–20"),
     ("offer window", lambda: Profile.autodial(offer_window_s=4), "offer_window_s", "5–300"),
     (
@@ -126,7 +126,7 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("float for id", lambda: Released(1.5), "recall: "),  # type: ignore[arg-type]
     ("profile", lambda: Service("2", 3), "profile: "),  # type: ignore[arg-type]
     ("limits", lambda: Engine(3), "limits: "),  # type: ignore[arg-type]
-    ("text for list", lambda: Play(1, 1, "activated"), "prompts: expected a sequence"),
+    ("text for list", lambda: Play(1, 1, 1, "activated"), "prompts: expected a sequence"),
     ("one event", lambda: Engine().apply(LineFree("1"), 0), "sequence of events, got one LineFree"),  # type: ignore[arg-type]
     ("no sequence", lambda: Engine().apply(3, 0), "sequence of events, got int"),  # type: ignore[arg-type]
     ("text", lambda: Engine().apply("abc", 0), "sequence of events"),  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import pytest
 from broken_config import SOUND, problems, write
 
 from ccbs import InvalidValue, Limits, Profile
-from ccbs.config import load
+from ccbs.config import ServiceConfig, load
 
 # default, least, most
 AUTODIAL: dict[str, tuple[int, int, int]] = {
@@ -63,8 +63,11 @@ WRITTEN_IDS = [f"{path}.{name}" for _, path, _, name in WRITTEN]
 
 def test_the_table_is_whole() -> None:
     assert set(inspect.signature(Profile.autodial).parameters) == set(AUTODIAL)
-    # How many failed calls are remembered is no setting of the standards.
-    assert set(inspect.signature(Limits).parameters) == set(ENGINE) | {"offers_per_caller"}
+    # How many failed calls and strange numbers are remembered is no setting of the standards.
+    assert set(inspect.signature(Limits).parameters) == set(ENGINE) | {
+        "offers_per_caller",
+        "unconfigured_lines",
+    }
 
 
 @pytest.mark.parametrize(("make", "table", "name"), MADE_BY, ids=IDS)
@@ -84,9 +87,9 @@ def test_a_setting_has_its_default_and_range(
 def test_a_configuration_that_says_nothing_means_the_defaults(tmp_path: Path) -> None:
     text = SOUND.replace("  password", "  services: {autodial: {allowed: true}}\n  password")
     config = load(write(tmp_path, text))
-    numbers = config.subscribers[0].autodial
-    assert numbers is not None
-    profile = Profile.autodial(**numbers)
+    service = config.subscribers[0].service
+    assert service is not None
+    profile = Profile.autodial(**service.settings)
     assert {name: getattr(profile, name) for name in AUTODIAL} == {
         name: default for name, (default, _, _) in AUTODIAL.items()
     }
@@ -103,7 +106,7 @@ def test_a_setting_of_the_configuration_has_its_range(
     for edge in (least, most):
         config = load(write(tmp_path, place(name, edge)))
         if place is at_subscriber:
-            assert config.subscribers[0].autodial == {name: edge}
+            assert config.subscribers[0].service == ServiceConfig(profile="autodial", settings={name: edge})
         elif place is at_engine:
             assert getattr(config.limits.engine, name) == edge
     for beyond in (least - 1, most + 1):

@@ -15,6 +15,7 @@ from ccbs.events import (
     Line,
     LineBusy,
     LineFree,
+    LineUnknown,
     OperatorCancel,
     Order,
     PlayResult,
@@ -69,10 +70,10 @@ def test_an_order_from_its_acceptance_to_its_end() -> None:
     told.apply(after_s=2)
     assert told.take() == ["resumed: 102 is free", "attempt 1 of 2 began"]
     told.apply(RingResult(told.recall, "answered"))
-    told.apply(PlayResult(told.recall, "played"))
+    told.apply(PlayResult(told.recall, 1, "played"))
     assert told.take() == ["102 answered", "101 is called"]
     told.apply(ConnectResult(told.recall, "busy"))
-    told.apply(PlayResult(told.recall, "played"))
+    told.apply(PlayResult(told.recall, 2, "played"))
     told.apply(Released(told.recall))
     (failed,) = told.take()
     assert re.fullmatch(r"attempt 1 of 2 failed: callee-busy; CB timer expires at \d\d:\d\d:\d\d", failed)
@@ -89,6 +90,30 @@ def test_the_operator_ends_an_order() -> None:
     (order,) = told.engine.orders()
     told.apply(OperatorCancel(2, order.order))
     assert told.take() == ["ended: cancelled-by-operator"]
+
+
+def test_an_order_of_profile_ccbs_tells_what_it_waits_for() -> None:
+    engine = Engine()
+    said: list[str] = []
+
+    def apply(now: int, *events: Event) -> None:
+        said.extend(
+            steps.describe(action) for action in engine.apply(events, now) if isinstance(action, Step)
+        )
+
+    apply(START, Line("101"), Line("102"), Service("102", Profile.ccbs()), LineBusy("101"))
+    apply(START, CallFailed("102", "101"), Order(1, "102"))
+    apply(START + 1_000, LineFree("101"))
+    apply(START + 2_000, LineBusy("101"))
+    apply(START + 3_000, LineUnknown("101"))
+    assert [re.sub(r" at \d\d:\d\d:\d\d", " at …", words) for words in said] == [
+        "accepted, place 1",
+        "101 is free; goes on at …",
+        "waits: 101 is busy",
+        "101 can't be seen; goes on at …",
+    ]
+    apply(START + 63_000)
+    assert said[-1] == "attempt 1 began"
 
 
 @pytest.mark.parametrize("now", [0.0, 1_800_000_000.5])

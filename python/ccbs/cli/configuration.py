@@ -75,7 +75,7 @@ def check(
         return
     config = load_or_fail(file)
     warn_of_exposed(config)
-    ordering = sum(subscriber.autodial is not None for subscriber in config.subscribers)
+    ordering = sum(subscriber.service is not None for subscriber in config.subscribers)
     typer.echo(
         f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "
         f"trunks: {len(config.trunks)}"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ccbs.config.load import Config, SubscriberConfig, TrunkConfig, default_socket, load, socket_of
+from ccbs.config.load import (
+    Config,
+    ServiceConfig,
+    SubscriberConfig,
+    TrunkConfig,
+    default_socket,
+    load,
+    socket_of,
+)
 from ccbs.config.problem import ConfigError, Problem
 from ccbs.config.schema import schema
 
@@ -10,6 +18,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Problem",
+    "ServiceConfig",
     "SubscriberConfig",
     "TrunkConfig",
     "default_socket",

@@ -19,6 +19,7 @@ from ccbs.config.document import Document
 from ccbs.config.limit_checks import check_limits
 from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.prompt_files import check_prompts
+from ccbs.config.service_checks import check_services
 from ccbs.config.validate import closest
 from ccbs.config.written import as_written, is_number
 from ccbs.numbering import DialPattern
@@ -43,6 +44,7 @@ def check_references(document: Document) -> None:
     _check_packs(document, data)
     _check_listen(document, data)
     check_limits(document, data)
+    check_services(document, data)
     check_prompts(document, data)
     _check_paths(document, data)
     _check_route(document, data)

@@ -8,19 +8,49 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from ccbs.config.checks import check_references
 from ccbs.config.document import read
-from ccbs.config.model import AutodialSettings, ConfigFile, Limits, Listen, SubscriberEntry, TrunkEntry
+from ccbs.config.model import (
+    AutodialSettings,
+    CcbsSettings,
+    CommonSettings,
+    ConfigFile,
+    Limits,
+    Listen,
+    SubscriberEntry,
+    TrunkEntry,
+)
 from ccbs.config.problem import ConfigError, Problem
 from ccbs.config.validate import validate
 from ccbs.config.written import as_written
 from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
-__all__ = ["Config", "SubscriberConfig", "TrunkConfig", "default_socket", "load", "socket_of"]
+__all__ = [
+    "Config",
+    "ServiceConfig",
+    "SubscriberConfig",
+    "TrunkConfig",
+    "default_socket",
+    "load",
+    "socket_of",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """The service of a subscriber as orderer.
+
+    :ivar profile: ``autodial`` or ``ccbs``.
+    :ivar settings: its numbers that were given, own over profile.
+    """
+
+    profile: Literal["autodial", "ccbs"]
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +63,7 @@ class SubscriberConfig:
     :ivar ha1_sha256: HA1 for SHA-256, or None when only the other may be used.
     :ivar password: the password where the file tells it; None where it tells HA1 only.
     :ivar call_waiting: whether the line takes a second call.
-    :ivar autodial: the numbers of the service where ordering is allowed, own over profile, else None.
+    :ivar service: the service where ordering is allowed, else None.
     :ivar language: of the prompts.
     :ivar softkey_pack: name of the softkey preset, or None.
     """
@@ -44,7 +74,7 @@ class SubscriberConfig:
     ha1_sha256: str | None = field(repr=False)
     password: SecretStr | None
     call_waiting: bool
-    autodial: Mapping[str, int] | None
+    service: ServiceConfig | None
     language: str
     softkey_pack: str | None
 
@@ -244,21 +274,28 @@ def _subscriber(base: Path, written: ConfigFile, entry: SubscriberEntry) -> Subs
         ha1_sha256=sha256.lower() if sha256 else None,
         password=password,
         call_waiting=entry.call_waiting,
-        autodial=_autodial(written, entry),
+        service=_service(written, entry),
         language=entry.language or written.prompts.language,
         softkey_pack=entry.softkey_pack,
     )
 
 
-def _autodial(written: ConfigFile, entry: SubscriberEntry) -> Mapping[str, int] | None:
-    own = entry.services.autodial
-    if own is None or not own.allowed:
-        return None
-    numbers: dict[str, int] = {}
-    for settings in (written.profiles.autodial, own):
-        given = settings.model_dump(include=set(AutodialSettings.model_fields), exclude_none=True)
-        numbers.update(given)
-    return numbers
+def _service(written: ConfigFile, entry: SubscriberEntry) -> ServiceConfig | None:
+    if entry.services.autodial is not None and entry.services.autodial.allowed:
+        settings = _given(AutodialSettings, written.profiles.autodial, entry.services.autodial)
+        return ServiceConfig(profile="autodial", settings=settings)
+    if entry.services.ccbs is not None and entry.services.ccbs.allowed:
+        settings = _given(CcbsSettings, written.profiles.ccbs, entry.services.ccbs)
+        return ServiceConfig(profile="ccbs", settings=settings)
+    return None
+
+
+def _given(model: type[CommonSettings], *layers: CommonSettings) -> dict[str, Any]:
+    """The settings that were given; a later layer over an earlier one."""
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given.update(layer.model_dump(include=set(model.model_fields), exclude_none=True))
+    return given
 
 
 def _trunk(base: Path, entry: TrunkEntry) -> TrunkConfig:

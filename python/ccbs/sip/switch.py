@@ -334,7 +334,20 @@ class SipSwitch:
             self._service.line_free(event.number)
 
     def _on_registration(self, event: Registration) -> None:
+        before = self._contacts.get(event.number, 0)
         self._contacts[event.number] = event.contacts
+        if (
+            self._service is not None
+            and event.number in self.directory
+            and bool(before) != bool(event.contacts)
+        ):
+            self._tell_registration(self._service, event.number)
+
+    def _tell_registration(self, service: CallbackService, number: str) -> None:
+        if self._contacts.get(number):
+            service.line_registered(number)
+        else:
+            service.line_unregistered(number)
 
     def _announce(self, subscriber: Subscriber) -> None:
         self.endpoint.set_subscriber(
@@ -345,7 +358,7 @@ class SipSwitch:
         )
         if self._service is not None:
             self._service.line(subscriber.number)
-            self._service.allow(subscriber.number, subscriber.autodial)
+            self._service.allow(subscriber.number, subscriber.profile)
             if self._line_legs.get(subscriber.number):
                 self._service.line_busy(subscriber.number)
             else:

@@ -1,0 +1,61 @@
+"""The services of the subscribers: one profile for each, and numbers that fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ccbs.config.document import Document
+from ccbs.config.problem import FieldPath
+
+__all__ = ["check_services"]
+
+_POLL_FIRST, _POLL_LONGEST = 60, 900
+
+
+def check_services(document: Document, data: dict[str, Any]) -> None:
+    """Note subscribers of two profiles, and waits whose longest is below the first."""
+    common = _section(_section(data, "profiles"), "ccbs")
+    _check_waits(document, ("profiles", "ccbs"), common, common)
+    for path, services in _services(data):
+        allowed = [name for name in ("autodial", "ccbs") if _section(services, name).get("allowed") is True]
+        if len(allowed) > 1:
+            document.problem(
+                (*path, "ccbs", "allowed"),
+                "the subscriber has two profiles, autodial and ccbs",
+                "one of them",
+                "allow one and not the other",
+            )
+        own = _section(services, "ccbs")
+        _check_waits(document, (*path, "ccbs"), own, {**common, **own})
+
+
+def _check_waits(document: Document, path: FieldPath, own: dict[str, Any], settings: dict[str, Any]) -> None:
+    first, longest = (
+        value if isinstance(value, int) else default
+        for value, default in (
+            (settings.get("poll_first_s"), _POLL_FIRST),
+            (settings.get("poll_longest_s"), _POLL_LONGEST),
+        )
+    )
+    written = next((name for name in ("poll_longest_s", "poll_first_s") if name in own), None)
+    if written is not None and longest < first:
+        document.problem(
+            (*path, written),
+            f"poll_longest_s, {longest}, is below poll_first_s, {first}",
+            "a longest wait that is not below the first",
+            "change one of the two",
+        )
+
+
+def _services(data: dict[str, Any]) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    entries = data.get("subscribers")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        services = entry.get("services") if isinstance(entry, dict) else None
+        if isinstance(services, dict):
+            yield ("subscribers", index, "services"), services
+
+
+def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
