@@ -1,4 +1,4 @@
-"""The program ``ccbs serve``: a SIP switch with callback on busy, put together from its configuration."""
+"""The program ``ccbs serve``: a SIP switch with call back on busy, put together from its configuration."""
 
 from __future__ import annotations
 
@@ -96,12 +96,8 @@ class Server:
         self._stop = asyncio.Event()
         self._faulty: str | None = None
         self._control: ControlServer | None = None
-        try:
-            self._trace = TraceFile(trace) if trace is not None else None
-        except OSError as error:
-            raise StartError(
-                f"The trace file {trace} cannot be written: {error.strerror}. Give --trace another path."
-            ) from None
+        self._trace_path = trace
+        self._trace: TraceFile | None = None
 
     async def serve(self) -> int:
         """See :func:`run`."""
@@ -109,8 +105,10 @@ class Server:
         directory = Directory(_subscriber(found) for found in config.subscribers)
         prompts = _prompts(config)
         calls = _call_log(config)
-        endpoint = _listen(config, tracing=self._trace is not None)
+        endpoint = _listen(config, tracing=self._trace_path is not None)
         try:
+            # Not before: a server that cannot listen must not wipe the trace of the one that does.
+            self._trace = _trace_file(self._trace_path)
             switch = _switch(
                 config,
                 endpoint,
@@ -245,6 +243,15 @@ def _prompts(config: Config) -> dict[str, dict[str, bytes]]:
     except PromptError as error:
         raise StartError(f"The prompts cannot be loaded: {error}") from None
     return prompts
+
+
+def _trace_file(path: Path | None) -> TraceFile | None:
+    try:
+        return TraceFile(path) if path is not None else None
+    except OSError as error:
+        raise StartError(
+            f"The trace file {path} cannot be written: {error.strerror}. Give --trace another path."
+        ) from None
 
 
 def _call_log(config: Config) -> CallLog:

@@ -353,6 +353,17 @@ async def test_a_control_socket_in_use_is_one_sentence_and_exit_code_2(tmp_path:
         assert code == 0
 
 
+async def test_a_server_that_cannot_listen_leaves_the_trace_of_the_one_that_does(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("what the other has seen\n", encoding="utf-8")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        async with serving(tmp_path, "--trace", trace, port=other.getsockname()[1]) as served:
+            code, _ = await served.ends()
+    assert code == 2
+    assert trace.read_text(encoding="utf-8") == "what the other has seen\n"
+
+
 async def test_a_trace_that_cannot_be_written_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     async with serving(tmp_path, "--trace", tmp_path / "nowhere" / "t") as served:
         code, log = await served.ends()
