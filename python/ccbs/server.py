@@ -18,6 +18,7 @@ from ccbs._ccbs import (
     InvalidValue,
     Limits,
     ListenError,
+    Overload,
     Profile,
     Registration,
     SipEndpoint,
@@ -45,6 +46,11 @@ STOP_BOUND_S = 10.0
 """How long stopping may take, in seconds; what is not done by then is left."""
 
 _DECISION_GRACE_S = 7
+
+_TOO_MANY = (
+    "The switch cannot start: there are more subscribers, trunks and prompts than may wait for the SIP "
+    "endpoint at once. Raise limits.endpoint.queue."
+)
 
 _LOG = logging.getLogger("ccbs.server")
 
@@ -153,6 +159,8 @@ class Server:
             self._say("stopping")
         except ControlError as error:
             raise StartError(str(error)) from None
+        except Overload:
+            raise StartError(_TOO_MANY) from None
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
@@ -336,6 +344,8 @@ def _switch(
             on_event=on_event,
             on_closed=on_closed,
         )
+    except Overload:
+        raise StartError(_TOO_MANY) from None
     except InvalidPrompt as error:
         raise StartError(f"A prompt cannot be played: {error}") from None
     except ValueError as error:
