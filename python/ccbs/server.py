@@ -1,4 +1,4 @@
-"""The program ``ccbs serve``: a SIP switch with callback on busy, put together from its configuration."""
+"""The program ``ccbs serve``: a SIP switch with call back on busy, put together from its configuration."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ccbs._ccbs import (
     InvalidValue,
     Limits,
     ListenError,
+    Overload,
     Profile,
     Registration,
     SipEndpoint,
@@ -45,6 +46,11 @@ STOP_BOUND_S = 10.0
 """How long stopping may take, in seconds; what is not done by then is left."""
 
 _DECISION_GRACE_S = 7
+
+_TOO_MANY = (
+    "The switch cannot start: there are more subscribers, trunks and prompts than may wait for the SIP "
+    "endpoint at once. Raise limits.endpoint.queue."
+)
 
 _LOG = logging.getLogger("ccbs.server")
 
@@ -96,12 +102,8 @@ class Server:
         self._stop = asyncio.Event()
         self._faulty: str | None = None
         self._control: ControlServer | None = None
-        try:
-            self._trace = TraceFile(trace) if trace is not None else None
-        except OSError as error:
-            raise StartError(
-                f"The trace file {trace} cannot be written: {error.strerror}. Give --trace another path."
-            ) from None
+        self._trace_path = trace
+        self._trace: TraceFile | None = None
 
     async def serve(self) -> int:
         """See :func:`run`."""
@@ -109,8 +111,10 @@ class Server:
         directory = Directory(_subscriber(found) for found in config.subscribers)
         prompts = _prompts(config)
         calls = _call_log(config)
-        endpoint = _listen(config, tracing=self._trace is not None)
+        endpoint = _listen(config, tracing=self._trace_path is not None)
         try:
+            # Not before: a server that cannot listen must not wipe the trace of the one that does.
+            self._trace = _trace_file(self._trace_path)
             switch = _switch(
                 config,
                 endpoint,
@@ -155,6 +159,8 @@ class Server:
             self._say("stopping")
         except ControlError as error:
             raise StartError(str(error)) from None
+        except Overload:
+            raise StartError(_TOO_MANY) from None
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
@@ -252,6 +258,15 @@ def _prompts(config: Config) -> dict[str, dict[str, bytes]]:
     return prompts
 
 
+def _trace_file(path: Path | None) -> TraceFile | None:
+    try:
+        return TraceFile(path) if path is not None else None
+    except OSError as error:
+        raise StartError(
+            f"The trace file {path} cannot be written: {error.strerror}. Give --trace another path."
+        ) from None
+
+
 def _call_log(config: Config) -> CallLog:
     file = config.call_log_file
     if file is not None:
@@ -334,6 +349,8 @@ def _switch(
             on_event=on_event,
             on_closed=on_closed,
         )
+    except Overload:
+        raise StartError(_TOO_MANY) from None
     except InvalidPrompt as error:
         raise StartError(f"A prompt cannot be played: {error}") from None
     except ValueError as error:

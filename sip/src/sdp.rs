@@ -60,6 +60,10 @@ pub fn offer(addr: IpAddr, port: u16, session: u64) -> Bytes {
 pub fn answer(offer: &[u8], addr: IpAddr, port: u16, session: u64) -> Result<(Bytes, Negotiated), SdpError> {
     let theirs = parse(offer)?;
     let (index, negotiated) = audio_of(&theirs)?;
+    let there = negotiated.remote.ip();
+    if negotiated.receives && there.is_ipv4() != addr.is_ipv4() {
+        return Err(SdpError::NoAddress(format!("{there} is not of the family of our {addr}")));
+    }
     let medias = theirs
         .medias
         .iter()

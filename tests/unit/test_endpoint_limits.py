@@ -17,7 +17,9 @@ import ccbs.server
 from ccbs import InvalidPrompt, InvalidValue
 from ccbs._ccbs import SipEndpoint, prompt_seconds
 from ccbs.config import Problem, load, schema
-from ccbs.subscribers import ha1_md5
+from ccbs.numbering import Numbering
+from ccbs.sip import SipSwitch
+from ccbs.subscribers import Directory, ha1_md5
 
 # default, least, most
 LIMITS: dict[str, tuple[int, int, int]] = {
@@ -186,3 +188,14 @@ def test_the_length_of_prompts_is_checked_with_the_configuration(tmp_path: Path)
     load(write(tmp_path, text))
     problem = only_problem(tmp_path, text + "limits: {endpoint: {prompt_s: 2}}\n")
     assert "at most 2 s are played" in problem.what
+
+
+@pytest.mark.parametrize("name", ["route_timeout", "ring_timeout"])
+@pytest.mark.parametrize("wrong", [0.0, -1.0, 86_401.0, float("nan"), float("inf")])
+def test_a_switch_refuses_a_timeout_outside_its_range(name: str, wrong: float) -> None:
+    given: dict[str, Any] = {name: wrong}
+    with closing(SipEndpoint(listen=("127.0.0.1", 0), realm="test")) as endpoint:
+        with pytest.raises(ValueError, match=rf"{name}: .* is outside 0–86,400 seconds"):
+            SipSwitch(endpoint, directory=Directory(), numbering=Numbering(["1XX"]), **given)
+        given[name] = 86_400.0
+        SipSwitch(endpoint, directory=Directory(), numbering=Numbering(["1XX"]), **given)

@@ -27,6 +27,7 @@ from ccbs.config import load
 from ccbs.control import ControlError, ask
 from ccbs.prompts import Catalogue
 from ccbs.server import Server, StartError, run
+from ccbs.sip import SipSwitch
 
 WITHIN = 30.0
 """How long a process may take to start, say something or stop, in seconds."""
@@ -351,6 +352,30 @@ async def test_a_control_socket_in_use_is_one_sentence_and_exit_code_2(tmp_path:
         assert log.startswith(f"Another server listens on {tmp_path}/s.")
         code, _, _ = await command("orders", "--socket", tmp_path / "s")
         assert code == 0
+
+
+@pytest.mark.parametrize("method", ["start", "load_prompts"])
+async def test_more_than_the_endpoint_s_queue_holds_is_one_sentence(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ccbs.Overload("the endpoint's command queue is full")
+
+    monkeypatch.setattr(SipSwitch, method, full)
+    file = write(tmp_path, CONFIG.format(port=0, cb_timer=10))
+    with pytest.raises(StartError, match=r"Raise limits\.endpoint\.queue\.$"):
+        await asyncio.wait_for(Server(load(file)).serve(), WITHIN)
+
+
+async def test_a_server_that_cannot_listen_leaves_the_trace_of_the_one_that_does(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("what the other has seen\n", encoding="utf-8")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        async with serving(tmp_path, "--trace", trace, port=other.getsockname()[1]) as served:
+            code, _ = await served.ends()
+    assert code == 2
+    assert trace.read_text(encoding="utf-8") == "what the other has seen\n"
 
 
 async def test_a_trace_that_cannot_be_written_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ __all__ = ["SipSwitch"]
 _FAULT: Final = ("refused", 500)
 _WE_ENDED: Final = ("local", None)
 
+LONGEST_TIMEOUT: Final = 86_400
+
 RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
 
 
@@ -76,7 +78,8 @@ class SipSwitch:
         as ended, and all that is left to do is :meth:`stop`.
     :param logger: for what goes wrong.
     :param clock: Unix time in seconds.
-    :raises ValueError: when the plan leads to a trunk that is not given.
+    :raises ValueError: when the plan leads to a trunk that is not given, or a timeout is not above 0 and at
+        most 86,400.
     :raises InvalidPrompt: when a prompt cannot be played; the message names it.
     """
 
@@ -100,6 +103,9 @@ class SipSwitch:
         logger: logging.Logger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        for name, seconds in (("route_timeout", route_timeout), ("ring_timeout", ring_timeout)):
+            if not 0 < seconds <= LONGEST_TIMEOUT:
+                raise ValueError(f"{name}: {seconds} is outside 0–{LONGEST_TIMEOUT:,} seconds")
         missing = sorted(numbering.trunks - {trunk.name for trunk in trunks})
         if missing:
             raise ValueError(

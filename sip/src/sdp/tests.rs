@@ -156,3 +156,13 @@ fn a_passed_on_description_continues_our_session() {
     let expected = BARESIP.replace("o=- 3735928559 1234 IN IP4 127.0.0.2", "o=- 42 3 IN IP4 192.0.2.1");
     assert_eq!(text(&passed), expected);
 }
+
+#[test]
+fn a_phone_that_our_media_cannot_reach_is_refused() {
+    let there = BARESIP.replace("c=IN IP4 127.0.0.2", "c=IN IP6 2001:db8::2");
+    assert!(matches!(answer(there.as_bytes(), here(), 10_000, 7), Err(SdpError::NoAddress(_))));
+    let six = "2001:db8::1".parse().unwrap();
+    let (ours, negotiated) = answer(there.as_bytes(), six, 10_000, 7).unwrap();
+    assert_eq!(negotiated.remote, "[2001:db8::2]:20002".parse().unwrap());
+    assert!(text(&ours).contains("c=IN IP6 2001:db8::1\r\n"));
+}

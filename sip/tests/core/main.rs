@@ -10,4 +10,5 @@ mod random;
 mod recall;
 mod several;
 mod strangers;
+mod traps;
 mod trunks;

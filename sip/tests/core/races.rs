@@ -205,3 +205,22 @@ fn a_call_given_up_before_it_is_dialled_is_over() {
     assert_eq!(net.saw(|event| matches!(event, Event::Ended { .. })), 1);
     net.assert_rest();
 }
+
+/// The phone hangs up before it has the 200 to its re-INVITE: the 200 is repeated until the ACK all the same.
+#[test]
+fn a_200_lost_before_a_bye_is_repeated() {
+    let (mut net, a, _) = pair(10, Plan::default(), Plan::default());
+    let (leg, _, call) = connected(&mut net, a, "101");
+    lose(&mut net, "SIP/2.0 200", true, 1);
+    let now = net.now;
+    net.phones[a].reinvite(now, call, 14_000);
+    net.drain();
+    net.run(100);
+    net.hang_up(a, call);
+    assert_eq!(net.ended(100, leg), Cause::Remote);
+    net.run(2000);
+    let oks = net.phones[a].heard().iter().filter(|heard| *heard == "200 INVITE").count();
+    assert_eq!(oks, 2, "to the INVITE, and to the re-INVITE");
+    net.assert_rest();
+    assert!(net.phones[a].at_rest());
+}

@@ -23,8 +23,7 @@ impl Phone {
             let to = format!("{};tag={tag}", String::from_utf8(to).unwrap());
             builder = builder.set_header(&HeaderName::To, to).unwrap();
         }
-        let contact = format!("<sip:{}@{}>", self.number, self.address);
-        builder = builder.header(HeaderName::Contact, contact).unwrap();
+        builder = builder.header(HeaderName::Contact, self.says_contact()).unwrap();
         if let Some(route) = self.plan.record_route {
             builder = builder.header(HeaderName::RecordRoute, route).unwrap();
         }

@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) challenge_inside: bool,
     /// Takes its time with a re-INVITE, and so can be cancelled.
     pub(crate) slow_reinvite: bool,
+    /// What it says in Contact in place of its address.
+    pub(crate) contact: Option<&'static str>,
     /// Record-Route of its responses, as a proxy before it leaves it.
     pub(crate) record_route: Option<&'static str>,
     /// Offers no description in its INVITEs.
@@ -62,6 +64,7 @@ impl Default for Plan {
             challenge: false,
             challenge_inside: false,
             slow_reinvite: false,
+            contact: None,
             record_route: None,
             late_offer: false,
             hang_up_after: None,
@@ -159,6 +162,10 @@ impl Phone {
         }
     }
 
+    fn says_contact(&self) -> String {
+        self.plan.contact.map_or_else(|| format!("<sip:{}@{}>", self.number, self.address), str::to_owned)
+    }
+
     pub(crate) fn at_rest(&self) -> bool {
         self.layer.is_empty() && self.calls.iter().all(|call| matches!(call.state, State::Over(_)))
     }
@@ -203,7 +210,7 @@ impl Phone {
             .unwrap()
             .cseq(cseq, method)
             .unwrap()
-            .header(HeaderName::Contact, format!("<sip:{}@{}>", self.number, self.address))
+            .header(HeaderName::Contact, self.says_contact())
             .unwrap()
     }
 
