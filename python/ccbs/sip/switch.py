@@ -369,6 +369,7 @@ class SipSwitch:
                 self._service.line_busy(subscriber.number)
             else:
                 self._service.line_free(subscriber.number)
+            self._tell_registration(self._service, subscriber.number)
 
     def _legs(self) -> list[int]:
         return self._recalls.legs() + (self._ordinary.legs() if self._ordinary is not None else [])
