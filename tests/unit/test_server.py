@@ -465,6 +465,7 @@ def test_a_port_without_permission_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "ccbs.yml"
     text = CONFIG.replace("call_log: {{file: calls.jsonl}}\n", "")
     file.write_text(text.format(port=7, cb_timer=10), encoding="utf-8")
+    file.chmod(0o600)
     # Root may listen everywhere, so that right is taken from it.
     without_right = ["setpriv", "--bounding-set=-net_bind_service"] if os.geteuid() == 0 else []
     ran = subprocess.run(
