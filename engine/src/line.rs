@@ -40,6 +40,7 @@ pub(crate) struct Offer {
 
 /// A line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct Line {
     pub(crate) number: Number,
     pub(crate) kind: LineKind,

@@ -180,10 +180,8 @@ impl Authenticator {
     /// A number below `among`, always the same for a name, which nobody outside can tell beforehand: which of the
     /// subscribers one that does not exist is to resemble.
     pub fn stand_in(&self, name: &str, among: u64) -> u64 {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
-        mac.update(b"stand-in:");
-        mac.update(name.as_bytes());
-        let octets = mac.finalize().into_bytes();
+        let named = [&b"stand-in:"[..], name.as_bytes()].concat();
+        let octets = self.signature(&named, Algorithm::Sha256).finalize().into_bytes();
         octets.iter().take(8).fold(0, |number, octet| number << 8 | u64::from(*octet)) % among.max(1)
     }
 

@@ -1,15 +1,15 @@
 //! Whether the `uri` of digest credentials names what the request line names (RFC 7616 §3.4.6).
 
-/// Whether two SIP URIs are for the same user at the same host, however phones write them: `%23` and `#`, any
-/// case of the host, with or without port and parameters. A URI without user is for the host itself.
-pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
-    match (Parts::of(one), Parts::of(other)) {
+/// Whether the `uri` of credentials is for the same user at the same host as the Request-URI, however phones write
+/// them: `%23` and `#`, any case of the host, with or without port and parameters. Some leave the user out of the
+/// `uri` of every request; that is for the host, whoever is called there.
+pub(super) fn same(uri: &[u8], request_uri: &[u8]) -> bool {
+    match (Parts::of(uri), Parts::of(request_uri)) {
         (Some(one), Some(other)) => {
-            one.sips == other.sips
-                && unescaped(one.user) == unescaped(other.user)
-                && one.host.eq_ignore_ascii_case(other.host)
+            let user = one.user.is_empty() || unescaped(one.user) == unescaped(other.user);
+            user && one.sips == other.sips && one.host.eq_ignore_ascii_case(other.host)
         }
-        _ => one == other,
+        _ => uri == request_uri,
     }
 }
 
@@ -75,6 +75,7 @@ mod tests {
             ("sip:ccbs.example;transport=udp", "sip:ccbs.example:5060"),
             ("sip:101@[2001:db8::1]:5060", "sip:101@[2001:DB8::1]"),
             ("tel:+7495", "tel:+7495"),
+            ("sip:192.0.2.1:5060", "sip:101@192.0.2.1:5060"),
         ] {
             assert!(same(uri.as_bytes(), line.as_bytes()), "{uri} and {line}");
         }
@@ -85,7 +86,8 @@ mod tests {
         for (uri, line) in [
             ("sip:103@192.0.2.1", "sip:101@192.0.2.1"),
             ("sip:101@evil.example", "sip:101@192.0.2.1"),
-            ("sip:192.0.2.1", "sip:101@192.0.2.1"),
+            ("sip:192.0.2.2", "sip:101@192.0.2.1"),
+            ("sip:101@192.0.2.1", "sip:192.0.2.1"),
             ("sips:101@192.0.2.1", "sip:101@192.0.2.1"),
             ("sip:101@[2001:db8::1]", "sip:101@[2001:db8::2]"),
             ("sip:1%301@ccbs.example", "sip:1%3101@ccbs.example"),

@@ -216,10 +216,8 @@ impl<M: Media> Core<M> {
             return;
         }
         let offer = Body::of(&request.headers, request.body());
-        if let Some(leg) = self.legs.get_mut(&id) {
-            if let Some(dialog) = leg.dialog.as_mut() {
-                dialog.retarget(&request.headers);
-            }
+        if let Some(dialog) = self.legs.get_mut(&id).and_then(|leg| leg.dialog.as_mut()) {
+            dialog.retarget(&request.headers);
         }
         let Some(peer) = peer else {
             self.reinvited_ours(id, server, offer);

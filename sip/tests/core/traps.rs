@@ -56,7 +56,7 @@ fn call_by_hand(net: &mut Net, lines: &str, body: &str) -> (ByHand, LegId) {
     assert_eq!(peer.status(net, 7), "200");
     let ok = peer.answers(net, 7).pop().unwrap();
     let to = ok.lines().find(|line| line.starts_with("To:")).unwrap();
-    peer.tag = to.split("tag=").nth(1).unwrap().to_owned();
+    peer.tag.push_str(to.split("tag=").nth(1).unwrap());
     peer.send(net, "ACK", 7, "", "");
     (peer, leg)
 }
