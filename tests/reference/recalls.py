@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ccbs._ccbs import Connect, Play
 
-from .book import SECOND, Order
+from .book import Order
+from .failures import Failures
 from .life import LATE_S, PROMPT_S
-from .requests import Requests
+from .terms import SECOND
 
 
-class Recalls(Requests):
+class Recalls(Failures):
     def in_progress(self, recall: int, state: str) -> Order | None:
         """The order whose recall waits for this outcome; nothing waits for one that is late or unknown."""
         for order in self.recalled():
@@ -23,7 +24,8 @@ class Recalls(Requests):
     def play(self, order: Order, state: str, prompts: list[str]) -> None:
         assert order.recall is not None
         order.state = state
-        self.actions.append(Play(order.recall, order.id, prompts))
+        order.plays += 1
+        self.actions.append(Play(order.recall, order.id, order.plays, prompts))
         self.set_timer("outside", order, PROMPT_S)
 
     def rung(self, recall: int, outcome: str) -> None:
@@ -37,42 +39,29 @@ class Recalls(Requests):
             order.failure = "switch-failed" if outcome == "failed" else f"caller-{outcome}"
             self.attempt_failed(order)
 
-    def hung_up(self, recall: int, outcome: str) -> bool:
-        if outcome != "caller-gone":
-            return False
-        for st in ("announcing", "calling", "telling"):
-            order = self.in_progress(recall, st)
-            if order is not None:
-                self.give_up(order, order.failure or "caller-gone")
-                return True
-        return True
-
-    def played(self, recall: int, outcome: str) -> None:
-        if self.hung_up(recall, outcome):
-            return
+    def played(self, recall: int, play: int, outcome: str) -> None:
         order = self.in_progress(recall, "announcing")
-        if order is not None:
+        if order is not None and order.plays == play:
             if outcome == "caller-gone":
                 self.give_up(order, "caller-gone")
             else:
                 self.call_callee(order)
             return
         order = self.in_progress(recall, "telling")
-        if order is not None:
+        if order is not None and order.plays == play:
             assert order.failure is not None
             self.give_up(order, order.failure)
 
     def call_callee(self, order: Order) -> None:
         assert order.recall is not None
         order.state = "calling"
-        seconds = order.profile.callee_ring_s
+        order.seen_at_connect = self.line(order.callee).state
+        seconds = order.terms.callee_ring_s
         self.actions.append(Connect(order.recall, order.id, order.caller, order.callee, seconds * SECOND))
         self.step(order, "callee-called")
         self.set_timer("outside", order, seconds + LATE_S)
 
     def connected(self, recall: int, outcome: str) -> None:
-        if self.hung_up(recall, outcome):
-            return
         order = self.in_progress(recall, "calling")
         if order is None:
             return
@@ -84,7 +73,7 @@ class Recalls(Requests):
             order.failure = "switch-failed" if outcome == "failed" else f"callee-{outcome}"
             busy = outcome == "busy" or self.has_bug("a prompt about a busy callee for a silent one")
             prompts = ["callee-busy-again" if busy else "callee-no-answer"]
-            if order.attempt == order.profile.attempts:
+            if self.ends_by(order):
                 prompts.append("attempts-used-up")
             self.play(order, "telling", prompts)
 
@@ -127,13 +116,22 @@ class Recalls(Requests):
             self.release(order, "overdue")
             order.state = "releasing"
 
+    def ends_by(self, order: Order) -> bool:
+        """Whether the failure of this attempt ends the order (its life apart)."""
+        if not order.is_ccbs:
+            return order.attempt == order.terms.attempts
+        return self.reason_to_end(order) is not None
+
     def attempt_failed(self, order: Order, given_back: bool = False) -> None:
         """The legs are gone and the two have not talked."""
+        if order.is_ccbs:
+            self.ccbs_attempt_failed(order, given_back)
+            return
         attempt = order.attempt
         if given_back and not self.has_bug("a cut-off attempt is used"):
             order.attempt -= 1
         spare = 1 if self.has_bug("one attempt too many") else 0
-        last = order.attempt >= order.profile.attempts + spare
+        last = order.attempt >= order.terms.attempts + spare
         reason = "attempts-exhausted" if last else "expired" if self.now >= order.expires else None
         order.state = "waiting"
         if reason is None:
@@ -142,7 +140,7 @@ class Recalls(Requests):
             order,
             "attempt-failed",
             attempt=attempt,
-            attempts=order.profile.attempts,
+            attempts=order.terms.attempts,
             failure=order.failure,
             due=order.due,
         )

@@ -1,6 +1,7 @@
 """The engine against the model: the same random histories, action by action.
 
-Short in the normal run, at length with ``--hypothesis-profile=long``. A failure shows the history that led to it.
+Short in the normal run, at length with ``--hypothesis-profile=long``. A failure shows the history that led
+to it.
 """
 
 from __future__ import annotations
