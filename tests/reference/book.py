@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ccbs import Limits
@@ -60,6 +61,8 @@ class Order:
     recall: int | None = None
     plays: int = 0
     """How many prompts its recall has had."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """What its recall asked of the outside: ``awaited``, ``came`` or ``given up``."""
     turn: int = 0
     """When it became eligible."""
     wait_s: int = 0
@@ -111,9 +114,14 @@ class Book:
     last_recall: int = 0
     last_rank: int = 0
     actions: list[Action] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """What was counted, by the names of the engine's counters."""
 
     def has_bug(self, name: str) -> bool:
         return self.planted == name
+
+    def count(self, name: str) -> None:
+        self.counts[name.replace("-", "_")] += 1
 
     def next_rank(self) -> int:
         self.last_rank += 1

@@ -36,6 +36,12 @@ class Callees(Book):
         """The callee is in no recall, and something about it may have changed."""
         seen = self.sees(order)
         if order.state in (*CCBS_PLACED, *FOR_THE_CALLER):
+            if (
+                seen == "no"
+                and order.state == "callee-guard"
+                and self.has_bug("the guard goes on while busy")
+            ):
+                return
             if seen == "no":
                 order.wait_s = order.terms.poll_first_s
                 if order.state != "watching":
@@ -80,7 +86,8 @@ class Callees(Book):
     def callee_had_a_leg(self, number: str) -> None:
         """Its recall is over: it has to be free for the guard time anew."""
         for order in self.waiting_for(number):
-            if order.is_ccbs and order.state in ("callee-guard", *FOR_THE_CALLER):
+            anew = not self.has_bug("the next order goes without a guard")
+            if order.is_ccbs and order.state in ("callee-guard", *FOR_THE_CALLER) and anew:
                 self.watch(order)
             elif order.is_ccbs:
                 self.look(order)
@@ -97,5 +104,5 @@ class Callees(Book):
         line = self.line(number)
         if line.registered is not registered:
             line.registered = registered
-            if not self.in_recall(number):
+            if not self.in_recall(number) and not self.has_bug("a registration wakes nobody"):
                 self.look_at_callee(number)

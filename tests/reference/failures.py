@@ -14,7 +14,7 @@ class Failures(Requests):
         match order.failure:
             case "caller-no-answer" | "caller-declined":
                 return "caller-no-answer"
-            case "caller-gone":
+            case "caller-gone" if not self.has_bug("a hang-up in the prompt keeps the order"):
                 return "cancelled"
             case "callee-declined":
                 return "callee-declined"
@@ -59,7 +59,7 @@ class Failures(Requests):
 
     def must_retry(self, order: Order) -> bool:
         """A phone is busy or out of reach while its line is seen idle: no event will tell when it is not."""
-        if self.sees(order) == "no":
+        if self.sees(order) == "no" or self.has_bug("a phone that is busy on an idle line is tried at once"):
             return False
         match order.failure:
             case "callee-busy" | "callee-unreachable":
@@ -69,6 +69,8 @@ class Failures(Requests):
         return order.failure in ("caller-unreachable", "switch-failed")
 
     def life_as_no_reply(self, order: Order) -> int:
+        if self.has_bug("an order turned no-reply keeps its life"):
+            return order.expires
         return max(order.expires, order.accepted + order.terms.service_duration_nr_s * SECOND)
 
     def turn_no_reply(self, order: Order) -> None:

@@ -32,14 +32,7 @@ class Life(Callees):
         order.due = self.set_timer("cb", order, seconds)
 
     def callee_wait_over(self, order: Order) -> None:
-        """The callee was free for the guard time, or it is time to try one that cannot be seen."""
-        tries_again = order.state == "retrying" and not self.in_recall(order.callee)
-        if tries_again and self.sees(order) == "no":
-            self.look(order)
-        else:
-            self.cb_timer_expired(order)
-
-    def cb_timer_expired(self, order: Order) -> None:
+        """The CB timer expired, the callee was free for the guard time, or one not seen is to be tried."""
         order.due = None
         if self.is_busy(order.caller) and not self.in_recall(order.caller):
             self.suspend(order)
@@ -136,6 +129,10 @@ class Life(Callees):
     def is_eligible(self, order: Order) -> bool:
         if order.state != "queued" or self.in_recall(order.caller):
             return False
+        if self.has_bug("a suspended order blocks its queue") and any(
+            other.id < order.id for other in self.waiting_for(order.callee) if other.state == "suspended"
+        ):
+            return False
         if self.has_bug("the callee of a recall may be in another"):
             return True
         return not self.in_recall(order.callee)
@@ -177,11 +174,13 @@ class Life(Callees):
     def begin_recall(self, order: Order) -> None:
         self.last_recall += 1
         order.recall = self.last_recall
+        self.count("attempts_begun")
         order.attempt += 1
         order.state = "ringing"
         order.failure = None
         order.seen_at_connect = None
         order.plays = 0
+        order.asked = {"ring": "awaited"}
         self.recalls_begun = [at for at in self.recalls_begun if at > self.now - SECOND] + [self.now]
         seconds = order.terms.caller_ring_s
         self.actions.append(Ring(order.recall, order.id, order.caller, order.callee, seconds * SECOND))
@@ -207,9 +206,14 @@ class Life(Callees):
             order.state = "clearing"
             self.clearing.append(order)
         self.step(order, "ended", reason=reason)
+        self.count(f"orders_{reason}")
 
     def release(self, order: Order, reason: str) -> None:
         assert order.recall is not None
+        for asked, came in order.asked.items():
+            if came == "awaited":
+                order.asked[asked] = "given up"
+        order.asked["release"] = "awaited"
         self.actions.append(Release(order.recall, order.id, reason))
         if self.has_bug("silence on a release holds the lines for ever"):
             self.stop_timer("outside", order)

@@ -37,6 +37,8 @@ from .terms import Terms
 class Model(Recalls):
     def apply(self, events: Sequence[Event], now: int) -> list[Action]:
         """Timers that are due, then the event, then turns; for each event."""
+        if now < self.now:
+            self.count("time_went_back")
         self.now = max(now, self.now)
         self.actions = []
         for event in events or (None,):
@@ -55,9 +57,7 @@ class Model(Recalls):
         while (timer := self.take_due_timer()) is not None:
             if isinstance(timer.of, book.Offer):
                 self.offers.remove(timer.of)
-            elif timer.kind == "cb":
-                self.cb_timer_expired(timer.of)
-            elif timer.kind == "callee":
+            elif timer.kind in ("cb", "callee"):
                 self.callee_wait_over(timer.of)
             elif timer.kind == "guard":
                 self.guard_over(timer.of)

@@ -11,25 +11,36 @@ from .terms import SECOND
 
 
 class Recalls(Failures):
-    def in_progress(self, recall: int, state: str) -> Order | None:
-        """The order whose recall waits for this outcome; nothing waits for one that is late or unknown."""
+    def awaited(self, recall: int, asked: str) -> Order | None:
+        """The order whose recall waits for this outcome; any other outcome is counted and changes nothing."""
         for order in self.recalled():
-            if order.recall == recall and order.state == state:
-                return order
-            late = order.state == "releasing" and state in ("ringing", "announcing", "calling")
-            if late and order.recall == recall and self.has_bug("a late outcome counts"):
-                return order
+            if order.recall == recall:
+                came = order.asked.get(asked)
+                if came == "awaited" or (came == "given up" and self.has_bug("a late outcome counts")):
+                    order.asked[asked] = "came"
+                    return order
+                self.count("outcomes_unexpected")
+                if order.state == "clearing":
+                    self.count("outcomes_for_ended_order")
+                elif came is None:
+                    self.count("outcomes_out_of_order")
+                else:
+                    self.count("outcomes_double" if came == "came" else "outcomes_late")
+                return None
+        known = 1 <= recall <= self.last_recall
+        self.count("outcomes_for_ended_recall" if known else "outcomes_for_unknown_recall")
         return None
 
     def play(self, order: Order, state: str, prompts: list[str]) -> None:
         assert order.recall is not None
         order.state = state
         order.plays += 1
+        order.asked[f"play {order.plays}"] = "awaited"
         self.actions.append(Play(order.recall, order.id, order.plays, prompts))
         self.set_timer("outside", order, PROMPT_S)
 
     def rung(self, recall: int, outcome: str) -> None:
-        order = self.in_progress(recall, "ringing")
+        order = self.awaited(recall, "ring")
         if order is None:
             return
         if outcome == "answered":
@@ -40,21 +51,20 @@ class Recalls(Failures):
             self.attempt_failed(order)
 
     def played(self, recall: int, play: int, outcome: str) -> None:
-        order = self.in_progress(recall, "announcing")
-        if order is not None and order.plays == play:
-            if outcome == "caller-gone":
-                self.give_up(order, "caller-gone")
-            else:
-                self.call_callee(order)
+        order = self.awaited(recall, f"play {play}")
+        if order is None:
             return
-        order = self.in_progress(recall, "telling")
-        if order is not None and order.plays == play:
-            assert order.failure is not None
+        if order.failure is not None:
             self.give_up(order, order.failure)
+        elif outcome == "caller-gone":
+            self.give_up(order, "caller-gone")
+        else:
+            self.call_callee(order)
 
     def call_callee(self, order: Order) -> None:
         assert order.recall is not None
         order.state = "calling"
+        order.asked["connect"] = "awaited"
         order.seen_at_connect = self.line(order.callee).state
         seconds = order.terms.callee_ring_s
         self.actions.append(Connect(order.recall, order.id, order.caller, order.callee, seconds * SECOND))
@@ -62,7 +72,7 @@ class Recalls(Failures):
         self.set_timer("outside", order, seconds + LATE_S)
 
     def connected(self, recall: int, outcome: str) -> None:
-        order = self.in_progress(recall, "calling")
+        order = self.awaited(recall, "connect")
         if order is None:
             return
         if outcome == "answered":
@@ -92,29 +102,30 @@ class Recalls(Failures):
         for order in orders[:1] if self.has_bug("a talk fulfils one direction only") else orders:
             self.end(order, "fulfilled-by-other-call")
 
-    def give_up(self, order: Order, failure: str) -> None:
+    def give_up(self, order: Order, failure: str, why: str = "attempt-failed") -> None:
         order.failure = failure
-        self.release(order, "overdue" if failure == "overdue" else "attempt-failed")
+        self.release(order, why)
         order.state = "releasing"
 
     def released(self, recall: int) -> None:
-        order = self.in_progress(recall, "releasing")
+        order = self.awaited(recall, "release")
         if order is not None:
-            self.attempt_failed(order)
-        order = self.in_progress(recall, "clearing")
-        if order is not None:
+            self.legs_gone(order)
+
+    def legs_gone(self, order: Order) -> None:
+        if order.state == "clearing":
             self.cleared(order)
+        else:
+            self.attempt_failed(order)
 
     def outside_silent(self, order: Order) -> None:
         """No outcome came in its time."""
-        if order.state == "clearing":
-            self.cleared(order)
-        elif order.state == "releasing":
-            self.attempt_failed(order)
+        (late,) = [asked for asked, came in order.asked.items() if came == "awaited"]
+        self.count(f"overdue_{late.split()[0]}")
+        if late == "release":
+            self.legs_gone(order)
         else:
-            order.failure = order.failure or "switch-failed"
-            self.release(order, "overdue")
-            order.state = "releasing"
+            self.give_up(order, order.failure or "switch-failed", "overdue")
 
     def ends_by(self, order: Order) -> bool:
         """Whether the failure of this attempt ends the order (its life apart)."""

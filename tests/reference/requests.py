@@ -37,7 +37,7 @@ class Requests(Life):
     def order(self, request: int, caller: str, callee: str | None) -> None:
         terms = self.line(caller).terms
         if terms is None:
-            self.reply(request, Denied("not-allowed", False))
+            self.deny(request, "not-allowed")
             return
         offered = {
             offer.callee: offer.kind
@@ -46,32 +46,39 @@ class Requests(Life):
         }
         if callee is None:
             if not offered or self.line(caller).last_without_offer:
-                self.reply(request, Denied("no-offer", False))
+                self.deny(request, "no-offer")
                 return
             callee = list(offered)[-1]
         if callee == caller:
-            self.reply(request, Denied("own-number", False))
+            self.deny(request, "own-number")
             return
         for order in self.placed_by(caller):
             if order.callee == callee:
                 if self.has_bug("a repeated order lengthens the life"):
                     order.expires = self.set_timer("life", order, order.terms.service_duration_s)
+                self.count("orders_confirmed")
                 self.reply(request, Confirmed(order.id, callee, self.place(order)))
                 return
         if callee not in offered:
-            self.reply(request, Denied("no-offer", False))
+            self.deny(request, "no-offer")
         elif len(self.placed_by(caller)) >= terms.orders_per_caller:
-            self.reply(request, Denied("caller-limit", True))
+            self.deny(request, "caller-limit")
         elif len(self.waiting_for(callee)) >= terms.waiting_per_callee:
-            self.reply(request, Denied("callee-limit", True))
+            self.deny(request, "callee-limit")
         elif len(self.standing) >= self.limits.orders_total:
-            self.reply(request, Denied("overload", True))
+            self.deny(request, "overload")
         else:
             self.accept(request, caller, callee, offered[callee])
+
+    def deny(self, request: int, denial: str) -> None:
+        """Limits may have room later; the others may not."""
+        self.count(f"orders_denied_{denial}")
+        self.reply(request, Denied(denial, denial in ("caller-limit", "callee-limit", "overload")))
 
     def accept(self, request: int, caller: str, callee: str, kind: str) -> None:
         terms = self.line(caller).terms
         assert terms is not None
+        self.count("orders_accepted")
         self.last_order += 1
         life = terms.life_s(kind)
         expires = self.now + life * SECOND
