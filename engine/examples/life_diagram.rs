@@ -53,9 +53,13 @@ pub(crate) fn redrawn(file: &str) -> Result<(String, String), String> {
 /// state of a kind (the order ends, its life is over, a restart) is left to the text, or the picture would be
 /// nothing but those.
 fn diagram() -> String {
-    let mut text = String::from("stateDiagram-v2\n    [*] --> waiting: accepted (autodial)\n    [*] --> watching: accepted (ccbs)\n");
+    let mut text = String::from(
+        "stateDiagram-v2\n    [*] --> waiting: accepted (autodial)\n    [*] --> watching: accepted (ccbs)\n",
+    );
     let mut edges: Vec<(State, State, Vec<String>)> = Vec::new();
-    for row in TABLE.iter().filter(|row| !matches!(row.on, Input::End | Input::LifeOver | Input::Restarted | Input::CutOff)) {
+    for row in
+        TABLE.iter().filter(|row| !matches!(row.on, Input::End | Input::LifeOver | Input::Restarted | Input::CutOff))
+    {
         let label = match condition(row.when) {
             None => words(row.on).to_owned(),
             Some(condition) if row.on == Input::Attempted => condition.to_owned(),

@@ -9,10 +9,10 @@ impl Engine {
     /// The offers that a line may order now, the newest at the end.
     pub(crate) fn valid_offers(&self, caller: u32) -> impl DoubleEndedIterator<Item = &Offer> + '_ {
         let service = self.lines[caller].service.as_deref();
-        self.lines[caller].offers.iter().filter(move |offer| {
-            offer.until > self.now
-                && service.is_some_and(|profile| profile.offers(offer.kind))
-        })
+        self.lines[caller]
+            .offers
+            .iter()
+            .filter(move |offer| offer.until > self.now && service.is_some_and(|profile| profile.offers(offer.kind)))
     }
 
     /// Adds an offer as the newest, in place of an earlier one for the same callee; the oldest makes room.
@@ -37,7 +37,7 @@ impl Engine {
             // A timer that runs out early sets itself anew; only one that would be late is moved.
             Some(timer) => {
                 if self.wheel.deadline(timer).is_some_and(|deadline| deadline > until) {
-                    self.wheel.reschedule(timer, until);
+                    self.lines[caller].offers_timer = self.wheel.reschedule(timer, until);
                 }
             }
             None => self.set_offers_timer(caller, until),

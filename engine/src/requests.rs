@@ -156,11 +156,7 @@ impl Engine {
     }
 
     /// Whether `caller` may order `callee` now, each `None` if its number is not known.
-    fn admit(
-        &self,
-        caller: Option<u32>,
-        callee: Option<u32>,
-    ) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
+    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
         let deny = |denial| Err(Refusal::Denied(denial));
         let Some(caller) = caller else { return deny(Denial::NotAllowed) };
         let Some(profile) = self.lines[caller].service.clone() else { return deny(Denial::NotAllowed) };
@@ -279,7 +275,6 @@ impl Engine {
         self.open_offer(caller, Offer { callee, kind, until: self.now + window });
         Ok(())
     }
-
 }
 
 enum Refusal {

@@ -1,7 +1,7 @@
 //! Every row of the table of an order's life, taken once and looked at.
 
-use super::{coverage, life_ccbs};
 use super::world::World;
+use super::{coverage, life_ccbs};
 use crate::life::{Input, State as S, TABLE};
 use crate::*;
 
