@@ -34,7 +34,7 @@ fn mutual_orders_and_a_cycle_complete_one_after_the_other() {
                 }
                 world.answer_and_hear();
                 let told = world.connect_is(ConnectOutcome::Answered);
-                completed.extend(told.into_iter().filter(|told| told.contains("ended")));
+                completed.extend(told.into_iter().filter(|told| told.contains(" ended ")));
                 for line in [&order.caller, &order.callee] {
                     world.free(line);
                 }
