@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use ccbs_driver::recording::{Recorded, Recorder, RecorderSettings, RecordingError};
 use ccbs_driver::{DrainError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -21,6 +24,7 @@ use crate::wake::Wake;
 pub(crate) struct Driver {
     driver: Here<ccbs_driver::Driver>,
     wake: Wake,
+    recorded: Option<Arc<Recorded>>,
 }
 
 impl Close for ccbs_driver::Driver {
@@ -32,8 +36,8 @@ impl Close for ccbs_driver::Driver {
 #[pymethods]
 impl Driver {
     #[new]
-    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536))), text_signature = "(limits=None, *, queue_limit=65536)")]
-    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>) -> Result<Self, Error> {
+    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = None), text_signature = "(limits=None, *, queue_limit=65536, record=None)")]
+    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>, record: Option<PathBuf>) -> Result<Self, Error> {
         let queue_limit = queue_limit.named("queue_limit")?;
         if queue_limit == 0 {
             return Err(Error::invalid("queue_limit", "0 is below 1"));
@@ -43,9 +47,16 @@ impl Driver {
         let settings = Settings { inbox_limit: queue_limit, outbox_limit: queue_limit, ..Settings::default() };
         let wake = Wake::new()?;
         let theirs = wake.clone();
-        let driver =
-            ccbs_driver::Driver::start(engine, MemoryStore::new(), SystemClock::new(), settings, move || theirs.set())?;
-        Ok(Self { driver: Here::new("driver", driver), wake })
+        let (store, clock, wakes) = (MemoryStore::new(), SystemClock::new(), move || theirs.set());
+        let (driver, recorded) = match record {
+            None => (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, None),
+            Some(path) => {
+                let store = Recorder::create(&path, &engine, store, RecorderSettings::default())?;
+                let recorded = store.recorded();
+                (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, Some(recorded))
+            }
+        };
+        Ok(Self { driver: Here::new("driver", driver), wake, recorded })
     }
 
     /// The eventfd that is readable when `drain()` has something.
@@ -83,7 +94,18 @@ impl Driver {
     /// Counts of the engine and of the driver, by name.
     fn counters(&self, py: Python<'_>) -> Result<BTreeMap<&'static str, u64>, Error> {
         let driver = self.driver.get()?;
-        Ok(py.detach(|| driver.counters()))
+        let mut counters = py.detach(|| driver.counters());
+        if let Some(recorded) = &self.recorded {
+            counters.insert("recording_records", recorded.records());
+            counters.insert("recording_bytes", recorded.bytes());
+            counters.insert("recording_lost", recorded.lost());
+        }
+        Ok(counters)
+    }
+
+    /// Why the recording ended before the run, if it did.
+    fn recording_failure(&self) -> Option<String> {
+        self.recorded.as_ref()?.failure().map(|why| why.to_string())
     }
 
     /// Applies what was submitted, ends the thread, and takes no more events.
@@ -91,6 +113,12 @@ impl Driver {
         let driver = self.driver.get()?;
         py.detach(|| driver.close());
         Ok(())
+    }
+}
+
+impl From<RecordingError> for Error {
+    fn from(error: RecordingError) -> Self {
+        Self::Recording(error.to_string())
     }
 }
 

@@ -225,6 +225,8 @@ impl Narrator {
                         self.ended = Some(moment.now);
                         self.end_told_at = Some(moment.now);
                     }
+                    // What the caller hears then is told by the prompt.
+                    Step::CallerAnswered => return None,
                     _ => {}
                 }
                 let text = words::step(step, moment.now, after, &self.names);

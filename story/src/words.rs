@@ -149,7 +149,7 @@ pub(crate) fn step(step: &Step, now: Millis, after: Option<&Look>, names: &Names
         Step::AttemptBegan { attempt, attempts } => {
             format!("{} begins: the phone of caller {caller} rings", words_of_attempt(*attempt, *attempts))
         }
-        Step::CallerAnswered => "the recall goes on".to_owned(),
+        Step::CallerAnswered => format!("caller {caller} answered"),
         Step::CalleeCalled => format!("callee {callee} is called"),
         Step::AttemptFailed { attempt, attempts, failure, due } => {
             let next =
