@@ -29,8 +29,12 @@ generated_files() {
     "$bin/python" scripts/third_party.py --check && diff --unified docs/ccbs.schema.json <("$bin/ccbs" schema)
 }
 
+simulated_offices() {
+    "$bin/ccbs" simulate --calls 1000000 --faults 0.02 && "$bin/ccbs" simulate --calls 200000 --faults 0.1 --profile ccbs
+}
+
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust unit model acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated rust simulate unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -42,6 +46,7 @@ stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated generated_files
 stage rust cargo test --quiet --release --locked --workspace --exclude ccbs-bindings
+stage simulate simulated_offices
 stage unit "$bin/pytest" tests/unit -n 2 -q
 stage model "$bin/pytest" tests/reference -n 2 -q
 stage acceptance "$bin/pytest" tests/acceptance -v

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ccbs_engine::{ConnectOutcome, Event, LineKind, OrderId, PlayOutcome, RecallId, RingOutcome};
 
-use crate::office::{Office, What, u32_of};
+use crate::agenda::What;
+use crate::office::{Office, u32_of};
 
 /// Counts of what was done wrong, by name.
 pub(crate) type Faults = BTreeMap<&'static str, u64>;

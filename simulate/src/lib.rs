@@ -5,6 +5,7 @@
 //! number of attempts do in an office like this? The same seed gives the same report, byte for byte.
 #![forbid(unsafe_code)]
 
+mod agenda;
 mod faults;
 mod office;
 mod random;

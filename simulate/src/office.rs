@@ -1,15 +1,15 @@
 //! The office: its lines, and what people do.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ccbs_engine::{Action, Engine, Event, FailCause, LineId, LineKind, LineRef, Number, OrderKind};
 
+use crate::agenda::{Agenda, What};
 use crate::random::{Random, millis};
 use crate::report::Tally;
 use crate::settings::Settings;
-use crate::switch::{Recall, RecallStep};
+use crate::switch::Recall;
 use crate::watch::Watch;
 
 /// Monday 2026-01-05, 08:00 UTC (Unix ms): an office begins its week.
@@ -36,61 +36,6 @@ pub(crate) struct Line {
     orders: bool,
 }
 
-/// What is going to happen.
-#[derive(Debug)]
-pub(crate) enum What {
-    /// Somebody thinks of a call.
-    NextCall,
-    /// A failed call is dialled again.
-    Redial(u32, u32),
-    /// The callee lifts the handset; then they talk so long (ms).
-    Answer(u32, u32, u64),
-    /// A call fails.
-    Fail(u32, u32, FailCause),
-    /// The talk is over.
-    HangUp(u32, u32),
-    /// The caller puts the handset down after a failed call.
-    PutDown(u32),
-    /// The caller presses the key; `None`: for the last number that failed.
-    Order(u32, Option<u32>),
-    /// The caller thinks better of it.
-    Cancel(u32, u32),
-    /// A phone loses its registration.
-    LogOff(u32),
-    /// And gets it back.
-    LogOn(u32),
-    /// A recall goes on, unless it has meanwhile gone on otherwise.
-    Recall(u64, u32, RecallStep),
-    /// A fact that reaches the engine late.
-    Late(Box<Event>),
-}
-
-struct Entry {
-    at: u64,
-    number: u64,
-    what: What,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
 /// The office with its engine and its switch.
 pub(crate) struct Office<'a> {
     pub(crate) settings: &'a Settings,
@@ -102,8 +47,7 @@ pub(crate) struct Office<'a> {
     pub(crate) people: Random,
     /// Draws the faults.
     pub(crate) chaos: Random,
-    agenda: BinaryHeap<Reverse<Entry>>,
-    next_entry: u64,
+    agenda: Agenda,
     pub(crate) now: u64,
     /// The clock jumped to here and stands until the world has caught up.
     pub(crate) jumped: u64,
@@ -138,8 +82,7 @@ impl<'a> Office<'a> {
             traffic: Random::new(settings.seed, 0),
             people,
             chaos: Random::new(settings.seed, 2),
-            agenda: BinaryHeap::new(),
-            next_entry: 0,
+            agenda: Agenda::default(),
             now: BEGIN,
             jumped: 0,
             facts: VecDeque::new(),
@@ -173,7 +116,7 @@ impl<'a> Office<'a> {
     /// One step of the world or of the engine's timers; false when nothing is left to happen.
     pub(crate) fn step(&mut self) -> Result<bool, String> {
         self.tell_engine()?;
-        let next = self.agenda.peek().map(|Reverse(entry)| entry.at);
+        let next = self.agenda.next();
         let due = self.engine.next_deadline();
         match (next, due) {
             (None, None) => return Ok(false),
@@ -183,9 +126,9 @@ impl<'a> Office<'a> {
                 self.take_actions()?;
             }
             _ => {
-                if let Some(Reverse(entry)) = self.agenda.pop() {
-                    self.now = entry.at;
-                    self.happen(entry.what);
+                if let Some((at, what)) = self.agenda.take() {
+                    self.now = at;
+                    self.happen(what);
                 }
             }
         }
@@ -227,8 +170,7 @@ impl<'a> Office<'a> {
     }
 
     pub(crate) fn plan(&mut self, after: u64, what: What) {
-        self.next_entry += 1;
-        self.agenda.push(Reverse(Entry { at: self.now + after, number: self.next_entry, what }));
+        self.agenda.plan(self.now + after, what);
     }
 
     pub(crate) fn tell(&mut self, event: Event) {

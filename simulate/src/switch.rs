@@ -2,7 +2,8 @@
 
 use ccbs_engine::{Action, ConnectOutcome, Event, PlayOutcome, RecallId, RingOutcome};
 
-use crate::office::{Office, What, index_of};
+use crate::agenda::What;
+use crate::office::{Office, index_of};
 use crate::random::millis;
 
 /// A prompt's length (ms).

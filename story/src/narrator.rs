@@ -199,9 +199,11 @@ impl Narrator {
         let before = self.last.as_ref().map(seen);
         if let Some(own) = before.as_ref().and_then(|line| line.recall)
             && own == self.order
+            && (which
+                || !self.last.as_ref().is_some_and(|look| matches!(look.state, State::Ringing | State::Announcing)))
             && matches!(event, Event::LineBusy { .. } | Event::LineFree { .. })
         {
-            // The recall's own legs never count.
+            // The recall's own legs never count; the callee has none before it is called.
             return None;
         }
         let again = !which && self.callee_was_free;

@@ -244,6 +244,7 @@ pub(crate) fn why(look: &Look, order: OrderId) -> Option<String> {
     };
     let caller = held("caller", &look.caller.number, look.caller.recall);
     let callee = held("callee", &look.callee.number, look.callee.recall);
+    let caller_held = caller.clone();
     let lines = [caller, callee].into_iter().flatten().collect::<Vec<_>>().join(" and ");
     let place = format!("place {} of {}", look.place, look.queue);
     match look.state {
@@ -252,8 +253,10 @@ pub(crate) fn why(look: &Look, order: OrderId) -> Option<String> {
             Some(format!("waits for its turn, {place}: a limit on recalls, at once or in a second, holds it back"))
         }
         State::Watching if !lines.is_empty() => Some(format!("keeps {place}: {lines}")),
-        State::Suspended if !lines.is_empty() => Some(format!("suspended, keeps {place}: {lines}")),
-        State::Suspended => Some(format!("suspended, keeps {place}: caller {} is busy", look.caller.number)),
+        State::Suspended => {
+            let why = caller_held.unwrap_or_else(|| format!("caller {} is busy", look.caller.number));
+            Some(format!("suspended, keeps {place}: {why}"))
+        }
         State::Guarding | State::Pausing => {
             Some(format!("caller {} must be free for the guard time first", look.caller.number))
         }
