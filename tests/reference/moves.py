@@ -37,7 +37,7 @@ NUMBERS = ("1", "2", "3", "4", "7")
 RING = ("answered", "busy", "no-answer", "declined", "unreachable", "failed")
 PLAY = ("played", "caller-gone", "failed")
 CONNECT = ("answered", "busy", "no-answer", "declined", "unreachable", "caller-gone", "failed")
-CAUSES = ("busy", "busy", "busy", "no-reply", "not-logged-in")
+CAUSES = ("busy", "busy", "no-reply", "not-logged-in")
 DAY = 86_400_000
 
 
@@ -194,7 +194,7 @@ def request(dice: random.Random, pair: Pair) -> None:
 
 def configure(dice: random.Random, pair: Pair) -> None:
     number = dice.choice(NUMBERS)
-    kind = dice.randrange(6)
+    kind = dice.randrange(8)
     if kind == 0:
         pair.tell(LineRemoved(number))
         return
@@ -235,14 +235,14 @@ MOVES: tuple[tuple[Callable[[random.Random, Pair], None], int], ...] = (
     (line_state, 10),
     (flap, 2),
     (registration, 3),
-    (outcome, 30),
+    (outcome, 45),
     (stray_outcome, 4),
     (call, 4),
     (request, 6),
     (configure, 3),
     (restart, 1),
-    (to_deadline, 30),
-    (pass_time, 4),
+    (to_deadline, 24),
+    (pass_time, 3),
     (gather, 2),
 )
 

@@ -75,6 +75,9 @@ class Pair:
     def compare(self, what: str, engine: Sequence[object], model: Sequence[object]) -> None:
         if list(engine) == list(model):
             return
+        if len(engine) == len(model) > 8:
+            differing = [(one, other) for one, other in zip(engine, model, strict=True) if one != other]
+            engine, model = zip(*differing, strict=True)
         shown = [f"{what} differ", "engine:", *(f"    {item!r}" for item in engine)]
         shown += ["model:", *(f"    {item!r}" for item in model)]
         raise Disagreement("\n".join([*shown, "", self.story()]))

@@ -20,12 +20,13 @@ class Recalls(Failures):
                     order.asked[asked] = "came"
                     return order
                 self.count("outcomes_unexpected")
-                if order.state == "clearing":
-                    self.count("outcomes_for_ended_order")
-                elif came is None:
+                if came is None:
                     self.count("outcomes_out_of_order")
+                elif came == "came":
+                    self.count("outcomes_double")
                 else:
-                    self.count("outcomes_double" if came == "came" else "outcomes_late")
+                    ended = order.state == "clearing"
+                    self.count("outcomes_for_ended_order" if ended else "outcomes_late")
                 return None
         known = 1 <= recall <= self.last_recall
         self.count("outcomes_for_ended_recall" if known else "outcomes_for_unknown_recall")

@@ -20,9 +20,8 @@ class Requests(Life):
     def offer(self, caller: str, callee: str, cause: str) -> None:
         """A failed call may be ordered within the offer window (autodial: only if the callee was busy)."""
         terms = self.line(caller).terms
-        kind = {"busy": "BS", "no-reply": "NR", "not-logged-in": "NL", "other": None}[cause]
-        if terms is None or caller == callee or kind is None or not terms.offers(kind):
-            self.line(caller).last_without_offer = False
+        kind = {"busy": "BS", "no-reply": "NR", "not-logged-in": "NL"}[cause]
+        if terms is None or caller == callee or not terms.offers(kind):
             return
         self.line(caller).last_without_offer = False
         self.drop_offers(lambda offer: (offer.caller, offer.callee) == (caller, callee))
