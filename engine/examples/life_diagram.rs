@@ -10,7 +10,9 @@ use ccbs_engine::life::{Input, State, TABLE, When};
 use ccbs_engine::line_life::{Fact, LINE_TABLE, News};
 
 /// The marks between which a picture stands, and what draws it.
-const PICTURES: [(&str, &str, fn() -> String); 2] = [
+type Picture = (&'static str, &'static str, fn() -> String);
+
+const PICTURES: [Picture; 2] = [
     ("<!-- drawn by life_diagram: begin -->\n", "<!-- drawn by life_diagram: end -->\n", diagram),
     ("<!-- line drawn by life_diagram: begin -->\n", "<!-- line drawn by life_diagram: end -->\n", line_diagram),
 ];
