@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, note, seed, settings
@@ -125,20 +126,28 @@ TestHistories.settings = settings(
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_walks(block: int) -> None:
+def test_walks(block: int, record_property: Callable[[str, object], None]) -> None:
+    calls = recalls = 0
     for number in range(block * WALKS, (block + 1) * WALKS):
         try:
-            walk(number)
+            pair = walk(number)
         except AssertionError as error:
             again = f'pytest "tests/reference/test_model.py::test_walks[{block}]"'
             pytest.fail(f"seed {number}; to repeat: {again}\n{error}")
+        calls += len(pair.history)
+        recalls += pair.watch.rings
+    record_property("histories", WALKS)
+    record_property("calls of apply", calls)
+    record_property("recalls", recalls)
 
 
 @pytest.mark.parametrize("bug", PLANTED)
-def test_a_planted_bug_is_caught(bug: str) -> None:
+def test_a_planted_bug_is_caught(bug: str, record_property: Callable[[str, object], None]) -> None:
     for number in range(3_000):
         try:
             walk(number, planted=bug)
-        except Disagreement:
+        except Disagreement as disagreement:
+            differing = str(disagreement).split("\n", 1)[0]
+            record_property("caught", f"{bug}: {differing}, history {number + 1:,}")
             return
     pytest.fail(f"3,000 walks and not one shows that {bug!r}")
