@@ -47,7 +47,7 @@ impl Random {
 
     /// Uniform in 0..bound; 0 for a bound of 0.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        let high = (self.next() >> 32) * u64::from(bound) >> 32;
+        let high = ((self.next() >> 32) * u64::from(bound)) >> 32;
         u32::try_from(high).unwrap_or(0)
     }
 

@@ -53,7 +53,7 @@ macro_rules! numbers {
         impl Settings {
             fn set_number(&mut self, name: &str, value: &str) -> Option<Result<(), SettingError>> {
                 match name {
-                    $(stringify!($name) => Some(parse(name, value, $min, $max).map(|parsed| self.$name = parsed)),)+
+                    $(stringify!($name) => Some(parse(name, value, &$min, &$max).map(|parsed| self.$name = parsed)),)+
                     _ => None,
                 }
             }
@@ -94,12 +94,12 @@ numbers! {
     check_every: u64 = 100_000, 1, 1_000_000_000, "Inputs of the engine between two checks of its whole state.";
 }
 
-fn parse<T>(name: &str, value: &str, min: T, max: T) -> Result<T, SettingError>
+fn parse<T>(name: &str, value: &str, min: &T, max: &T) -> Result<T, SettingError>
 where
     T: std::str::FromStr + PartialOrd + std::fmt::Display,
 {
     match value.parse::<T>() {
-        Ok(parsed) if parsed >= min && parsed <= max => Ok(parsed),
+        Ok(parsed) if parsed >= *min && parsed <= *max => Ok(parsed),
         Ok(_) => Err(SettingError::new(name, format!("{value} is outside {min}–{max}"))),
         Err(_) => Err(SettingError::new(name, format!("'{value}' is no number of {min}–{max}"))),
     }
@@ -152,7 +152,7 @@ impl Settings {
             return Ok(());
         }
         if let Some(number) = number_of(&mut self.profile, &mut self.limits, name) {
-            *number = parse(name, value, 0, u32::MAX)?;
+            *number = parse(name, value, &0, &u32::MAX)?;
             return Ok(());
         }
         if let Some(switch) = switch_of(&mut self.profile, name) {

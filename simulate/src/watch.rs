@@ -200,11 +200,11 @@ impl Watch {
         if self.begun.len() > self.recalls_per_second as usize {
             return Err(format!("order {number}: one recall more than may begin in a second"));
         }
-        self.first_in_line(order, engine)
+        Self::first_in_line(order, engine)
     }
 
     /// No older order for the same callee was eligible: none is queued but for the callee being taken just now.
-    fn first_in_line(&self, order: OrderId, engine: &Engine) -> Result<(), String> {
+    fn first_in_line(order: OrderId, engine: &Engine) -> Result<(), String> {
         // Ended since, by another input of the same moment: then there is nothing to compare with.
         let Some(look) = engine.look(order) else { return Ok(()) };
         if look.caller.recall != Some(order) || look.callee.recall != Some(order) {

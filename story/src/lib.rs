@@ -163,17 +163,20 @@ fn find(path: &Path, which: &Which, most: usize, go_on: &mut dyn FnMut() -> bool
     Ok((found, left_out))
 }
 
+/// Sees an input and what came of it.
+type Look<'a> = dyn FnMut(Millis, Option<&Event>, &[Action], &Engine) + 'a;
+
 /// Repeats a recording input by input; `look` sees the event (`None`: timers), the actions and the engine after it.
 /// Gives the time of the last input, the bytes of a torn tail, and how many records there were.
 fn repeat(
     mut recording: Recording,
     engine: &mut Engine,
     go_on: &mut dyn FnMut() -> bool,
-    look: &mut dyn FnMut(Millis, Option<&Event>, &[Action], &Engine),
+    look: &mut Look<'_>,
 ) -> Result<(Millis, Option<u64>, u64), StoryError> {
     let (mut until, mut records) = (engine.now(), 0_u64);
     let mut actions = Vec::new();
-    while let Some(entry) = recording.next() {
+    for entry in recording.by_ref() {
         // A snapshot in the middle is the state that the inputs before it lead to.
         let Entry::Record(record) = entry? else { continue };
         records += 1;
