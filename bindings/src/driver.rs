@@ -22,7 +22,7 @@ use crate::wake::Wake;
 /// The engine with a clock and a commit point, on a thread of its own.
 #[pyclass(frozen, weakref, module = "ccbs._ccbs")]
 pub(crate) struct Driver {
-    driver: Here<ccbs_driver::Driver>,
+    inner: Here<ccbs_driver::Driver>,
     wake: Wake,
     recorded: Option<Arc<Recorded>>,
 }
@@ -56,44 +56,44 @@ impl Driver {
                 (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, Some(recorded))
             }
         };
-        Ok(Self { driver: Here::new("driver", driver), wake, recorded })
+        Ok(Self { inner: Here::new("driver", driver), wake, recorded })
     }
 
     /// The eventfd that is readable when `drain()` has something.
     fn fileno(&self) -> Result<RawFd, Error> {
-        self.driver.get()?;
+        self.inner.get()?;
         Ok(self.wake.fileno())
     }
 
     /// Offers a batch of events, taken whole or not at all.
     fn submit(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> Result<(), Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         let events = events::from_sequence(events)?;
         Ok(py.detach(|| driver.submit(events))?)
     }
 
     /// Takes all actions that are out.
     fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         self.wake.clear();
         Ok(actions::to_list(py, &driver.drain()?)?)
     }
 
     /// Every order, oldest first.
     fn orders(&self, py: Python<'_>) -> Result<Vec<OrderView>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         Ok(py.detach(|| driver.with_engine(OrderView::all)))
     }
 
     /// Every line, in the order of their first appearance.
     fn lines(&self, py: Python<'_>) -> Result<Vec<LineView>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         Ok(py.detach(|| driver.with_engine(LineView::all)))
     }
 
     /// Counts of the engine and of the driver, by name.
     fn counters(&self, py: Python<'_>) -> Result<BTreeMap<&'static str, u64>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         let mut counters = py.detach(|| driver.counters());
         if let Some(recorded) = &self.recorded {
             counters.insert("recording_records", recorded.records());
@@ -110,7 +110,7 @@ impl Driver {
 
     /// Applies what was submitted, ends the thread, and takes no more events.
     fn close(&self, py: Python<'_>) -> Result<(), Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         py.detach(|| driver.close());
         Ok(())
     }

@@ -4,6 +4,7 @@ use ccbs_simulate::{OFFICE, SettingError, Settings, SimulationError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
+use crate::record::Given;
 use crate::story::go_on;
 
 /// Runs a simulated office and gives its report as JSON.
@@ -11,7 +12,8 @@ use crate::story::go_on;
 /// Takes the settings by name, as text. The interpreter is free meanwhile, and Ctrl-C ends it.
 #[pyfunction]
 #[pyo3(signature = (settings), text_signature = "(settings)")]
-fn simulate(py: Python<'_>, settings: Vec<(String, String)>) -> Result<String, Error> {
+fn simulate(py: Python<'_>, settings: Given<Vec<(String, String)>>) -> Result<String, Error> {
+    let settings = settings.named("settings")?;
     let settings = Settings::of(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     let mut interrupted = None;
     let report = py.detach(|| ccbs_simulate::run(&settings, || go_on(&mut interrupted)));

@@ -27,6 +27,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Whether Ctrl-C was pressed; its exception is kept for whoever asked.
 pub(crate) fn go_on(interrupted: &mut Option<PyErr>) -> bool {
+    #[allow(clippy::redundant_closure_for_method_calls)] // the method alone is of one lifetime
     match Python::attach(|py| py.check_signals()) {
         Ok(()) => true,
         Err(error) => {
@@ -44,7 +45,7 @@ pub(crate) fn go_on(interrupted: &mut Option<PyErr>) -> bool {
 )]
 fn explain(
     py: Python<'_>,
-    path: PathBuf,
+    path: Given<PathBuf>,
     order: Given<Option<u64>>,
     number: Given<Option<Number>>,
     most: Given<usize>,
@@ -54,7 +55,7 @@ fn explain(
         (None, Some(number)) => Which::Number(number.0.0.to_string()),
         _ => return Err(Error::invalid("order", "give either order or number")),
     };
-    let most = most.named("most")?;
+    let (path, most) = (path.named("path")?, most.named("most")?);
     let mut interrupted = None;
     let told = py.detach(|| ccbs_story::explain(&path, &which, most, &mut || go_on(&mut interrupted)));
     if let Some(error) = interrupted {
