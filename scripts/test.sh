@@ -25,8 +25,12 @@ stage() {
     [[ $1 == */pytest ]] && closing+=("$(printf '%-10s  %s' "$name" "$(sed 's/\x1b\[[0-9;]*m//g' "$reports/$name.log" | grep -E '^=+ .* in [0-9.]+s' | tail -1)")")
 }
 
+simulated_offices() {
+    "$bin/ccbs" simulate --calls 1000000 --faults 0.02 && "$bin/ccbs" simulate --calls 200000 --faults 0.1 --profile ccbs
+}
+
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust unit model acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated rust simulate unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -38,6 +42,7 @@ stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated scripts/generate.sh --check
 stage rust cargo test --quiet --release --locked --workspace
+stage simulate simulated_offices
 stage unit "$bin/pytest" tests/unit -n 2
 stage model "$bin/pytest" tests/reference -n 2 -q
 stage acceptance "$bin/pytest" tests/acceptance -v

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use ccbs_driver::recording::{Recorded, Recorder, RecorderSettings, RecordingError};
 use ccbs_driver::{DrainError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -19,8 +22,9 @@ use crate::wake::Wake;
 /// The engine with a clock and a commit point, on a thread of its own.
 #[pyclass(frozen, weakref, module = "ccbs._ccbs")]
 pub(crate) struct Driver {
-    driver: Here<ccbs_driver::Driver>,
+    inner: Here<ccbs_driver::Driver>,
     wake: Wake,
+    recorded: Option<Arc<Recorded>>,
 }
 
 impl Close for ccbs_driver::Driver {
@@ -32,8 +36,8 @@ impl Close for ccbs_driver::Driver {
 #[pymethods]
 impl Driver {
     #[new]
-    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536))), text_signature = "(limits=None, *, queue_limit=65536)")]
-    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>) -> Result<Self, Error> {
+    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = None), text_signature = "(limits=None, *, queue_limit=65536, record=None)")]
+    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>, record: Option<PathBuf>) -> Result<Self, Error> {
         let queue_limit = queue_limit.named("queue_limit")?;
         if queue_limit == 0 {
             return Err(Error::invalid("queue_limit", "0 is below 1"));
@@ -43,27 +47,34 @@ impl Driver {
         let settings = Settings { inbox_limit: queue_limit, outbox_limit: queue_limit, ..Settings::default() };
         let wake = Wake::new()?;
         let theirs = wake.clone();
-        let driver =
-            ccbs_driver::Driver::start(engine, MemoryStore::new(), SystemClock::new(), settings, move || theirs.set())?;
-        Ok(Self { driver: Here::new("driver", driver), wake })
+        let (store, clock, wakes) = (MemoryStore::new(), SystemClock::new(), move || theirs.set());
+        let (driver, recorded) = match record {
+            None => (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, None),
+            Some(path) => {
+                let store = Recorder::create(&path, &engine, store, RecorderSettings::default())?;
+                let recorded = store.recorded();
+                (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, Some(recorded))
+            }
+        };
+        Ok(Self { inner: Here::new("driver", driver), wake, recorded })
     }
 
     /// The eventfd that is readable when `drain()` has something.
     fn fileno(&self) -> Result<RawFd, Error> {
-        self.driver.get()?;
+        self.inner.get()?;
         Ok(self.wake.fileno())
     }
 
     /// Offers a batch of events, taken whole or not at all.
     fn submit(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> Result<(), Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         let events = events::from_sequence(events)?;
         Ok(py.detach(|| driver.submit(events))?)
     }
 
     /// Takes all actions that are out.
     fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         self.wake.clear();
         let mut actions = driver.drain()?;
         match driver.drain() {
@@ -76,27 +87,44 @@ impl Driver {
 
     /// Every order, oldest first.
     fn orders(&self, py: Python<'_>) -> Result<Vec<OrderView>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         Ok(py.detach(|| driver.with_engine(OrderView::all)))
     }
 
     /// Every line, in the order of their first appearance.
     fn lines(&self, py: Python<'_>) -> Result<Vec<LineView>, Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         Ok(py.detach(|| driver.with_engine(LineView::all)))
     }
 
     /// Counts of the engine and of the driver, by name.
     fn counters(&self, py: Python<'_>) -> Result<BTreeMap<&'static str, u64>, Error> {
-        let driver = self.driver.get()?;
-        Ok(py.detach(|| driver.counters()))
+        let driver = self.inner.get()?;
+        let mut counters = py.detach(|| driver.counters());
+        if let Some(recorded) = &self.recorded {
+            counters.insert("recording_records", recorded.records());
+            counters.insert("recording_bytes", recorded.bytes());
+            counters.insert("recording_lost", recorded.lost());
+        }
+        Ok(counters)
+    }
+
+    /// Why the recording ended before the run, if it did.
+    fn recording_failure(&self) -> Option<String> {
+        self.recorded.as_ref()?.failure().map(|why| why.to_string())
     }
 
     /// Applies what was submitted, ends the thread, and takes no more events.
     fn close(&self, py: Python<'_>) -> Result<(), Error> {
-        let driver = self.driver.get()?;
+        let driver = self.inner.get()?;
         py.detach(|| driver.close());
         Ok(())
+    }
+}
+
+impl From<RecordingError> for Error {
+    fn from(error: RecordingError) -> Self {
+        Self::Recording(error.to_string())
     }
 }
 

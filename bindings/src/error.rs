@@ -13,6 +13,8 @@ pub(crate) enum Error {
     InvalidValue { field: String, message: String },
     /// A snapshot that cannot be restored.
     Snapshot(String),
+    /// A recording that cannot be made or read, or has not what was asked for.
+    Recording(String),
     /// A bounded queue is full.
     Overload(String),
     /// Closed, stopped by itself, or of the process before a fork.
@@ -45,6 +47,7 @@ struct Classes {
     base: Py<PyType>,
     invalid_value: Py<PyType>,
     snapshot: Py<PyType>,
+    recording: Py<PyType>,
     overload: Py<PyType>,
     closed: Py<PyType>,
     listen: Py<PyType>,
@@ -79,6 +82,11 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
                 Some(&value_error),
             )?,
             snapshot: sub("SnapshotError", "A snapshot that cannot be restored.", Some(&value_error))?,
+            recording: sub(
+                "RecordingError",
+                "A recording that cannot be made or read, or has not what was asked for.",
+                Some(&value_error),
+            )?,
             overload: sub("Overload", "A bounded queue is full; what was offered was not taken.", None)?,
             closed: sub(
                 "Closed",
@@ -97,8 +105,17 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
 }
 
 impl Classes {
-    fn all(&self) -> [&Py<PyType>; 7] {
-        [&self.base, &self.invalid_value, &self.snapshot, &self.overload, &self.closed, &self.listen, &self.prompt]
+    fn all(&self) -> [&Py<PyType>; 8] {
+        [
+            &self.base,
+            &self.invalid_value,
+            &self.snapshot,
+            &self.recording,
+            &self.overload,
+            &self.closed,
+            &self.listen,
+            &self.prompt,
+        ]
     }
 }
 
@@ -127,6 +144,7 @@ fn raised(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             value
         }
         Error::Snapshot(message) => new(&classes.snapshot, message)?,
+        Error::Recording(message) => new(&classes.recording, message)?,
         Error::Overload(message) => new(&classes.overload, message)?,
         Error::Closed(message) => new(&classes.closed, message)?,
         Error::Listen { errno, message } => {

@@ -10,9 +10,11 @@ mod events;
 mod process;
 mod profile;
 mod record;
+mod simulate;
 mod sip;
 mod sip_arguments;
 mod sip_events;
+mod story;
 mod views;
 mod wake;
 
@@ -29,6 +31,8 @@ fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     views::register(module)?;
     sip_events::register(module)?;
     process::register(module)?;
+    story::register(module)?;
+    simulate::register(module)?;
     module.add_class::<sip::SipEndpoint>()?;
     module.add_function(wrap_pyfunction!(sip::prompt_seconds, module)?)?;
     module.add_class::<engine::Engine>()?;

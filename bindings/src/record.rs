@@ -241,6 +241,7 @@ macro_rules! record {
         $(#[$doc])*
         #[pyo3::pyclass(frozen, get_all, eq, hash, from_py_object, module = "ccbs._ccbs")]
         #[derive(Clone, PartialEq, Eq, Hash)]
+        #[allow(clippy::struct_field_names)] // the names are Python's
         pub(crate) struct $name {
             $(pub(crate) $field: $ty,)*
         }

@@ -10,6 +10,7 @@ mod clock;
 mod commit;
 mod driver;
 mod mailbox;
+pub mod recording;
 mod run;
 mod store;
 

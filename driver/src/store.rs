@@ -3,9 +3,10 @@
 use std::fmt;
 
 use ccbs_engine::{Action, Engine, EngineError, Event, Millis};
+use serde::{Deserialize, Serialize};
 
 /// What the engine is given at one moment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// Timers whose deadline has come.
     Timers,
@@ -15,7 +16,7 @@ pub enum Input {
 
 /// One input with its time: the unit of a store. The records since a snapshot, applied to it in their order,
 /// give the state and the actions of the original run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// When (Unix ms).
     pub now: Millis,

@@ -1,22 +1,30 @@
-//! Draws the life of an order from its table, as a Mermaid state diagram.
+//! Draws the life of an order and that of a line from their tables, as Mermaid state diagrams.
 //!
-//! Without arguments the diagram is printed. With `--check FILE` the program tells, by its exit code, whether
-//! the file holds exactly this diagram; with `--write FILE` it puts it there, between the two marks.
+//! Without arguments they are printed. With `--check FILE` the program tells, by its exit code, whether
+//! the file holds exactly these; with `--write FILE` it puts them there, each between its two marks.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use ccbs_engine::life::{Input, State, TABLE, When};
+use ccbs_engine::line_life::{Fact, LINE_TABLE, News};
 
-const BEGIN: &str = "<!-- drawn by life_diagram: begin -->\n";
-const END: &str = "<!-- drawn by life_diagram: end -->\n";
+/// The marks between which a picture stands, and what draws it.
+type Picture = (&'static str, &'static str, fn() -> String);
+
+const PICTURES: [Picture; 2] = [
+    ("<!-- drawn by life_diagram: begin -->\n", "<!-- drawn by life_diagram: end -->\n", diagram),
+    ("<!-- line drawn by life_diagram: begin -->\n", "<!-- line drawn by life_diagram: end -->\n", line_diagram),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         [] => {
-            print!("{}", diagram());
+            for (_, _, draw) in PICTURES {
+                print!("{}", draw());
+            }
             Ok(())
         }
         ["--check", file] => redrawn(file).and_then(|(old, new)| {
@@ -43,10 +51,34 @@ fn main() -> ExitCode {
 /// A file as it is, and as it would be with the diagram of today.
 pub(crate) fn redrawn(file: &str) -> Result<(String, String), String> {
     let old = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let marks = old.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marks.ok_or_else(|| format!("{file}: expected the lines {BEGIN:?} and {END:?}"))?;
-    let new = format!("{before}{BEGIN}```mermaid\n{}```\n{END}{after}", diagram());
+    let mut new = old.clone();
+    for (begin, end, draw) in PICTURES {
+        let marks = new.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+        let (before, after) = marks.ok_or_else(|| format!("{file}: expected the lines {begin:?} and {end:?}"))?;
+        new = format!("{before}{begin}```mermaid\n{}```\n{end}{after}", draw());
+    }
     Ok((old, new))
+}
+
+/// What is known of a line, with what the orders that it placed are told.
+fn line_diagram() -> String {
+    let mut text = String::from("stateDiagram-v2\n    [*] --> unknown: first named\n");
+    for row in LINE_TABLE.iter().filter(|row| row.from != row.to) {
+        let fact = match row.on {
+            Fact::Busy => "busy",
+            Fact::Free => "free",
+            Fact::Unknown => "unknown",
+            Fact::Removed => "removed",
+            Fact::Restarted => "restarted",
+        };
+        let news = match row.news {
+            News::Nothing => "",
+            News::Busy => " / caller busy",
+            News::Free => " / caller free",
+        };
+        let _ = writeln!(text, "    {} --> {}: {fact}{news}", row.from.as_str(), row.to.as_str());
+    }
+    text
 }
 
 /// The states in the order in which the table has them, each with its transitions. What may happen in every
@@ -84,16 +116,16 @@ fn condition(when: When) -> Option<&'static str> {
     Some(match when {
         When::Always => return None,
         When::CallerBusy => "caller busy",
-        When::ReleaseDriven => "ccbs",
+        When::ReleaseDriven => "else (ccbs)",
         When::LastAttempt => "last attempt",
         When::LifeOver => "life over",
-        When::CallerSilent => "ccbs, caller silent",
-        When::CallerGaveUp => "ccbs, caller hung up",
-        When::CalleeDeclined => "ccbs, callee declined",
-        When::CalleeSilent => "ccbs, callee silent",
-        When::NotRetained => "ccbs, busy again without retention",
-        When::TurnsNoReply => "ccbs, callee silent, turns into NR",
-        When::NotReached => "ccbs, busy on an idle line, not reached",
+        When::CallerSilent => "caller silent (ccbs)",
+        When::CallerGaveUp => "caller hung up (ccbs)",
+        When::CalleeDeclined => "callee declined (ccbs)",
+        When::CalleeSilent => "callee silent (ccbs)",
+        When::NotRetained => "busy again without retention (ccbs)",
+        When::TurnsNoReply => "callee silent and turns into NR (ccbs)",
+        When::NotReached => "not reached though the line is not seen so (ccbs)",
     })
 }
 
@@ -105,7 +137,7 @@ fn words(input: Input) -> &'static str {
         Input::CalleeUnseen => "callee not seen",
         Input::CalleeReturned => "callee's other recall over",
         Input::WaitOver => "wait over",
-        Input::Attempted => "autodial",
+        Input::Attempted => "else (autodial)",
         Input::CutOff => "cut off",
         Input::CallerBusy => "caller busy",
         Input::CallerFree => "caller free",

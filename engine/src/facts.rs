@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::LineRef;
 use crate::life::Input;
-use crate::line::Presence;
+use crate::line_life::{self, Fact, News};
 
 impl Engine {
     pub(crate) fn line_busy(&mut self, line: &LineRef, out: &mut Vec<Action>) -> Result<(), EngineError> {
@@ -14,31 +14,34 @@ impl Engine {
             self.counters.add(Counter::BusyNotKept);
             return Ok(());
         };
-        self.lines[line].presence = Presence::Busy;
-        if self.lines[line].recall.is_none() {
-            self.input_to_placed(line, Input::CallerBusy, out);
-            self.callee_changed(line, out);
-        } else {
-            self.lines[line].stirred = true;
-        }
+        self.heard(line, Fact::Busy, out);
         Ok(())
+    }
+
+    /// Takes a line's next transition, and tells those concerned.
+    fn heard(&mut self, line: u32, fact: Fact, out: &mut Vec<Action>) {
+        let row = line_life::heard(self.lines[line].presence, fact);
+        self.lines[line].presence = row.to;
+        if self.lines[line].recall.is_some() {
+            self.lines[line].stirred |= fact == Fact::Busy;
+            return;
+        }
+        match row.news {
+            News::Nothing => {}
+            News::Busy => self.input_to_placed(line, Input::CallerBusy, out),
+            News::Free => self.input_to_placed(line, Input::CallerFree, out),
+        }
+        self.callee_changed(line, out);
     }
 
     pub(crate) fn line_not_busy(
         &mut self,
         line: &LineRef,
-        presence: Presence,
+        fact: Fact,
         out: &mut Vec<Action>,
     ) -> Result<(), EngineError> {
         let Some(line) = self.lines.find(line)? else { return Ok(()) };
-        let was_busy = self.lines[line].presence == Presence::Busy;
-        self.lines[line].presence = presence;
-        if self.lines[line].recall.is_none() {
-            if was_busy {
-                self.input_to_placed(line, Input::CallerFree, out);
-            }
-            self.callee_changed(line, out);
-        }
+        self.heard(line, fact, out);
         self.lines.forget_unneeded(line);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod event;
 mod facts;
 pub mod life;
 mod line;
+pub mod line_life;
 mod look;
 mod offer;
 mod order;

@@ -10,22 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 use crate::event::{LineKind, LineRef};
+pub(crate) use crate::line_life::Presence;
 use crate::profile::{OrderKind, Profile};
 use crate::{LineId, Millis, Number};
 
 /// The longest number (bytes).
 pub const LONGEST_NUMBER: usize = 255;
-
-/// What is known of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Presence {
-    /// No call.
-    Free,
-    /// A call.
-    Busy,
-    /// Nobody can say; counts as not busy.
-    Unknown,
-}
 
 /// A call that failed and may be ordered.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ impl Engine {
             // A timer that runs out early sets itself anew; only one that would be late is moved.
             Some(timer) => {
                 if self.wheel.deadline(timer).is_some_and(|deadline| deadline > until) {
-                    self.wheel.reschedule(timer, until);
+                    self.lines[caller].offers_timer = self.wheel.reschedule(timer, until);
                 }
             }
             None => self.set_offers_timer(caller, until),

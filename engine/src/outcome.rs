@@ -6,7 +6,7 @@ use crate::effects::Told;
 use crate::engine::Engine;
 use crate::event::{ConnectOutcome, PlayOutcome, RingOutcome};
 use crate::life::{Asked, Input, State};
-use crate::line::Presence;
+use crate::line_life::{self, Fact};
 use crate::{OrderId, RecallId};
 
 impl Engine {
@@ -81,7 +81,7 @@ impl Engine {
 
     pub(crate) fn restarted(&mut self, out: &mut Vec<Action>) {
         for line in self.lines.iter_mut() {
-            line.presence = Presence::Unknown;
+            line.presence = line_life::heard(line.presence, Fact::Restarted).to;
             line.registered = None;
         }
         let mut slots: Vec<(OrderId, u32)> = self.orders.iter().map(|(slot, order)| (order.id, slot)).collect();

@@ -9,7 +9,8 @@ use crate::engine::{Engine, Timer};
 use crate::error::EngineError;
 use crate::event::{Event, FailCause, LineKind, LineRef};
 use crate::life::{Input, State};
-use crate::line::{Offer, Presence};
+use crate::line::Offer;
+use crate::line_life::{self, Fact};
 use crate::order::Order;
 use crate::profile::{OrderKind, Profile};
 use crate::reason::{Denial, EndReason};
@@ -28,8 +29,8 @@ impl Engine {
             Event::LineRemoved { line } => self.remove_line(line, out)?,
             Event::Service { line, profile } => self.set_service(line, profile.as_deref(), out)?,
             Event::LineBusy { line } => self.line_busy(line, out)?,
-            Event::LineFree { line } => self.line_not_busy(line, Presence::Free, out)?,
-            Event::LineUnknown { line } => self.line_not_busy(line, Presence::Unknown, out)?,
+            Event::LineFree { line } => self.line_not_busy(line, Fact::Free, out)?,
+            Event::LineUnknown { line } => self.line_not_busy(line, Fact::Unknown, out)?,
             Event::LineRegistered { line } => self.line_registered(line, true, out)?,
             Event::LineUnregistered { line } => self.line_registered(line, false, out)?,
             Event::CallFailed { caller, callee, cause } => self.call_failed(caller, callee, *cause)?,
@@ -79,7 +80,7 @@ impl Engine {
         if self.lines.get(line).is_some() {
             let removed = &mut self.lines[line];
             removed.kind = LineKind::External;
-            removed.presence = Presence::Unknown;
+            removed.presence = line_life::heard(removed.presence, Fact::Removed).to;
             removed.registered = None;
             self.lines.configure(line, false);
             self.lines.forget_unneeded(line);

@@ -80,7 +80,7 @@ impl Engine {
             orders,
             free_orders,
             begun: &self.begun,
-            timers: self.wheel.pending().into_iter().map(|(deadline, timer)| (deadline, *timer)).collect(),
+            timers: self.wheel.pending(),
             next: [self.next_order, self.next_recall, self.next_armed],
             counters: &self.counters,
         };

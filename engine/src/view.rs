@@ -2,7 +2,6 @@
 
 use crate::engine::Engine;
 use crate::event::LineKind;
-use crate::line::Presence;
 use crate::profile::OrderKind;
 use crate::{Millis, Number, OrderId};
 
@@ -75,11 +74,7 @@ impl Engine {
         self.lines.iter().map(|(_, line)| LineView {
             line: line.number.clone(),
             external: line.kind == LineKind::External,
-            state: match line.presence {
-                Presence::Free => "free",
-                Presence::Busy => "busy",
-                Presence::Unknown => "unknown",
-            },
+            state: line.presence.as_str(),
             registered: line.registered,
             in_recall: line.recall.is_some(),
             orders: count(line.placed.len()),

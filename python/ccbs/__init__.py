@@ -21,10 +21,15 @@ from ccbs._ccbs import (
     OrderView,
     Overload,
     Profile,
+    RecordingError,
     SnapshotError,
+    Stories,
+    Story,
     build_info,
+    explain,
 )
 from ccbs.service import CallbackService
+from ccbs.simulation import simulate
 from ccbs.switch import ConnectOutcome, LegGone, LineState, RingFailed, RingOutcome, Switch, current_order
 
 __all__ = [
@@ -44,15 +49,20 @@ __all__ = [
     "OrderView",
     "Overload",
     "Profile",
+    "RecordingError",
     "RingFailed",
     "RingOutcome",
     "SnapshotError",
+    "Stories",
+    "Story",
     "Switch",
     "__version__",
     "actions",
     "build_info",
     "current_order",
     "events",
+    "explain",
+    "simulate",
 ]
 
 __version__ = build_info()["version"]

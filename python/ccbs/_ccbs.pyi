@@ -6,6 +6,7 @@ milliseconds. A value of the wrong type raises :class:`TypeError`, a value outsi
 :class:`InvalidValue`; both name the argument.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Final, TypeAlias, final
 
@@ -23,6 +24,9 @@ class InvalidValue(CcbsError, ValueError):
 
 class SnapshotError(CcbsError, ValueError):
     """A snapshot that cannot be restored: damaged, or written by a version with another format."""
+
+class RecordingError(CcbsError, ValueError):
+    """A recording that cannot be made or read, or has not what was asked for."""
 
 class Overload(CcbsError):
     """A bounded queue is full; nothing of what was offered was taken."""
@@ -731,13 +735,23 @@ class Driver:
     raises :class:`Closed` there.
     """
 
-    def __new__(cls, limits: Limits | None = None, *, queue_limit: int = 65_536) -> Driver:
+    def __new__(
+        cls,
+        limits: Limits | None = None,
+        *,
+        queue_limit: int = 65_536,
+        record: str | os.PathLike[str] | None = None,
+    ) -> Driver:
         """Start the thread.
 
         :param limits: limits of the whole engine.
         :param queue_limit: events that may wait to be applied, and actions that may wait to be drained;
             when so many wait, no more events are applied until :meth:`drain` is called. At least 1.
+        :param record: a file that gets every committed input, mode 600, for :func:`explain`; what it held is
+            kept as the same name with ``.1`` appended. A recording that cannot go on (disk full) ends,
+            is told by :meth:`recording_failure`, and disturbs no order.
         :raises InvalidValue: ``queue_limit`` is below 1.
+        :raises RecordingError: the file cannot be begun.
         :raises CcbsError: the machine gave no thread or no descriptor.
         """
 
@@ -771,13 +785,92 @@ class Driver:
         """Return the lines that are configured or referred to; also after :meth:`close`."""
 
     def counters(self) -> dict[str, int]:
-        """Return the counts of the engine and of the driver (``driver_…``); also after :meth:`close`."""
+        """Return the counts of the engine, of the driver (``driver_…``) and of a recording
+        (``recording_records``, ``recording_bytes``, ``recording_lost``); also after :meth:`close`.
+        """
+
+    def recording_failure(self) -> str | None:
+        """Return why the recording ended before the driver, in a sentence; ``None`` when it did not."""
 
     def close(self) -> None:
         """Apply what was submitted, end the thread, and take no more events.
 
         What is then out can still be drained. A second call does nothing.
         """
+
+# --- stories and simulation -------------------------------------------------------------------------
+
+@final
+class Sentence:
+    """One thing that happened to an order, at ``at`` (Unix ms)."""
+
+    __match_args__ = ("at", "text")
+    at: Final[int]
+    text: Final[str]
+    def __new__(cls, at: int, text: str) -> Sentence: ...
+
+@final
+class Story:
+    """The life of one order, out of a recording; its sentences oldest first."""
+
+    __match_args__ = ("order", "caller", "callee", "sentences")
+    order: Final[int]
+    caller: Final[str]
+    callee: Final[str]
+    sentences: Final[tuple[Sentence, ...]]
+    def __new__(cls, order: int, caller: str, callee: str, sentences: Sequence[Sentence]) -> Story: ...
+
+@final
+class Stories:
+    """What a recording tells.
+
+    :param stories: oldest order first.
+    :param left_out: how many older orders of the number were left out.
+    :param records: how many records were read.
+    :param until: when the last of them was (Unix ms).
+    :param torn_bytes: how many bytes at the end belong to a record that was not written to its end;
+        ``None`` when there is none.
+    """
+
+    __match_args__ = ("stories", "left_out", "records", "until", "torn_bytes")
+    stories: Final[tuple[Story, ...]]
+    left_out: Final[int]
+    records: Final[int]
+    until: Final[int]
+    torn_bytes: Final[int | None]
+    def __new__(
+        cls, stories: Sequence[Story], left_out: int, records: int, until: int, torn_bytes: int | None
+    ) -> Stories: ...
+
+def explain(
+    path: str | os.PathLike[str],
+    *,
+    order: int | None = None,
+    number: str | None = None,
+    most: int = 1000,
+) -> Stories:
+    """Tell the life of an order, or of each order by or for a number, out of a recording.
+
+    :param path: what ``ccbs serve --record`` or ``Driver(record=…)`` wrote. One that is being written is
+        read to its last whole record.
+    :param order: the order's identity.
+    :param number: a subscriber's or an external number; give this or ``order``.
+    :param most: how many orders of the number are told, the newest.
+    :raises RecordingError: no recording, a damaged one, or it has no such order or number.
+    :raises InvalidValue: not exactly one of ``order`` and ``number``.
+    """
+
+def simulate(settings: Sequence[tuple[str, str]]) -> str:
+    """Run a simulated office on virtual time; see :func:`ccbs.simulate`.
+
+    :param settings: names and values.
+    :returns: the report as JSON; the same settings give the same text, byte for byte.
+    :raises InvalidValue: no such setting, or a value outside its range.
+    :raises CcbsError: the engine broke one of its rules; the message names the seed.
+    """
+
+def simulate_settings() -> list[tuple[str, str, str, str, str]]:
+    """Return the settings of the office itself: name, default, least, most, and what it is."""
 
 # --- SIP: see sip/src/api.rs for what each command and event means ----------------------------------
 

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from ccbs._ccbs import (
     CcbsError,
+    Driver,
     InvalidPrompt,
     InvalidValue,
     Limits,
     ListenError,
     Overload,
     Profile,
+    RecordingError,
     Registration,
     SipEndpoint,
     SipEvent,
@@ -63,6 +65,7 @@ def run(
     config: Config,
     *,
     trace: Path | None = None,
+    record: Path | None = None,
     say: Callable[[str], None] = print,
     outputs: Sequence[LineWriter] = (),
 ) -> int:
@@ -70,13 +73,14 @@ def run(
 
     :param config: the configuration.
     :param trace: a file that gets each SIP message as a JSON line, or None.
+    :param record: a file that gets the engine's inputs, for ``ccbs explain``, or None.
     :param say: prints one line for the operator.
     :param outputs: are counted, and written out before the process ends at once.
     :returns: the exit code: 0 after a clean stop, 1 when something was left undone, or when the SIP
         endpoint or the engine ended by a fault and so ended the rest.
     :raises StartError: when it cannot start.
     """
-    return asyncio.run(Server(config, trace=trace, say=say, outputs=outputs).serve())
+    return asyncio.run(Server(config, trace=trace, record=record, say=say, outputs=outputs).serve())
 
 
 class Server:
@@ -84,6 +88,7 @@ class Server:
 
     :param config: the configuration.
     :param trace: a file that gets each SIP message as a JSON line, or None.
+    :param record: a file that gets the engine's inputs, for ``ccbs explain``, or None.
     :param say: prints one line for the operator.
     :param outputs: are counted, and written out before the process ends at once.
     """
@@ -93,10 +98,12 @@ class Server:
         config: Config,
         *,
         trace: Path | None = None,
+        record: Path | None = None,
         say: Callable[[str], None] = print,
         outputs: Sequence[LineWriter] = (),
     ) -> None:
         self._config = config
+        self._record = record
         self._say = say
         self._outputs = outputs
         self._stop = asyncio.Event()
@@ -127,19 +134,19 @@ class Server:
         except BaseException:
             endpoint.close()
             raise
-        engine = config.limits.engine
+        try:
+            driver = _driver(config, self._record)
+        except BaseException:
+            endpoint.close()
+            raise
         service = CallbackService(
             switch,
-            limits=Limits(
-                orders_total=engine.orders_total,
-                recalls_at_once=engine.recalls_at_once,
-                recalls_per_second=engine.recalls_per_second,
-                offers_per_caller=engine.offers_per_caller,
-            ),
+            driver=driver,
             on_step=self._on_step,
             on_closed=lambda: self._on_fault("engine"),
-            facts_limit=engine.queue,
+            facts_limit=config.limits.engine.queue,
         )
+        watch = asyncio.create_task(_watch_recording(driver))
         desk = OperatorDesk(switch, service)
         control = self._control = ControlServer(
             config.control_socket,
@@ -164,6 +171,7 @@ class Server:
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
+            watch.cancel()
             clean = await self._wind_down(control, switch, service)
         self._say("stopped")
         return 0 if clean and self._faulty is None else 1
@@ -232,6 +240,27 @@ class Server:
 def _profile(service: ServiceConfig) -> Profile:
     make = Profile.autodial if service.profile == "autodial" else Profile.ccbs
     return make(**service.settings)
+
+
+def _driver(config: Config, record: Path | None) -> Driver:
+    engine = config.limits.engine
+    limits = Limits(
+        orders_total=engine.orders_total,
+        recalls_at_once=engine.recalls_at_once,
+        recalls_per_second=engine.recalls_per_second,
+        offers_per_caller=engine.offers_per_caller,
+    )
+    try:
+        return Driver(limits, record=record)
+    except RecordingError as error:
+        raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
+
+
+async def _watch_recording(driver: Driver) -> None:
+    # The writer's thread never calls into Python; whoever reads the log wants to know within a second or two.
+    while (failure := driver.recording_failure()) is None:  # noqa: ASYNC110
+        await asyncio.sleep(1.0)
+    _LOG.error("%s", failure)
 
 
 def _subscriber(found: SubscriberConfig) -> Subscriber:

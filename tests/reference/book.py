@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
-from ccbs import Limits, Profile
+from ccbs import Limits
 from ccbs._ccbs import Action, AnyReply, LineView, OrderView, Reply, Step
 
-PLACED = ("waiting", "queued", "suspended", "guarding", "pausing")
-"""States outside a recall; in all others the order has one."""
+from .terms import SECOND, Terms
 
-SECOND = 1_000
+PLACED = (
+    *("waiting", "queued", "suspended", "guarding", "pausing"),
+    *("watching", "callee-guard", "polling", "retrying"),
+)
+"""States outside a recall; in all others the order has one."""
 
 
 @dataclass
@@ -22,8 +26,12 @@ class Line:
     external: bool = True
     """A number that nobody has configured is taken to be behind a trunk."""
     state: str = "unknown"
-    gone: bool = False
-    profile: Profile | None = None
+    registered: bool | None = None
+    had_leg: bool = False
+    """Whether it was busy at some time of the recall that it is in."""
+    terms: Terms | None = None
+    last_without_offer: bool = False
+    """Whether the last call of this caller that failed opened no offer."""
 
 
 @dataclass
@@ -32,6 +40,7 @@ class Offer:
 
     caller: str
     callee: str
+    kind: str
 
 
 @dataclass
@@ -41,15 +50,35 @@ class Order:
     id: int
     caller: str
     callee: str
-    profile: Profile
+    kind: str
+    terms: Terms
+    accepted: int
     expires: int
     state: str = "waiting"
     due: int | None = None
     attempt: int = 0
     failure: str | None = None
     recall: int | None = None
+    plays: int = 0
+    """How many prompts its recall has had."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """What its recall asked of the outside: ``awaited``, ``came`` or ``given up``."""
     turn: int = 0
-    """Rank among those that wait for their turn, by when they became eligible."""
+    """When it became eligible."""
+    wait_s: int = 0
+    """Profile ccbs: how long the next wait is, when the callee cannot be seen."""
+    newly_answered: bool = False
+    """Kind NR: whether a call of the callee has been answered since."""
+    seen_at_connect: str | None = None
+    """State of the callee's line when it was called in this attempt; ``None`` while it was not."""
+
+    @property
+    def is_ccbs(self) -> bool:
+        return self.terms.is_ccbs
+
+    @property
+    def attempts(self) -> int | None:
+        return None if self.is_ccbs else self.terms.attempts
 
 
 @dataclass
@@ -80,13 +109,19 @@ class Book:
     timers: list[Timer] = field(default_factory=list)
     recalls_begun: list[int] = field(default_factory=list)
     """When each recall of the last second began."""
+    restarting: bool = False
     last_order: int = 0
     last_recall: int = 0
     last_rank: int = 0
     actions: list[Action] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """What was counted, by the names of the engine's counters."""
 
     def has_bug(self, name: str) -> bool:
         return self.planted == name
+
+    def count(self, name: str) -> None:
+        self.counts[name.replace("-", "_")] += 1
 
     def next_rank(self) -> int:
         self.last_rank += 1
@@ -114,7 +149,7 @@ class Book:
         for number, line in list(self.known.items()):
             referred = (
                 line.configured
-                or line.profile is not None
+                or line.terms is not None
                 or line.state == "busy"
                 or any(number in (offer.caller, offer.callee) for offer in self.offers)
                 or any(number in (order.caller, order.callee) for order in self.standing)
@@ -144,7 +179,9 @@ class Book:
     def set_timer(self, kind: str, of: Order | Offer, seconds: int) -> int:
         """Set the timer anew and return when it is due."""
         self.stop_timer(kind, of)
-        at = self.now + seconds * SECOND
+        return self.set_timer_at(kind, of, self.now + seconds * SECOND)
+
+    def set_timer_at(self, kind: str, of: Order | Offer, at: int) -> int:
         self.timers.append(Timer(at, self.next_rank(), kind, of))
         return at
 
@@ -196,15 +233,16 @@ class Book:
     def orders(self) -> list[OrderView]:
         return [
             OrderView(
-                order.id,
-                order.caller,
-                order.callee,
-                order.state,
-                self.place(order),
-                order.attempt,
-                order.profile.attempts,
-                order.due,
-                order.expires,
+                order=order.id,
+                caller=order.caller,
+                callee=order.callee,
+                kind=order.kind,
+                state=order.state,
+                place=self.place(order),
+                attempt=order.attempt,
+                attempts=order.attempts,
+                due=order.due,
+                expires=order.expires,
             )
             for order in self.standing
         ]
@@ -213,12 +251,13 @@ class Book:
         """By number; the engine shows them in an order of its own."""
         return [
             LineView(
-                number,
-                line.external,
-                line.state,
-                self.in_recall(number),
-                len(self.placed_by(number)),
-                len(self.waiting_for(number)),
+                line=number,
+                external=line.external,
+                state=line.state,
+                registered=line.registered,
+                in_recall=self.in_recall(number),
+                orders=len(self.placed_by(number)),
+                waiting=len(self.waiting_for(number)),
             )
             for number, line in sorted(self.known.items())
         ]

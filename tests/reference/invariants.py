@@ -137,6 +137,10 @@ class Watch:
         if kind == "accepted":
             assert step.expires is not None
             self.expires[step.order] = step.expires
+        elif kind == "turned-no-reply":
+            assert step.expires is not None
+            assert step.expires >= self.expires[step.order], f"a life made shorter: {step}"
+            self.expires[step.order] = step.expires
         elif kind == "attempt-began":
             assert now < self.expires[step.order], f"attempt begun after the order's life: {step}"
             if one_event:

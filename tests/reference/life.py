@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from ccbs._ccbs import Release, Ring
 
-from .book import PLACED, SECOND, Book, Offer, Order
+from .book import PLACED, Offer, Order
+from .callees import Callees
+from .terms import SECOND
 
 RELEASE_S = 10
 """How long the legs of a recall may take to go."""
@@ -14,22 +16,23 @@ RELEASE_S = 10
 LATE_S = 10
 """How long an outcome may come later than the time that was given."""
 
-PROMPT_S = 60
+PROMPT_S = 180
 """How long a prompt may take."""
 
 
-class Life(Book):
+class Life(Callees):
     # --- waiting -----------------------------------------------------------------------------------
 
     def wait(self, order: Order) -> None:
         """The CB timer runs, from now."""
         order.state = "waiting"
         external = self.line(order.callee).external and not self.has_bug("the internal timer for everyone")
-        profile = order.profile
-        seconds = profile.cb_timer_external_s if external else profile.cb_timer_internal_s
+        terms = order.terms
+        seconds = terms.cb_timer_external_s if external else terms.cb_timer_internal_s
         order.due = self.set_timer("cb", order, seconds)
 
-    def cb_timer_expired(self, order: Order) -> None:
+    def callee_wait_over(self, order: Order) -> None:
+        """The CB timer expired, the callee was free for the guard time, or one not seen is to be tried."""
         order.due = None
         if self.is_busy(order.caller) and not self.in_recall(order.caller):
             self.suspend(order)
@@ -49,7 +52,7 @@ class Life(Book):
     def guard(self, order: Order, state: str) -> None:
         """The caller has just become free: not rung in the same instant."""
         order.state = state
-        seconds = 0 if self.has_bug("no guard for the caller") else order.profile.caller_free_guard_s
+        seconds = 0 if self.has_bug("no guard for the caller") else order.terms.caller_free_guard_s
         self.set_timer("guard", order, seconds)
 
     def guard_over(self, order: Order) -> None:
@@ -64,8 +67,11 @@ class Life(Book):
         if line.state == state:
             return
         line.state = state
+        if state == "busy" and self.in_recall(number):
+            line.had_leg = True
         if not self.in_recall(number) or self.has_bug("legs of a recall suspend its caller's orders"):
             self.look_at_caller(number)
+            self.look_at_callee(number)
         if state == "free" and self.has_bug("the CB timer starts anew when the callee is free"):
             for order in self.waiting_for(number):
                 if order.state == "waiting":
@@ -98,12 +104,22 @@ class Life(Book):
         """The legs are gone, or the two talk: the lines are nobody's any more."""
         self.stop_timer("outside", order)
         order.recall = None
+        if self.restarting:
+            self.line(order.caller).had_leg = self.line(order.callee).had_leg = False
+            return
         for number in (order.caller, order.callee):
             if not self.is_busy(number):
                 for other in self.placed_by(number):
                     if other.state == "queued":
                         self.guard(other, "pausing")
             self.look_at_caller(number)
+        called = order.seen_at_connect is not None
+        for number, had_leg in ((order.caller, True), (order.callee, called)):
+            if had_leg or self.line(number).had_leg:
+                self.callee_had_a_leg(number)
+            else:
+                self.look_at_callee(number)
+            self.line(number).had_leg = False
         for other in self.waiting_for(order.caller) + self.waiting_for(order.callee):
             if other.state == "queued":
                 other.turn = self.now
@@ -112,6 +128,10 @@ class Life(Book):
 
     def is_eligible(self, order: Order) -> bool:
         if order.state != "queued" or self.in_recall(order.caller):
+            return False
+        if self.has_bug("a suspended order blocks its queue") and any(
+            other.id < order.id for other in self.waiting_for(order.callee) if other.state == "suspended"
+        ):
             return False
         if self.has_bug("the callee of a recall may be in another"):
             return True
@@ -154,13 +174,17 @@ class Life(Book):
     def begin_recall(self, order: Order) -> None:
         self.last_recall += 1
         order.recall = self.last_recall
+        self.count("attempts_begun")
         order.attempt += 1
         order.state = "ringing"
         order.failure = None
+        order.seen_at_connect = None
+        order.plays = 0
+        order.asked = {"ring": "awaited"}
         self.recalls_begun = [at for at in self.recalls_begun if at > self.now - SECOND] + [self.now]
-        seconds = order.profile.caller_ring_s
+        seconds = order.terms.caller_ring_s
         self.actions.append(Ring(order.recall, order.id, order.caller, order.callee, seconds * SECOND))
-        self.step(order, "attempt-began", attempt=order.attempt, attempts=order.profile.attempts)
+        self.step(order, "attempt-began", attempt=order.attempt, attempts=order.attempts)
         self.set_timer("outside", order, seconds + LATE_S)
         for number in (order.caller, order.callee):
             self.taken_for_recall(number)
@@ -174,19 +198,22 @@ class Life(Book):
     def end(self, order: Order, reason: str) -> None:
         """Once for each order; in a recall its legs have to go first."""
         self.standing.remove(order)
-        for kind in ("cb", "guard", "life"):
+        for kind in ("cb", "callee", "guard", "life"):
             self.stop_timer(kind, order)
         if order.recall is not None:
             if order.state != "releasing" and not self.has_bug("a cancelled recall is not released"):
                 self.release(order, "order-ended")
-            else:
-                self.set_timer("outside", order, RELEASE_S)
             order.state = "clearing"
             self.clearing.append(order)
         self.step(order, "ended", reason=reason)
+        self.count(f"orders_{reason}")
 
     def release(self, order: Order, reason: str) -> None:
         assert order.recall is not None
+        for asked, came in order.asked.items():
+            if came == "awaited":
+                order.asked[asked] = "given up"
+        order.asked["release"] = "awaited"
         self.actions.append(Release(order.recall, order.id, reason))
         if self.has_bug("silence on a release holds the lines for ever"):
             self.stop_timer("outside", order)

@@ -15,8 +15,10 @@ from ccbs._ccbs import (
     Line,
     LineBusy,
     LineFree,
+    LineRegistered,
     LineRemoved,
     LineUnknown,
+    LineUnregistered,
     OperatorCancel,
     Order,
     PlayResult,
@@ -29,11 +31,14 @@ from ccbs._ccbs import (
 
 from . import book
 from .recalls import Recalls
+from .terms import Terms
 
 
 class Model(Recalls):
     def apply(self, events: Sequence[Event], now: int) -> list[Action]:
         """Timers that are due, then the event, then turns; for each event."""
+        if now < self.now:
+            self.count("time_went_back")
         self.now = max(now, self.now)
         self.actions = []
         for event in events or (None,):
@@ -52,8 +57,8 @@ class Model(Recalls):
         while (timer := self.take_due_timer()) is not None:
             if isinstance(timer.of, book.Offer):
                 self.offers.remove(timer.of)
-            elif timer.kind == "cb":
-                self.cb_timer_expired(timer.of)
+            elif timer.kind in ("cb", "callee"):
+                self.callee_wait_over(timer.of)
             elif timer.kind == "guard":
                 self.guard_over(timer.of)
             elif timer.kind == "life":
@@ -66,7 +71,6 @@ class Model(Recalls):
             case Line(number, external):
                 self.line(number).configured = True
                 self.line(number).external = external
-                self.line(number).gone = False
             case LineRemoved(number):
                 self.line_removed(number)
             case Service(number, profile):
@@ -77,10 +81,16 @@ class Model(Recalls):
                 self.line_changed(number, "free")
             case LineUnknown(number):
                 self.line_changed(number, "unknown")
+            case LineRegistered(number):
+                self.registration_changed(number, True)
+            case LineUnregistered(number):
+                self.registration_changed(number, False)
             case CallFailed(caller, callee, cause):
                 self.offer(caller, callee, cause)
             case CallAnswered(caller, callee):
                 self.fulfil(caller, callee)
+                self.newly_answered(caller)
+                self.newly_answered(callee)
             case Order(request, caller, callee):
                 self.order(request, caller, callee)
             case Cancel(request, caller, callee):
@@ -91,8 +101,8 @@ class Model(Recalls):
                 self.operator_cancel(request, order)
             case RingResult(recall, outcome):
                 self.rung(recall, outcome)
-            case PlayResult(recall, outcome):
-                self.played(recall, outcome)
+            case PlayResult(recall, play, outcome):
+                self.played(recall, play, outcome)
             case ConnectResult(recall, outcome):
                 self.connected(recall, outcome)
             case Released(recall):
@@ -103,17 +113,18 @@ class Model(Recalls):
     def line_removed(self, number: str) -> None:
         line = self.line(number)
         line.configured = False
-        line.gone = True
-        line.profile = None
+        line.external = True
+        line.terms = None
         line.state = "unknown"
-        self.drop_offers(lambda offer: offer.caller == number)
+        line.registered = None
+        self.drop_offers(lambda offer: number in (offer.caller, offer.callee))
         for order in self.placed_by(number):
             self.end(order, "caller-gone")
         for order in self.waiting_for(number):
             self.end(order, "callee-gone")
 
     def service(self, number: str, profile: Profile | None) -> None:
-        self.line(number).profile = profile
+        self.line(number).terms = Terms.of(profile) if profile is not None else None
         if profile is None:
             self.drop_offers(lambda offer: offer.caller == number)
             for order in self.placed_by(number):
@@ -123,13 +134,18 @@ class Model(Recalls):
         """No recall goes on, and nothing is known of the lines until they are reported anew."""
         for line in self.known.values():
             line.state = "unknown"
-        for order in self.recalled():
-            self.cut_off(order)
-        for order in self.standing:
-            if order.state == "queued":
+            line.registered = None
+        self.restarting = True
+        for order in self.clearing + self.standing:
+            if order.recall is not None:
+                self.cut_off(order)
+            elif order.is_ccbs:
+                self.poll_after_restart(order)
+            elif order.state in ("queued", "pausing"):
                 self.guard(order, "pausing")
-            elif order.state == "suspended":
+            elif order.state in ("suspended", "guarding"):
                 self.guard(order, "guarding")
+        self.restarting = False
 
     def cut_off(self, order: book.Order) -> None:
         self.stop_timer("outside", order)

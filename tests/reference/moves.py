@@ -15,8 +15,10 @@ from ccbs._ccbs import (
     Line,
     LineBusy,
     LineFree,
+    LineRegistered,
     LineRemoved,
     LineUnknown,
+    LineUnregistered,
     OperatorCancel,
     Order,
     PlayResult,
@@ -35,7 +37,7 @@ NUMBERS = ("1", "2", "3", "4", "7")
 RING = ("answered", "busy", "no-answer", "declined", "unreachable", "failed")
 PLAY = ("played", "caller-gone", "failed")
 CONNECT = ("answered", "busy", "no-answer", "declined", "unreachable", "caller-gone", "failed")
-CAUSES = ("busy", "busy", "busy", "no-reply", "not-logged-in")
+CAUSES = ("busy", "busy", "no-reply", "not-logged-in", "other")
 DAY = 86_400_000
 
 
@@ -54,6 +56,33 @@ def autodial(dice: random.Random) -> Profile:
     )
 
 
+def ccbs(dice: random.Random) -> Profile:
+    first = dice.choice((60, 20))
+    return Profile.ccbs(
+        offer_window_s=dice.choice((30, 5)),
+        caller_ring_s=dice.choice((20, 5)),
+        callee_ring_s=dice.choice((30, 5)),
+        caller_free_guard_s=dice.choice((2, 0, 10)),
+        service_duration_s=dice.choice((60, 300, 2_700)),
+        orders_per_caller=dice.choice((1, 2, 5)),
+        waiting_per_callee=dice.choice((1, 2, 5)),
+        callee_idle_guard_s=dice.choice((5, 0, 30)),
+        retention=dice.choice((True, True, False)),
+        callee_no_answer_to_nr=dice.choice((True, False)),
+        poll_first_s=first,
+        poll_longest_s=dice.choice((first, 60, 900)),
+        offer_nr=dice.choice((True, True, False)),
+        service_duration_nr_s=dice.choice((60, 10_800)),
+        offer_nl=dice.choice((True, True, False)),
+        service_duration_nl_s=dice.choice((60, 10_800)),
+        restart_grace_s=dice.choice((10, 0)),
+    )
+
+
+def any_profile(dice: random.Random) -> Profile:
+    return dice.choice((autodial, ccbs, ccbs))(dice)
+
+
 def limits(dice: random.Random) -> Limits:
     return Limits(
         orders_total=dice.choice((100_000, 2, 4)),
@@ -68,9 +97,10 @@ def begin(dice: random.Random, planted: str | None = None) -> Pair:
     pair = Pair(limits(dice), planted)
     for number in ("1", "2", "3", "7"):
         pair.tell(Line(number, number == "7"))
-    same = autodial(dice)
+    kind = dice.choice((autodial, ccbs, any_profile))
+    same = kind(dice)
     for number in NUMBERS:
-        pair.tell(Service(number, dice.choice((same, same, autodial(dice)))))
+        pair.tell(Service(number, dice.choice((same, same, kind(dice)))))
     return pair
 
 
@@ -81,13 +111,18 @@ def two(dice: random.Random) -> tuple[str, str]:
 
 def fail_and_order(dice: random.Random, pair: Pair) -> None:
     caller, callee = two(dice)
-    pair.tell(CallFailed(caller, callee, "busy"))
+    pair.tell(CallFailed(caller, callee, dice.choice(("busy", "busy", "busy", "no-reply", "not-logged-in"))))
     pair.tell(Order(1, caller, dice.choice((callee, callee, None))))
 
 
 def line_state(dice: random.Random, pair: Pair) -> None:
-    kind: Callable[[str], Event] = dice.choice((LineBusy, LineFree, LineBusy, LineFree, LineUnknown))
-    pair.tell(kind(dice.choice(NUMBERS)))
+    kinds: tuple[Callable[[str], Event], ...] = (LineBusy, LineFree, LineBusy, LineFree, LineUnknown)
+    pair.tell(dice.choice(kinds)(dice.choice(NUMBERS)))
+
+
+def registration(dice: random.Random, pair: Pair) -> None:
+    kinds: tuple[Callable[[str], Event], ...] = (LineRegistered, LineRegistered, LineUnregistered)
+    pair.tell(dice.choice(kinds)(dice.choice(NUMBERS)))
 
 
 def flap(dice: random.Random, pair: Pair) -> None:
@@ -107,7 +142,7 @@ def outcome(dice: random.Random, pair: Pair) -> None:
         case "ringing":
             pair.tell(RingResult(order.recall, dice.choice(("answered",) * 6 + RING)))
         case "announcing" | "telling":
-            pair.tell(PlayResult(order.recall, dice.choice(("played",) * 4 + PLAY)))
+            pair.tell(PlayResult(order.recall, order.plays, dice.choice(("played",) * 4 + PLAY)))
         case "calling":
             pair.tell(ConnectResult(order.recall, dice.choice(CONNECT)))
         case _:
@@ -121,7 +156,7 @@ def stray_outcome(dice: random.Random, pair: Pair) -> None:
     if kind == 0:
         pair.tell(RingResult(recall, dice.choice(RING)))
     elif kind == 1:
-        pair.tell(PlayResult(recall, dice.choice(PLAY)))
+        pair.tell(PlayResult(recall, dice.choice((1, 1, 2, 2, 0, 3)), dice.choice(PLAY)))
     elif kind == 2:
         pair.tell(ConnectResult(recall, dice.choice(CONNECT)))
     else:
@@ -159,7 +194,7 @@ def request(dice: random.Random, pair: Pair) -> None:
 
 def configure(dice: random.Random, pair: Pair) -> None:
     number = dice.choice(NUMBERS)
-    kind = dice.randrange(6)
+    kind = dice.randrange(8)
     if kind == 0:
         pair.tell(LineRemoved(number))
         return
@@ -168,7 +203,7 @@ def configure(dice: random.Random, pair: Pair) -> None:
         return
     if kind in (2, 3):
         pair.tell(Line(number, dice.choice((False, True))))
-    pair.tell(Service(number, autodial(dice)))
+    pair.tell(Service(number, any_profile(dice)))
 
 
 def restart(dice: random.Random, pair: Pair) -> None:
@@ -199,14 +234,15 @@ MOVES: tuple[tuple[Callable[[random.Random, Pair], None], int], ...] = (
     (fail_and_order, 12),
     (line_state, 10),
     (flap, 2),
-    (outcome, 30),
+    (registration, 3),
+    (outcome, 45),
     (stray_outcome, 4),
     (call, 4),
     (request, 6),
     (configure, 3),
     (restart, 1),
-    (to_deadline, 30),
-    (pass_time, 4),
+    (to_deadline, 24),
+    (pass_time, 3),
     (gather, 2),
 )
 

@@ -13,6 +13,9 @@ from .model import Model
 BEGIN = 1_700_000_000_000
 """Where virtual time begins (Unix ms)."""
 
+COUNTED = ("orders_", "outcomes_", "overdue_", "attempts_begun", "time_went_back")
+"""How the names of the counters begin that are compared."""
+
 
 class Disagreement(AssertionError):
     """The engine and the model differ; the message has the history that shows it."""
@@ -59,6 +62,9 @@ class Pair:
         self.compare("orders()", self.engine.orders(), self.model.orders())
         lines = sorted(self.engine.lines(), key=lambda view: view.line)
         self.compare("lines()", lines, self.model.lines())
+        counters = {name: count for name, count in self.engine.counters().items() if name.startswith(COUNTED)}
+        counts = [(name, self.model.counts[name]) for name in counters]
+        self.compare("counters()", list(counters.items()), counts)
         self.compare_deadlines()
         try:
             self.watch.step(self.now, batch, said, before, self.engine.orders(), lines)
@@ -69,6 +75,9 @@ class Pair:
     def compare(self, what: str, engine: Sequence[object], model: Sequence[object]) -> None:
         if list(engine) == list(model):
             return
+        if len(engine) == len(model) > 8:
+            differing = [(one, other) for one, other in zip(engine, model, strict=True) if one != other]
+            engine, model = zip(*differing, strict=True)
         shown = [f"{what} differ", "engine:", *(f"    {item!r}" for item in engine)]
         shown += ["model:", *(f"    {item!r}" for item in model)]
         raise Disagreement("\n".join([*shown, "", self.story()]))

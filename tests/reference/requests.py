@@ -11,69 +11,90 @@ from ccbs._ccbs import (
     Ordered,
 )
 
-from .book import SECOND, Offer, Order
+from .book import Offer, Order
 from .life import Life
+from .terms import SECOND
 
 
 class Requests(Life):
     def offer(self, caller: str, callee: str, cause: str) -> None:
-        """A failed call may be ordered within the offer window (autodial: if the callee was busy)."""
-        profile = self.line(caller).profile
-        if profile is None or caller == callee or cause != "busy":
+        """A failed call may be ordered within the offer window (autodial: only if the callee was busy)."""
+        terms = self.line(caller).terms
+        kind = {"busy": "BS", "no-reply": "NR", "not-logged-in": "NL", "other": None}[cause]
+        if terms is None or caller == callee or kind is None or not terms.offers(kind):
+            self.line(caller).last_without_offer = True
             return
+        self.line(caller).last_without_offer = False
         self.drop_offers(lambda offer: (offer.caller, offer.callee) == (caller, callee))
-        self.line(callee).gone = False
-        offer = Offer(caller, self.line(callee).number)
+        offer = Offer(caller, self.line(callee).number, kind)
         self.offers.append(offer)
         if not self.has_bug("an offer lasts for ever"):
-            self.set_timer("offer", offer, profile.offer_window_s)
+            self.set_timer("offer", offer, terms.offer_window_s)
         own = [offer for offer in self.offers if offer.caller == caller]
         if len(own) > self.limits.offers_per_caller:
             self.drop_offers(lambda offer: offer is own[0])
 
     def order(self, request: int, caller: str, callee: str | None) -> None:
-        profile = self.line(caller).profile
-        if profile is None:
-            self.reply(request, Denied("not-allowed", False))
+        terms = self.line(caller).terms
+        if terms is None:
+            self.deny(request, "not-allowed")
             return
-        offered = [offer.callee for offer in self.offers if offer.caller == caller]
+        offered = {
+            offer.callee: offer.kind
+            for offer in self.offers
+            if offer.caller == caller and terms.offers(offer.kind)
+        }
         if callee is None:
-            if not offered:
-                self.reply(request, Denied("no-offer", False))
+            if not offered or self.line(caller).last_without_offer:
+                self.deny(request, "no-offer")
                 return
-            callee = offered[-1]
+            callee = list(offered)[-1]
         if callee == caller:
-            self.reply(request, Denied("own-number", False))
+            self.deny(request, "own-number")
             return
         for order in self.placed_by(caller):
             if order.callee == callee:
                 if self.has_bug("a repeated order lengthens the life"):
-                    order.expires = self.set_timer("life", order, order.profile.service_duration_s)
+                    order.expires = self.set_timer("life", order, order.terms.service_duration_s)
+                self.count("orders_confirmed")
                 self.reply(request, Confirmed(order.id, callee, self.place(order)))
                 return
-        if callee not in offered or self.line(callee).gone:
-            self.reply(request, Denied("no-offer", False))
-        elif len(self.placed_by(caller)) >= profile.orders_per_caller:
-            self.reply(request, Denied("caller-limit", True))
-        elif len(self.waiting_for(callee)) >= profile.waiting_per_callee:
-            self.reply(request, Denied("callee-limit", True))
+        if callee not in offered:
+            self.deny(request, "no-offer")
+        elif len(self.placed_by(caller)) >= terms.orders_per_caller:
+            self.deny(request, "caller-limit")
+        elif len(self.waiting_for(callee)) >= terms.waiting_per_callee:
+            self.deny(request, "callee-limit")
         elif len(self.standing) >= self.limits.orders_total:
-            self.reply(request, Denied("overload", True))
+            self.deny(request, "overload")
         else:
-            self.accept(request, caller, callee)
+            self.accept(request, caller, callee, offered[callee])
 
-    def accept(self, request: int, caller: str, callee: str) -> None:
-        profile = self.line(caller).profile
-        assert profile is not None
+    def deny(self, request: int, denial: str) -> None:
+        """Limits may have room later; the others may not."""
+        self.count(f"orders_denied_{denial}")
+        self.reply(request, Denied(denial, denial in ("caller-limit", "callee-limit", "overload")))
+
+    def accept(self, request: int, caller: str, callee: str, kind: str) -> None:
+        terms = self.line(caller).terms
+        assert terms is not None
+        self.count("orders_accepted")
         self.last_order += 1
-        expires = self.now + profile.service_duration_s * SECOND
-        order = Order(self.last_order, caller, callee, profile, expires)
+        life = terms.life_s(kind)
+        expires = self.now + life * SECOND
+        order = Order(self.last_order, caller, callee, kind, terms, self.now, expires)
         self.standing.append(order)
-        self.set_timer("life", order, profile.service_duration_s)
-        self.wait(order)
+        self.set_timer("life", order, life)
+        if order.is_ccbs:
+            order.state = "watching"
+            order.wait_s = terms.poll_first_s
+        else:
+            self.wait(order)
         place = self.place(order)
         self.reply(request, Accepted(order.id, callee, place))
         self.step(order, "accepted", place=place, due=order.due, expires=expires)
+        if order.is_ccbs and not self.in_recall(callee):
+            self.look(order)
 
     def cancel(self, request: int, caller: str, callee: str | None) -> None:
         found = [order for order in self.placed_by(caller) if callee in (None, order.callee)]

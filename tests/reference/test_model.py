@@ -1,16 +1,19 @@
 """The engine against the model: the same random histories, action by action.
 
-Short in the normal run, at length with ``--hypothesis-profile=long``. A failure shows the history that led to it.
+Short in the normal run, at length with ``--hypothesis-profile=long``. A failure shows the history that led
+to it.
 """
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, note, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from reference import moves
 from reference.pair import Disagreement, Pair
@@ -19,6 +22,8 @@ from reference.planted import PLANTED
 LONG = settings.get_current_profile_name() == "long"
 BLOCKS = 400 if LONG else 16
 """How many blocks of walks; each walk has its own seed."""
+SEED = int(os.environ.get("CCBS_SEED", random.randrange(2**32)))
+"""What Hypothesis's choices follow from."""
 WALKS = 250
 MOVES = 60
 
@@ -36,6 +41,7 @@ def walk(seed: int, planted: str | None = None) -> Pair:
     return pair
 
 
+@seed(SEED)
 class Histories(RuleBasedStateMachine):
     """Whatever may happen, in any order."""
 
@@ -43,6 +49,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(dice=dice)
     def begin(self, dice: random.Random) -> None:
+        note(f'to repeat: CCBS_SEED={SEED} pytest "tests/reference/test_model.py::TestHistories"')
         self.pair = moves.begin(dice)
 
     @rule(dice=dice)
@@ -107,33 +114,40 @@ class Histories(RuleBasedStateMachine):
             moves.finish(self.pair)
 
 
-def test_histories_that_hypothesis_thinks_of() -> None:
-    run_state_machine_as_test(
-        Histories,
-        settings=settings(
-            max_examples=10_000 if LONG else 200,
-            stateful_step_count=60,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(
+    max_examples=10_000 if LONG else 200,
+    stateful_step_count=60,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_walks(block: int) -> None:
-    # pytest "tests/reference/test_model.py::test_walks[BLOCK]" repeats it; the seed is in the failure.
-    for seed in range(block * WALKS, (block + 1) * WALKS):
+def test_walks(block: int, record_property: Callable[[str, object], None]) -> None:
+    calls = recalls = 0
+    for number in range(block * WALKS, (block + 1) * WALKS):
         try:
-            walk(seed)
+            pair = walk(number)
         except AssertionError as error:
-            pytest.fail(f"seed {seed}: {error}")
+            again = f'pytest "tests/reference/test_model.py::test_walks[{block}]"'
+            pytest.fail(f"seed {number}; to repeat: {again}\n{error}")
+        calls += len(pair.history)
+        recalls += pair.watch.rings
+    record_property("histories", WALKS)
+    record_property("calls of apply", calls)
+    record_property("recalls", recalls)
 
 
 @pytest.mark.parametrize("bug", PLANTED)
-def test_a_planted_bug_is_caught(bug: str) -> None:
-    for seed in range(3_000):
+def test_a_planted_bug_is_caught(bug: str, record_property: Callable[[str, object], None]) -> None:
+    for number in range(3_000):
         try:
-            walk(seed, planted=bug)
-        except Disagreement:
+            walk(number, planted=bug)
+        except Disagreement as disagreement:
+            differing = str(disagreement).split("\n", 1)[0]
+            record_property("caught", f"{bug}: {differing}, history {number + 1:,}")
             return
     pytest.fail(f"3,000 walks and not one shows that {bug!r}")

@@ -2,67 +2,59 @@
 
 use std::cell::Cell;
 
-use crate::slots::{Filed, Slots};
+use crate::entries::{Entries, Handle};
+use crate::slots::{Buffer, Filed, Slots};
 
 /// How many dead filings are kept beyond as many as there are timers, before they are swept out.
 const DEAD_ALLOWED: usize = 64;
 
-/// A timer in a [`Wheel`]; stale after the timer expired or was cancelled, and then harmless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Handle {
-    entry: u32,
-    /// The sequence number of the insertion, which no other timer of the wheel ever has.
-    generation: u64,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    generation: u64,
-    deadline: u64,
-    /// Breaks ties between equal deadlines.
-    sequence: u64,
-    /// The deadline under which it is filed; a timer pushed back since has a later one.
-    filed_under: u64,
-    filing: u32,
-    /// `None` while the entry is unused.
-    token: Option<T>,
-}
-
 /// What is known of the earliest deadline.
 #[derive(Debug, Clone, Copy)]
-enum Earliest {
-    Known(Option<u64>),
-    /// The earliest timer was taken away; to be looked for when asked.
-    Unknown,
+struct Earliest {
+    deadline: u64,
+    /// An entry that has it, or [`NOBODY`].
+    entry: u32,
+}
+
+const NOBODY: u32 = u32::MAX;
+
+impl Earliest {
+    /// No timer is set: the next one is the earliest.
+    const NONE: Self = Self { deadline: u64::MAX, entry: NOBODY };
+    /// The earliest timer was taken away; to be looked for when asked, and none set until then is earlier.
+    const UNKNOWN: Self = Self { deadline: 0, entry: NOBODY };
 }
 
 /// Timers ordered by deadline.
 #[derive(Debug)]
 pub struct Wheel<T> {
     slots: Slots,
-    entries: Vec<Entry<T>>,
-    unused: Vec<u32>,
-    live: usize,
-    /// Filings whose timer is gone or was filed anew.
+    entries: Entries<T>,
+    /// Filings, dead ones included.
+    filed: usize,
+    /// Filings whose timer was cancelled.
     dead: usize,
-    next: u64,
+    /// The next sequence number.
+    next: u32,
     earliest: Cell<Earliest>,
     /// The timers due in one call: deadline, sequence, entry.
-    due: Vec<(u64, u64, u32)>,
+    due: Vec<(u64, u32, u32)>,
+    /// The valid filings of a block whose time has come.
+    met: Buffer,
 }
 
-impl<T> Wheel<T> {
+impl<T: Copy> Wheel<T> {
     /// An empty wheel whose time is `now` (ticks).
     pub fn new(now: u64) -> Self {
         Self {
             slots: Slots::new(now),
-            entries: Vec::new(),
-            unused: Vec::new(),
-            live: 0,
+            entries: Entries::new(),
+            filed: 0,
             dead: 0,
             next: 0,
-            earliest: Cell::new(Earliest::Known(None)),
+            earliest: Cell::new(Earliest::NONE),
             due: Vec::new(),
+            met: Buffer::default(),
         }
     }
 
@@ -71,72 +63,55 @@ impl<T> Wheel<T> {
     /// # Panics
     ///
     /// With 2³² timers set.
+    #[inline]
     pub fn insert(&mut self, deadline: u64, token: T) -> Handle {
-        let generation = self.next;
-        self.next += 1;
-        let index = self.unused.pop().unwrap_or_else(|| {
-            let index = u32::try_from(self.entries.len()).expect("fewer than 2^32 timers");
-            self.entries.push(Entry { generation, deadline, sequence: 0, filed_under: 0, filing: 0, token: None });
-            index
-        });
-        let entry = &mut self.entries[index as usize];
-        entry.generation = generation;
-        entry.deadline = deadline;
-        entry.sequence = generation;
-        entry.filed_under = deadline;
-        entry.token = Some(token);
-        self.slots.file(deadline, Filed { entry: index, filing: entry.filing });
-        self.live += 1;
-        self.learn(deadline);
-        Handle { entry: index, generation }
+        let sequence = self.next_sequence();
+        let handle = self.entries.add(deadline, sequence, token);
+        self.slots.file(Filed::new(deadline, handle.entry));
+        self.filed += 1;
+        self.learn(deadline, handle.entry);
+        handle
     }
 
-    /// Takes a timer back; `None` when it has expired or was cancelled before.
-    pub fn cancel(&mut self, handle: Handle) -> Option<T> {
-        let entry = self.entries.get_mut(handle.entry as usize)?;
-        if entry.generation != handle.generation {
-            return None;
-        }
-        let token = entry.token.take()?;
-        let deadline = entry.deadline;
-        entry.filing = entry.filing.wrapping_add(1);
-        self.unused.push(handle.entry);
-        self.live -= 1;
-        self.unlearn(deadline);
-        self.bury();
-        Some(token)
-    }
-
-    /// Gives a timer another deadline; in the order of insertion it comes last. Returns whether it was still set.
-    ///
-    /// A timer that is only pushed back stays where it is filed, and is filed anew when that slot's time comes.
-    pub fn reschedule(&mut self, handle: Handle, deadline: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(handle.entry as usize) else { return false };
-        if entry.generation != handle.generation || entry.token.is_none() {
+    /// Takes a timer back. Returns whether it was still set.
+    #[inline]
+    pub fn cancel(&mut self, handle: Handle) -> bool {
+        if !self.entries.holds(handle) {
             return false;
         }
-        let before = entry.deadline;
-        entry.deadline = deadline;
-        entry.sequence = self.next;
-        self.next += 1;
-        let sooner = deadline < entry.filed_under;
-        if sooner {
-            entry.filing = entry.filing.wrapping_add(1);
-            entry.filed_under = deadline;
-            self.slots.file(deadline, Filed { entry: handle.entry, filing: entry.filing });
-            self.bury();
-        }
-        if deadline != before {
-            self.unlearn(before);
-            self.learn(deadline);
+        self.entries.end(handle.entry);
+        self.dead += 1;
+        self.unlearn(handle.entry);
+        if self.dead * 2 > self.filed + DEAD_ALLOWED {
+            self.sweep();
         }
         true
     }
 
+    /// Gives a timer another deadline; in the order of insertion it comes last. Returns its handle from now on,
+    /// or `None` if it was not set any more.
+    ///
+    /// A timer that is only pushed back stays where it is filed, and is filed anew when that slot's time comes.
+    pub fn reschedule(&mut self, handle: Handle, deadline: u64) -> Option<Handle> {
+        if !self.entries.holds(handle) {
+            return None;
+        }
+        // What was pushed back before is filed earlier than its deadline, so this may file where it need not.
+        if deadline < self.entries.deadline(handle.entry) {
+            let token = self.entries.token(handle.entry);
+            self.cancel(handle);
+            return Some(self.insert(deadline, token));
+        }
+        let sequence = self.next_sequence();
+        self.entries.push_back(handle.entry, deadline, sequence);
+        self.unlearn(handle.entry);
+        self.learn(deadline, handle.entry);
+        Some(handle)
+    }
+
     /// When a timer expires; `None` when it has expired or was cancelled before.
     pub fn deadline(&self, handle: Handle) -> Option<u64> {
-        let entry = self.entries.get(handle.entry as usize)?;
-        (entry.generation == handle.generation && entry.token.is_some()).then_some(entry.deadline)
+        self.entries.holds(handle).then(|| self.entries.deadline(handle.entry))
     }
 
     /// Moves the wheel's time to `now` and appends `(deadline, token)` of every timer due, sorted by
@@ -145,46 +120,39 @@ impl<T> Wheel<T> {
         if now < self.slots.base() {
             return;
         }
-        if let Earliest::Known(earliest) = self.earliest.get()
-            && earliest.is_none_or(|earliest| earliest > now)
-            && self.slots.first().is_none_or(|slot| slot.start > now)
-        {
+        if now < self.slots.quiet_until() {
             self.slots.move_base(now);
             return;
         }
         while let Some(slot) = self.slots.first().filter(|slot| slot.start <= now) {
-            let filed = self.slots.take(slot);
-            for &filed in &filed {
-                self.meet(filed, now);
+            let mut taken = self.slots.take(slot);
+            let entries = &mut self.entries;
+            while let Some((filed, kept)) =
+                self.slots.next_block(&mut taken, &mut self.met, |filed| entries.keep(filed.entry))
+            {
+                self.filed -= filed - kept;
+                self.dead -= filed - kept;
+                for &filed in self.met.first(kept) {
+                    meet(filed, now, entries, &mut self.slots, &mut self.due);
+                }
             }
-            self.slots.recycle(filed);
         }
         self.slots.move_base(now);
+        self.slots.look_ahead();
         if self.due.is_empty() {
             return;
         }
-        self.due.sort_unstable();
-        for (deadline, _, index) in self.due.drain(..) {
-            let entry = &mut self.entries[index as usize];
-            entry.filing = entry.filing.wrapping_add(1);
-            self.unused.push(index);
-            self.live -= 1;
-            out.extend(entry.token.take().map(|token| (deadline, token)));
+        if !self.due.is_sorted() {
+            self.due.sort_unstable();
         }
-        self.earliest.set(if self.live == 0 { Earliest::Known(None) } else { Earliest::Unknown });
-    }
-
-    /// Looks at a filing whose slot's time has come: dead, due, or to be filed anew.
-    fn meet(&mut self, filed: Filed, now: u64) {
-        let entry = &mut self.entries[filed.entry as usize];
-        if entry.token.is_none() || entry.filing != filed.filing {
-            self.dead -= 1;
-        } else if entry.deadline <= now {
-            self.due.push((entry.deadline, entry.sequence, filed.entry));
-        } else {
-            entry.filed_under = entry.deadline;
-            self.slots.file(entry.deadline, filed);
+        self.filed -= self.due.len();
+        out.reserve(self.due.len());
+        for (deadline, _, entry) in self.due.drain(..) {
+            out.push((deadline, self.entries.token(entry)));
+            self.entries.end(entry);
+            self.entries.drop(entry);
         }
+        self.earliest.set(if self.is_empty() { Earliest::NONE } else { Earliest::UNKNOWN });
     }
 
     /// The earliest deadline, or `None` when no timer is set.
@@ -192,68 +160,91 @@ impl<T> Wheel<T> {
     /// Known at once, except after the earliest timer expired or was taken away: then the next slots in time
     /// are looked through for their earliest.
     pub fn next_deadline(&self) -> Option<u64> {
-        if let Earliest::Known(earliest) = self.earliest.get() {
-            return earliest;
+        let Earliest { deadline, entry } = self.earliest.get();
+        if entry != NOBODY {
+            return Some(deadline);
         }
-        let mut earliest: Option<u64> = None;
+        let mut earliest: Option<(u64, u32)> = None;
         let mut next = self.slots.first();
         // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
-        while let Some(slot) = next.filter(|slot| earliest.is_none_or(|earliest| slot.start <= earliest)) {
+        while let Some(slot) = next.filter(|slot| earliest.is_none_or(|(earliest, _)| slot.start <= earliest)) {
             for filed in self.slots.filed(slot) {
-                let entry = &self.entries[filed.entry as usize];
-                if entry.filing == filed.filing && entry.token.is_some() {
-                    earliest = Some(earliest.map_or(entry.deadline, |earliest| earliest.min(entry.deadline)));
+                if !self.entries.is_set(filed.entry) {
+                    continue;
+                }
+                let pushed_back = self.entries.is_pushed_back(filed.entry);
+                let deadline = if pushed_back { self.entries.deadline(filed.entry) } else { filed.deadline() };
+                if earliest.is_none_or(|(earliest, _)| deadline < earliest) {
+                    earliest = Some((deadline, filed.entry));
                 }
             }
-            next = self.slots.after(Some(slot));
+            next = self.slots.after(slot);
         }
-        self.earliest.set(Earliest::Known(earliest));
-        earliest
+        self.earliest.set(earliest.map_or(Earliest::NONE, |(deadline, entry)| Earliest { deadline, entry }));
+        earliest.map(|(deadline, _)| deadline)
     }
 
     /// Every timer set, as `(deadline, token)` in the order in which they would expire.
-    pub fn pending(&self) -> Vec<(u64, &T)> {
-        let set = |entry: &'_ Entry<T>| entry.token.is_some();
-        let mut entries: Vec<_> = self.entries.iter().filter(|entry| set(entry)).collect();
-        entries.sort_unstable_by_key(|entry| (entry.deadline, entry.sequence));
-        entries.into_iter().filter_map(|entry| Some((entry.deadline, entry.token.as_ref()?))).collect()
+    pub fn pending(&self) -> Vec<(u64, T)> {
+        let mut entries: Vec<u32> = self.entries.set().collect();
+        entries.sort_unstable_by_key(|&entry| (self.entries.deadline(entry), self.entries.sequence(entry)));
+        entries.into_iter().map(|entry| (self.entries.deadline(entry), self.entries.token(entry))).collect()
     }
 
     /// How many timers are set.
     pub fn len(&self) -> usize {
-        self.live
+        self.filed - self.dead
     }
 
     /// Whether no timer is set.
     pub fn is_empty(&self) -> bool {
-        self.live == 0
+        self.filed == self.dead
     }
 
-    fn learn(&mut self, deadline: u64) {
-        if let Earliest::Known(earliest) = self.earliest.get_mut() {
-            *earliest = Some(earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+    #[inline]
+    fn learn(&mut self, deadline: u64, entry: u32) {
+        if deadline < self.earliest.get().deadline {
+            self.earliest.set(Earliest { deadline, entry });
         }
     }
 
-    fn unlearn(&mut self, deadline: u64) {
-        if let Earliest::Known(Some(earliest)) = self.earliest.get()
-            && earliest == deadline
-        {
-            self.earliest.set(if self.live == 0 { Earliest::Known(None) } else { Earliest::Unknown });
+    #[inline]
+    fn unlearn(&mut self, entry: u32) {
+        if entry == self.earliest.get().entry {
+            self.earliest.set(Earliest::UNKNOWN);
         }
     }
 
-    /// Counts a filing that died, and sweeps the dead out when they are more than the living: a sweep looks at
-    /// no more than twice as many filings as have died since the last one.
-    fn bury(&mut self) {
-        self.dead += 1;
-        if self.dead > self.live + DEAD_ALLOWED {
-            let entries = &self.entries;
-            self.slots.retain(|filed| {
-                let entry = &entries[filed.entry as usize];
-                entry.filing == filed.filing && entry.token.is_some()
-            });
-            self.dead = 0;
+    /// Drops the dead filings. It happens when they are more than the living, so it looks at no more than twice
+    /// as many filings as have died since the last time.
+    #[cold]
+    #[inline(never)]
+    fn sweep(&mut self) {
+        let entries = &mut self.entries;
+        self.slots.retain(&mut self.met, |filed| entries.keep(filed.entry));
+        self.filed -= self.dead;
+        self.dead = 0;
+    }
+
+    fn next_sequence(&mut self) -> u32 {
+        if self.next == u32::MAX {
+            self.number_anew();
+        }
+        let sequence = self.next;
+        self.next += 1;
+        sequence
+    }
+
+    /// Numbers the timers anew from 0 in the same order, once in four thousand million of them.
+    #[cold]
+    #[inline(never)]
+    fn number_anew(&mut self) {
+        let mut entries: Vec<u32> = self.entries.set().collect();
+        entries.sort_unstable_by_key(|&entry| self.entries.sequence(entry));
+        self.next = 0;
+        for entry in entries {
+            self.entries.set_sequence(entry, self.next);
+            self.next += 1;
         }
     }
 
@@ -261,6 +252,27 @@ impl<T> Wheel<T> {
     #[cfg(test)]
     pub(crate) fn filings(&self) -> usize {
         self.slots.len()
+    }
+}
+
+/// Looks at a filing that is set and whose slot's time has come: due, or to be filed anew.
+#[inline]
+fn meet<T: Copy>(
+    mut filed: Filed,
+    now: u64,
+    entries: &mut Entries<T>,
+    slots: &mut Slots,
+    due: &mut Vec<(u64, u32, u32)>,
+) {
+    let entry = filed.entry;
+    if entries.is_pushed_back(entry) {
+        filed = Filed::new(entries.deadline(entry), entry);
+        entries.caught_up(entry);
+    }
+    if filed.deadline() <= now {
+        due.push((filed.deadline(), entries.sequence(entry), entry));
+    } else {
+        slots.file(filed);
     }
 }
 

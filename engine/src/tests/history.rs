@@ -154,7 +154,7 @@ pub(crate) fn stray(recall: u64, kind: usize) -> Event {
     let recall = RecallId(recall);
     match kind / 7 {
         0 => Event::RingOutcome { recall, outcome: RINGS[kind % 7] },
-        1 => Event::PlayOutcome { recall, play: 1 + u32::from(kind % 2 == 0), outcome: PLAYS[kind % 7] },
+        1 => Event::PlayOutcome { recall, play: 1 + u32::from(kind.is_multiple_of(2)), outcome: PLAYS[kind % 7] },
         _ => Event::ConnectOutcome { recall, outcome: CONNECTS[kind % 7] },
     }
 }

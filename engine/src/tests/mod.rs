@@ -1,5 +1,6 @@
 //! Tests from inside: they see the whole state.
 
+mod ccbs;
 pub(crate) mod coverage;
 mod history;
 mod life;
@@ -10,3 +11,4 @@ mod rules;
 mod snapshot;
 mod watch;
 mod world;
+mod world_events;

@@ -39,6 +39,7 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
                     watch.see(now, action, limits)?;
                 }
                 all.append(&mut out);
+                watch.forget(|line| engine.lines.by_number(line).is_some());
                 watch.hear(now, event);
                 engine.apply(now, event, &mut out).expect("a good event");
                 if let Event::Released { recall } = event {

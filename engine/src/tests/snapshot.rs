@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::*;
 
-pub(crate) fn rich_world() -> World {
+fn rich_world() -> World {
     let mut world = World::with(&Profile::autodial(), Limits { recalls_per_second: 1, ..Limits::default() });
     world.engine.line("99").expect("a good number");
     world.ordered("2", "1");
@@ -73,4 +73,62 @@ fn a_damaged_snapshot_is_refused_or_restored_but_never_panics() {
     let mut longer = snapshot;
     longer.push(0);
     assert!(Engine::restore(&longer).is_err());
+}
+
+/// One world of both profiles, in many states.
+fn golden_world() -> World {
+    let mut world = rich_world();
+    world.service("2", Some(Profile::ccbs()));
+    world.free("3");
+    for callee in ["3", "7", "9"] {
+        world.ordered("2", callee);
+    }
+    world.busy("9");
+    world.send(Event::LineRegistered { line: super::world::number("4") });
+    world.wait(6_000);
+    world.ring_is(RingOutcome::Busy);
+    world
+}
+
+/// A snapshot as it was written by the version that had its format; kept for ever.
+fn golden(format: u32) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}.snapshot"))
+}
+
+#[test]
+fn a_snapshot_of_an_older_format_is_refused_and_told_what_to_do() {
+    let old = std::fs::read(golden(1)).expect("the golden snapshot of format 1");
+    let error = Engine::restore(&old).err().map(|error| error.to_string());
+    let expected = "snapshot of format 1, expected 2: restore it with the version that wrote it";
+    assert_eq!(error.as_deref(), Some(expected));
+}
+
+/// Fails when what is written changes and the format's number does not: raise `VERSION`, and write the golden
+/// snapshot of the new one by `CCBS_GOLDEN=write cargo test -p ccbs-engine golden`.
+#[test]
+fn the_golden_snapshot_of_this_format_is_written_and_restored_as_ever() {
+    let world = golden_world();
+    let snapshot = world.engine.snapshot();
+    let file = golden(u32::from(snapshot[13]));
+    if std::env::var_os("CCBS_GOLDEN").is_some_and(|what| what == "write") {
+        std::fs::write(&file, &snapshot).expect("a golden snapshot can be written");
+    }
+    let kept = std::fs::read(&file).expect("a golden snapshot of this format");
+    assert!(kept == snapshot, "a snapshot is written otherwise than {}", file.display());
+    let mut restored = Engine::restore(&kept).expect("a good snapshot");
+    let states: Vec<_> = restored.orders().map(|order| (order.order.0, order.kind.as_str(), order.state)).collect();
+    let expected = [
+        (2, "BS", "queued"),
+        (3, "BS", "suspended"),
+        (4, "BS", "queued"),
+        (5, "BS", "queued"),
+        (6, "BS", "polling"),
+        (7, "BS", "watching"),
+    ];
+    assert_eq!(states, expected);
+    let mut out = Vec::new();
+    while let Some(next) = restored.next_deadline() {
+        restored.advance(next, &mut out);
+    }
+    assert_eq!(restored.orders().count(), 0);
 }

@@ -8,6 +8,7 @@ use super::history::recall_of;
 use crate::*;
 
 /// What an order has shown of itself.
+#[allow(clippy::struct_excessive_bools)] // independent marks, not states
 #[derive(Debug)]
 struct Seen {
     profile: Profile,
@@ -24,7 +25,7 @@ struct Seen {
     /// Profile `ccbs`: how its next step must end it.
     must_end: Option<EndReason>,
     /// Whether its callee's line was known when it was called.
-    callee_was_seen: bool,
+    known_when_called: bool,
     ended: bool,
 }
 
@@ -41,7 +42,7 @@ impl Seen {
             AttemptFailure::CallerGone => Some(EndReason::Cancelled),
             AttemptFailure::CalleeDeclined => Some(EndReason::CalleeDeclined),
             AttemptFailure::CalleeNoAnswer if !callee_no_answer_to_nr => Some(EndReason::CalleeNoAnswer),
-            AttemptFailure::CalleeBusy if !retention && self.callee_was_seen => Some(EndReason::AttemptsExhausted),
+            AttemptFailure::CalleeBusy if !retention && self.known_when_called => Some(EndReason::AttemptsExhausted),
             _ => None,
         }
     }
@@ -88,9 +89,8 @@ impl Watch {
                 self.callee_has_news(line);
             }
             Event::LineFree { line: N(line) } => {
-                if self.busy.insert(line.clone(), false) == Some(true) {
-                    self.freed.insert(line.clone(), now);
-                }
+                let was_busy = self.busy.insert(line.clone(), false);
+                self.freed.extend((was_busy == Some(true)).then(|| (line.clone(), now)));
             }
             Event::LineUnknown { line: N(line) } => drop(self.busy.remove(line)),
             Event::LineRemoved { line: N(line) } => {
@@ -158,7 +158,7 @@ impl Watch {
             guarded: false,
             new_call: false,
             must_end: None,
-            callee_was_seen: false,
+            known_when_called: false,
             ended: false,
         };
         prop_assert!(self.orders.insert(*order, seen).is_none(), "an identity given twice");
@@ -184,7 +184,7 @@ impl Watch {
                 self.open.push(action.clone());
             }
             Action::Connect { callee, .. } => {
-                seen.callee_was_seen = self.busy.contains_key(callee);
+                seen.known_when_called = self.busy.contains_key(callee);
                 self.open.push(action.clone());
             }
             Action::Play { .. } => self.open.push(action.clone()),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ccbs.cli import client, configuration, serve
+from ccbs.cli import client, configuration, explain, serve, simulate
 
 __all__ = ["app"]
 
@@ -39,3 +39,5 @@ def _root(
 serve.register(app)
 configuration.register(app)
 client.register(app)
+explain.register(app)
+simulate.register(app)

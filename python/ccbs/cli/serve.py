@@ -27,6 +27,10 @@ def serve(
     trace: Annotated[
         Path | None, typer.Option(help="Write each SIP message as a JSON line to this file.", metavar="FILE")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Write the engine's inputs to this file, for `ccbs explain`.", metavar="FILE"),
+    ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="How much is logged to stderr.")
     ] = "info",
@@ -42,7 +46,7 @@ def serve(
     handler = LineHandler(log)
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT, handlers=[handler])
     try:
-        code = run(loaded, trace=trace, say=out.write, outputs=(out, log))
+        code = run(loaded, trace=trace, record=record, say=out.write, outputs=(out, log))
     except StartError as error:
         fail(str(error))
     finally:

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{DEAD_ALLOWED, Handle, Wheel};
+use super::{DEAD_ALLOWED, Wheel};
+use crate::Handle;
 
 /// What the wheel must do, done by a sorted map.
 #[derive(Default)]
@@ -85,17 +86,19 @@ proptest! {
                 }
                 Op::Cancel { which } if !handles.is_empty() => {
                     let (handle, key) = handles[which % handles.len()];
-                    prop_assert_eq!(wheel.cancel(handle), model.timers.remove(&key));
-                    prop_assert_eq!(wheel.cancel(handle), None);
+                    prop_assert_eq!(wheel.cancel(handle), model.timers.remove(&key).is_some());
+                    prop_assert!(!wheel.cancel(handle));
+                    prop_assert_eq!(wheel.deadline(handle), None);
                 }
                 Op::Reschedule { which, ahead } if !handles.is_empty() => {
                     let which = which % handles.len();
                     let (handle, key) = handles[which];
                     let deadline = model.now.saturating_add_signed(ahead);
                     let moved = model.timers.remove(&key);
-                    prop_assert_eq!(wheel.reschedule(handle, deadline), moved.is_some());
-                    if let Some(moved) = moved {
-                        handles[which].1 = model.insert(deadline, moved);
+                    let rescheduled = wheel.reschedule(handle, deadline);
+                    prop_assert_eq!(rescheduled.is_some(), moved.is_some());
+                    if let (Some(handle), Some(moved)) = (rescheduled, moved) {
+                        handles[which] = (handle, model.insert(deadline, moved));
                         prop_assert_eq!(wheel.deadline(handle), Some(deadline));
                     }
                 }
@@ -111,7 +114,7 @@ proptest! {
             prop_assert_eq!(wheel.next_deadline(), model.timers.first_key_value().map(|(key, _)| key.0));
             prop_assert!(wheel.filings() <= 2 * wheel.len() + DEAD_ALLOWED + 1);
         }
-        let pending: Vec<(u64, u32)> = wheel.pending().into_iter().map(|(deadline, &token)| (deadline, token)).collect();
+        let pending: Vec<(u64, u32)> = wheel.pending();
         let expected: Vec<(u64, u32)> = model.timers.iter().map(|(key, &token)| (key.0, token)).collect();
         prop_assert_eq!(pending, expected);
         out.clear();
@@ -163,10 +166,10 @@ fn the_dead_are_bounded_however_many_are_cancelled() {
 fn a_stale_handle_is_harmless() {
     let mut wheel = Wheel::new(0);
     let old = wheel.insert(5, 'a');
-    assert_eq!(wheel.cancel(old), Some('a'));
+    assert!(wheel.cancel(old));
     let new = wheel.insert(7, 'b');
-    assert_eq!(wheel.cancel(old), None);
-    assert!(!wheel.reschedule(old, 9));
+    assert!(!wheel.cancel(old));
+    assert_eq!(wheel.reschedule(old, 9), None);
     assert_eq!(wheel.deadline(old), None);
     assert_eq!(wheel.deadline(new), Some(7));
 }
@@ -176,7 +179,7 @@ fn a_pushed_back_timer_is_not_filed_again_until_its_slot_fires() {
     let mut wheel = Wheel::new(0);
     let handle = wheel.insert(10, 'a');
     for deadline in 11..1_000 {
-        assert!(wheel.reschedule(handle, deadline));
+        assert_eq!(wheel.reschedule(handle, deadline), Some(handle));
     }
     assert_eq!(wheel.filings(), 1);
     let mut out = Vec::new();
@@ -185,4 +188,61 @@ fn a_pushed_back_timer_is_not_filed_again_until_its_slot_fires() {
     assert_eq!(wheel.next_deadline(), Some(999));
     wheel.expire(999, &mut out);
     assert_eq!(out, [(999, 'a')]);
+}
+
+#[test]
+fn an_entry_whose_generations_are_used_up_rests() {
+    let mut wheel = Wheel::new(0);
+    let handles: Vec<Handle> = (0..4).map(|token| wheel.insert(5, token)).collect();
+    for &handle in &handles {
+        assert!(wheel.cancel(handle));
+    }
+    let mut out = Vec::new();
+    wheel.expire(5, &mut out);
+    wheel.entries.age();
+    let last: Vec<Handle> = (0..4).map(|token| wheel.insert(6, token)).collect();
+    for &handle in &last {
+        assert!(wheel.cancel(handle));
+    }
+    wheel.expire(6, &mut out);
+    let fresh: Vec<Handle> = (10..14).map(|token| wheel.insert(7, token)).collect();
+    for stale in handles.into_iter().chain(last) {
+        assert!(!wheel.cancel(stale));
+    }
+    assert_eq!(fresh.iter().map(|&handle| wheel.deadline(handle)).collect::<Vec<_>>(), [Some(7); 4]);
+    wheel.expire(7, &mut out);
+    assert_eq!(out, [(7, 10), (7, 11), (7, 12), (7, 13)]);
+}
+
+#[test]
+fn the_order_of_insertion_outlives_its_numbers() {
+    let mut wheel = Wheel::new(0);
+    wheel.next = u32::MAX - 3;
+    let first = wheel.insert(100, 0);
+    wheel.insert(200, 1);
+    let gone = wheel.insert(200, 2);
+    for token in 3..10 {
+        wheel.insert(200, token);
+    }
+    wheel.cancel(gone);
+    assert_eq!(wheel.reschedule(first, 200), Some(first));
+    assert!(wheel.next < 20);
+    let mut out = Vec::new();
+    wheel.expire(300, &mut out);
+    assert_eq!(out.iter().map(|due| due.1).collect::<Vec<_>>(), [1, 3, 4, 5, 6, 7, 8, 9, 0]);
+}
+
+#[test]
+fn many_timers_in_one_slot_survive_a_sweep_in_order() {
+    let mut wheel = Wheel::new(0);
+    let handles: Vec<Handle> = (0..1_000_u32).map(|token| wheel.insert(1 << 40, token)).collect();
+    for (token, &handle) in handles.iter().enumerate() {
+        if token % 10 != 3 {
+            wheel.cancel(handle);
+        }
+    }
+    assert!(wheel.filings() < 300, "{} filings of 100 timers", wheel.filings());
+    let mut out = Vec::new();
+    wheel.expire(u64::MAX, &mut out);
+    assert!(out.iter().map(|due| due.1).eq((0..1_000).filter(|token| token % 10 == 3)));
 }

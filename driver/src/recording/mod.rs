@@ -1,0 +1,110 @@
+//! Recordings: the committed inputs of a run in one file, from which the run can be repeated.
+//!
+//! # Layout
+//!
+//! A file is a row of frames. A frame is a head of twelve bytes and a body:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0–3 | length of the body, little-endian, 1 to [`LONGEST_BODY`] |
+//! | 4–7 | CRC-32 (IEEE) of the body, little-endian |
+//! | 8–11 | CRC-32 of bytes 0–7, little-endian |
+//! | 12– | the body: one byte that says what it is, then its content |
+//!
+//! | first byte | content |
+//! |---|---|
+//! | `H` | head of the file, the first frame: `MessagePack` array `["ccbs-recording", VERSION]` |
+//! | `S` | a snapshot of the engine, as [`ccbs_engine::Engine::snapshot`] writes it: the state before the records that follow. The second frame is one; others may follow where a store keeps them |
+//! | `R` | a [`Record`]: `MessagePack` with named fields, `{"now": Unix ms, "input": "Timers"}` or `{"now": …, "input": {"Events": [{"LineBusy": {"line": {"Number": "101"}}}, …]}}` |
+//!
+//! A file may end within a frame: whoever wrote it was stopped. Anything else that does not fit is damage.
+
+mod read;
+mod write;
+
+use std::path::Path;
+
+use thiserror::Error;
+
+use crate::store::Record;
+
+pub use read::{Entry, Recording};
+pub use write::{Recorded, Recorder, RecorderSettings};
+
+/// The longest body of a frame (bytes).
+pub const LONGEST_BODY: u32 = 1 << 30;
+
+/// The layout's version; one more with each change of what is written.
+pub const VERSION: u32 = 1;
+
+const NAME: &str = "ccbs-recording";
+const HEAD: usize = 12;
+
+const FILE_HEAD: u8 = b'H';
+const SNAPSHOT: u8 = b'S';
+const RECORD: u8 = b'R';
+
+/// Why a recording cannot be made or read.
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    /// The system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no recording.
+    #[error("{path} is no recording: {why}; expected a file that `ccbs serve --record` wrote")]
+    Foreign {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its layout is of another version.
+    #[error("{path} is a recording of version {found}, expected {VERSION}: read it with the ccbs that wrote it")]
+    Version {
+        /// Which file.
+        path: String,
+        /// The version found.
+        found: u32,
+    },
+    /// A frame is not as it was written.
+    #[error("{path} is damaged at byte {at}: {why}; what follows cannot be trusted, restore the file from a copy")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// Where the frame begins.
+        at: u64,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl RecordingError {
+    fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), error }
+    }
+}
+
+/// A frame with this body; `None` when it is too long.
+fn frame(kind: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(content.len() + 1).ok().filter(|&length| length <= LONGEST_BODY)?;
+    let mut bytes = Vec::with_capacity(HEAD + content.len() + 1);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&[kind]);
+    sum.update(content);
+    bytes.extend_from_slice(&sum.finalize().to_le_bytes());
+    let head_sum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&head_sum.to_le_bytes());
+    bytes.push(kind);
+    bytes.extend_from_slice(content);
+    Some(bytes)
+}
+
+fn record_frame(record: &Record) -> Option<Vec<u8>> {
+    frame(RECORD, &rmp_serde::to_vec_named(record).ok()?)
+}

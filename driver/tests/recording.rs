@@ -1,0 +1,235 @@
+//! Recordings: what was committed can be repeated from the file, and the file never disturbs an order.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ccbs_driver::recording::{Entry, Recorded, Recorder, RecorderSettings, Recording, RecordingError};
+use ccbs_driver::{Commit, MemoryStore, Record};
+use ccbs_engine::{Action, Engine, Event, FailCause, Limits, LineKind, LineRef, Profile};
+
+const BEGIN: u64 = 1_700_000_000_000;
+
+/// A directory that goes with the test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ccbs-recording-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("run")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn line(number: &str) -> LineRef {
+    LineRef::Number(number.into())
+}
+
+fn set_up() -> Vec<Event> {
+    vec![
+        Event::Line { line: line("101"), kind: LineKind::Internal },
+        Event::Line { line: line("102"), kind: LineKind::Internal },
+        Event::Service { line: line("102"), profile: Some(Box::new(Profile::autodial())) },
+        Event::Service { line: line("101"), profile: Some(Box::new(Profile::ccbs())) },
+        Event::CallFailed { caller: line("102"), callee: line("101"), cause: FailCause::Busy },
+        Event::Order { request: 1, caller: line("102"), callee: None },
+    ]
+}
+
+fn recorder(path: &Path, settings: RecorderSettings) -> Result<(Engine, Recorder<MemoryStore>), RecordingError> {
+    let engine = Engine::new(Limits { orders_total: 7, ..Limits::default() }).unwrap();
+    let recorder = Recorder::create(path, &engine, MemoryStore::new(), settings)?;
+    Ok((engine, recorder))
+}
+
+/// Runs an order past its attempts; gives the actions, the last state, and what the recorder counted.
+fn run(path: &Path, settings: RecorderSettings) -> (Vec<Action>, Vec<u8>, std::sync::Arc<Recorded>) {
+    let (engine, recorder) = recorder(path, settings).unwrap();
+    let recorded = recorder.recorded();
+    let mut commit = Commit::new(engine, recorder);
+    let mut actions = Vec::new();
+    commit.turn(BEGIN, set_up(), &mut actions).unwrap();
+    for second in 1..200 {
+        commit.turn(BEGIN + second * 1_000, Vec::new(), &mut actions).unwrap();
+    }
+    let state = commit.with_engine(Engine::snapshot);
+    (actions, state, recorded)
+}
+
+fn records(path: &Path) -> Vec<Record> {
+    let (recording, _) = Recording::open(path).unwrap();
+    recording
+        .map(|entry| entry.unwrap())
+        .filter_map(|entry| match entry {
+            Entry::Record(record) => Some(record),
+            Entry::Snapshot(_) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_file_repeats_the_run() {
+    let place = Place::new("repeat");
+    let (first, state, recorded) = run(&place.file(), RecorderSettings::default());
+    let (recording, mut engine) = Recording::open(&place.file()).unwrap();
+    assert_eq!(engine.limits().orders_total, 7, "it begins with the engine's state, limits included");
+    let mut second = Vec::new();
+    for entry in recording {
+        let Entry::Record(record) = entry.unwrap() else { panic!("one snapshot, at the beginning") };
+        assert!(record.apply(&mut engine, &mut second).is_empty());
+    }
+    assert!(first.iter().any(|action| matches!(action, Action::Ring { .. })), "timers are in it");
+    assert_eq!(second, first);
+    assert_eq!(engine.snapshot(), state);
+    assert_eq!((recorded.lost(), recorded.failure()), (0, None));
+    assert_eq!(recorded.records(), records(&place.file()).len() as u64);
+    assert_eq!(recorded.bytes(), fs::metadata(place.file()).unwrap().len());
+}
+
+#[test]
+fn the_file_is_private_and_an_older_one_is_kept() {
+    let place = Place::new("private");
+    fs::write(place.file(), b"of another day").unwrap();
+    run(&place.file(), RecorderSettings::default());
+    let mode = fs::metadata(place.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(fs::read(place.0.join("run.1")).unwrap(), b"of another day");
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_the_whole_records_before_the_cut() {
+    let place = Place::new("torn");
+    run(&place.file(), RecorderSettings::default());
+    let whole = fs::read(place.file()).unwrap();
+    let all = records(&place.file());
+    let cut = place.0.join("cut");
+    let mut before = 0;
+    for length in 0..whole.len() {
+        fs::write(&cut, &whole[..length]).unwrap();
+        match Recording::open(&cut) {
+            Err(RecordingError::Foreign { .. }) => assert_eq!(before, 0, "at {length}"),
+            Err(error) => panic!("at {length}: {error}"),
+            Ok((mut recording, _)) => {
+                let found: Vec<_> = recording.by_ref().map(|entry| entry.unwrap()).collect();
+                assert!(found.len() >= before && found.len() < all.len(), "at {length}");
+                before = found.len();
+                assert!(found.iter().zip(&all).all(|(one, other)| *one == Entry::Record(other.clone())));
+            }
+        }
+    }
+    assert_eq!(before, all.len() - 1, "each record is there as soon as it is whole");
+    fs::write(&cut, &whole[..whole.len() - 3]).unwrap();
+    let (mut recording, _) = Recording::open(&cut).unwrap();
+    assert_eq!(recording.by_ref().filter(Result::is_err).count(), 0);
+    assert!(recording.torn_bytes().is_some_and(|bytes| bytes > 3), "the torn tail is said");
+    let mut zeros = whole.clone();
+    zeros.extend([0; 5_000]);
+    fs::write(&cut, zeros).unwrap();
+    let (mut recording, _) = Recording::open(&cut).unwrap();
+    assert_eq!(recording.by_ref().filter(Result::is_err).count(), 0);
+    assert_eq!(recording.torn_bytes(), Some(5_000), "zeros of a power cut are a torn tail");
+}
+
+#[test]
+fn a_byte_changed_anywhere_is_found() {
+    let place = Place::new("damaged");
+    run(&place.file(), RecorderSettings::default());
+    let whole = fs::read(place.file()).unwrap();
+    let all = records(&place.file());
+    let changed = place.0.join("changed");
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x41;
+        fs::write(&changed, bytes).unwrap();
+        let Ok((mut recording, _)) = Recording::open(&changed) else { continue };
+        let found: Vec<_> = recording.by_ref().collect();
+        let good = found.iter().filter(|entry| entry.is_ok()).count();
+        let said = found.iter().any(Result::is_err) || recording.torn_bytes().is_some();
+        assert!(said && good < all.len(), "byte {at} of {}: {good} records and no word", whole.len());
+        for (entry, record) in found.into_iter().flatten().zip(&all) {
+            assert_eq!(entry, Entry::Record(record.clone()), "byte {at}: a record that was never written");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_told_from_one() {
+    let place = Place::new("foreign");
+    for content in [&b""[..], b"PK\x03\x04 and so on, long enough for a head", b"short", &[0; 100]] {
+        fs::write(place.file(), content).unwrap();
+        let error = Recording::open(&place.file()).unwrap_err();
+        assert!(matches!(error, RecordingError::Foreign { .. }), "{content:?}: {error}");
+        assert!(error.to_string().contains("is no recording"), "{error}");
+    }
+    let error = Recording::open(&place.0.join("missing")).unwrap_err();
+    assert!(matches!(error, RecordingError::Io { .. }), "{error}");
+}
+
+#[test]
+fn a_recording_of_another_version_is_refused_by_its_number() {
+    let place = Place::new("version");
+    run(&place.file(), RecorderSettings::default());
+    let mut bytes = fs::read(place.file()).unwrap();
+    let version = bytes.iter().position(|&byte| byte == b'H').unwrap() + 1 + 1 + 1 + "ccbs-recording".len();
+    assert_eq!(bytes[version], 1, "the version of the layout");
+    bytes[version] = 9;
+    let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
+    let body = crc32fast::hash(&bytes[12..12 + length]);
+    bytes[4..8].copy_from_slice(&body.to_le_bytes());
+    let head = crc32fast::hash(&bytes[..8]);
+    bytes[8..12].copy_from_slice(&head.to_le_bytes());
+    fs::write(place.file(), bytes).unwrap();
+    let error = Recording::open(&place.file()).unwrap_err();
+    assert!(matches!(error, RecordingError::Version { found: 9, .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_at_the_start_is_an_error() {
+    let error = recorder(Path::new("/dev/full"), RecorderSettings::default()).err().unwrap();
+    assert!(error.to_string().starts_with("/dev/full: No space left on device"), "{error}");
+}
+
+#[test]
+fn a_file_that_fails_later_is_counted_and_orders_go_on() {
+    let place = Place::new("fails");
+    // A pipe whose reader goes away fails as a disk does that fills up.
+    assert!(Command::new("mkfifo").arg(place.file()).status().unwrap().success());
+    let path = place.file();
+    let reader = std::thread::spawn(move || fs::File::open(path).unwrap());
+    let (engine, recorder) = recorder(&place.file(), RecorderSettings::default()).unwrap();
+    drop(reader.join().unwrap());
+    let recorded = recorder.recorded();
+    let mut commit = Commit::new(engine, recorder);
+    let mut actions = Vec::new();
+    commit.turn(BEGIN, set_up(), &mut actions).unwrap();
+    commit.turn(BEGIN + 10_000, Vec::new(), &mut actions).unwrap();
+    assert!(actions.iter().any(|action| matches!(action, Action::Ring { .. })), "the order goes on");
+    drop(commit);
+    assert_eq!((recorded.records(), recorded.lost()), (0, 2));
+    let failure = recorded.failure().unwrap();
+    assert!(failure.contains("Broken pipe") && failure.contains("Orders go on"), "{failure}");
+}
+
+#[test]
+fn a_disk_that_is_too_slow_ends_the_recording_and_not_the_orders() {
+    let place = Place::new("slow");
+    let settings = RecorderSettings { waiting_limit: 1, ..RecorderSettings::default() };
+    let (actions, _, recorded) = run(&place.file(), settings);
+    assert!(actions.iter().any(|action| matches!(action, Action::Ring { .. })));
+    assert_eq!(recorded.records(), 0);
+    assert!(recorded.lost() > 1);
+    assert!(recorded.failure().unwrap().contains("too slow"));
+    assert_eq!(records(&place.file()), Vec::new(), "what is there can be read");
+}

@@ -1,0 +1,87 @@
+"""The command that tells an order's life out of a recording."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccbs._ccbs import InvalidValue, RecordingError, Stories, Story, explain
+from ccbs.cli.output import fail, print_json
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain")(tell)
+
+
+def tell(
+    file: Annotated[Path, typer.Argument(help="What `ccbs serve --record` wrote.", metavar="FILE")],
+    order: Annotated[int | None, typer.Option(help="The order, by its identity.", min=0)] = None,
+    number: Annotated[str | None, typer.Option(help="Every order by or for this number.")] = None,
+    most: Annotated[int, typer.Option(help="How many orders of the number, the newest.", min=1)] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell an order's whole life in plain sentences, with why it did not move."""
+    if (order is None) == (number is None):
+        fail("Give either --order ID or --number NUMBER.")
+    try:
+        told = explain(file, order=order, number=number, most=most)
+    except (RecordingError, InvalidValue) as error:
+        fail(f"{error}.")
+    if as_json:
+        print_json(_as_data(told))
+        return
+    for place, story in enumerate(told.stories):
+        if place:
+            typer.echo()
+        _print(story)
+    if told.left_out:
+        typer.echo(f"{told.left_out} older orders are left out; --most shows more.", err=True)
+    if told.torn_bytes is not None:
+        typer.echo(
+            f"{file} ends within a record: its last {told.torn_bytes} bytes are left out. "
+            "It is still being written, or its writer was stopped.",
+            err=True,
+        )
+
+
+def _print(story: Story) -> None:
+    typer.echo(f"Order {story.order}: {story.caller} waits for {story.callee}")
+    day = None
+    for sentence in story.sentences:
+        moment = _moment(sentence.at)
+        if moment.date() != day:
+            day = moment.date()
+            typer.echo(f"{day}")
+        typer.echo(f"{moment:%H:%M:%S}.{sentence.at % 1000:03d} {sentence.text}")
+
+
+def _moment(unix_ms: int) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromtimestamp(unix_ms // 1000).astimezone()
+    except (OverflowError, ValueError, OSError):
+        # A clock may have said anything.
+        return datetime.datetime.max
+
+
+def _as_data(told: Stories) -> dict[str, object]:
+    return {
+        "stories": [
+            {
+                "order": story.order,
+                "caller": story.caller,
+                "callee": story.callee,
+                "sentences": [{"at": sentence.at, "text": sentence.text} for sentence in story.sentences],
+            }
+            for story in told.stories
+        ],
+        "left_out": told.left_out,
+        "records": told.records,
+        "until": told.until,
+        "torn_bytes": told.torn_bytes,
+    }

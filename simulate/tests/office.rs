@@ -1,0 +1,153 @@
+//! The simulated office: a million calls, no rule broken, and the same report for the same seed.
+
+use std::fmt::Write;
+
+use ccbs_simulate::{Report, Settings, SimulationError, run};
+
+fn office(given: &[(&str, &str)]) -> Report {
+    let settings = Settings::of(given.iter().copied()).unwrap();
+    run(&settings, || true).unwrap_or_else(|error| {
+        let mut command = "cargo run --release -p ccbs-simulate --example office --".to_owned();
+        for (name, value) in settings.all() {
+            let _ = write!(command, " {name}={value}");
+        }
+        panic!("{error}\nrepeat with: {command}")
+    })
+}
+
+/// Everything that was accepted ended, and what the engine counted agrees with what was seen.
+fn agrees(report: &Report) {
+    let ended: u64 = report.orders.ended.values().sum();
+    assert_eq!(ended, report.orders.accepted);
+    let counter = |name| report.counters.get(name).copied().unwrap_or(0);
+    assert_eq!(counter("orders_accepted"), report.orders.accepted);
+    assert_eq!(counter("orders_completed"), report.orders.ended["completed"]);
+    assert_eq!(counter("attempts_begun"), report.attempts.begun);
+    assert_eq!(counter("orders_confirmed"), report.orders.confirmed);
+    assert_eq!(counter("attempts_failed"), report.attempts.failed.values().sum::<u64>());
+}
+
+#[test]
+fn a_million_calls_break_no_rule() {
+    let report = office(&[("calls", "1000000"), ("fault_rate", "0.02")]);
+    agrees(&report);
+    assert_eq!(report.calls.placed, 1_000_000);
+    assert!(report.orders.accepted > 50_000 && report.checks.whole_states > 50);
+    println!("{}", report.to_json());
+}
+
+#[test]
+fn a_switch_that_is_wrong_every_third_time_breaks_no_rule() {
+    for profile in ["autodial", "ccbs"] {
+        for seed in ["1", "2", "3"] {
+            let faulty = [("calls", "100000"), ("fault_rate", "0.3"), ("profile", profile), ("seed", seed)];
+            let report = office(&[&faulty[..], &[("check_every", "5000")]].concat());
+            agrees(&report);
+            assert_eq!(report.faults.len(), 14, "every kind of fault came up: {:?}", report.faults);
+            for counter in ["outcomes_late", "outcomes_double", "outcomes_out_of_order", "outcomes_for_unknown_recall"]
+            {
+                assert!(report.counters.contains_key(counter), "{counter} in {:?}", report.counters);
+            }
+            for counter in ["overdue_ring", "overdue_play", "overdue_connect", "overdue_release"] {
+                assert!(report.counters.contains_key(counter), "{counter} in {:?}", report.counters);
+            }
+        }
+    }
+}
+
+#[test]
+fn tight_limits_hold() {
+    let report = office(&[
+        ("calls", "100000"),
+        ("subscribers", "3000"),
+        ("calls_per_hour", "12"),
+        ("orders_total", "200"),
+        ("recalls_at_once", "3"),
+        ("recalls_per_second", "1"),
+        ("orders_per_caller", "2"),
+        ("waiting_per_callee", "2"),
+        ("check_every", "5000"),
+    ]);
+    agrees(&report);
+    for denial in ["overload", "callee-limit"] {
+        assert!(report.orders.denied[denial] > 0, "{:?}", report.orders.denied);
+    }
+    assert!(report.counters["turns_delayed_by_limit"] > 0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_byte_for_byte() {
+    for profile in ["autodial", "ccbs"] {
+        let given = [("calls", "20000"), ("fault_rate", "0.05"), ("profile", profile)];
+        let first = office(&given).to_json();
+        assert_eq!(first, office(&given).to_json());
+        assert_ne!(first, office(&[&given[..], &[("seed", "2")]].concat()).to_json());
+    }
+}
+
+#[test]
+fn busy_calls_follow_the_traffic() {
+    let report = office(&[("calls", "5000"), ("order_share", "0"), ("subscribers", "200")]);
+    let calls = &report.calls;
+    assert_eq!(report.orders.accepted, 0);
+    assert_eq!(calls.answered + calls.busy + calls.no_reply + calls.not_logged_in, calls.placed);
+    let percent = u32::try_from(100 * calls.busy / calls.placed).map(f64::from).unwrap();
+    let traffic = 100.0 * report.traffic.busy_hour_erlang_per_subscriber;
+    assert!(percent > traffic / 3.0 && percent < traffic * 3.0, "{percent} % busy, {traffic} % in use");
+    // The same on every machine: no draw depends on the platform's mathematics.
+    let known = (calls.answered, calls.busy, calls.no_reply, calls.not_logged_in);
+    assert_eq!(known, (3_213, 1_163, 614, 10));
+}
+
+#[test]
+fn settings_do_what_they_say() {
+    let base = [("calls", "30000")];
+    let of = |other: &[(&str, &str)]| office(&[&base[..], other].concat());
+    let plain = of(&[]);
+    assert!(of(&[("attempts", "10")]).orders.success_percent > plain.orders.success_percent);
+    assert!(of(&[("cb_timer_internal_s", "60")]).waiting_s.p50 > plain.waiting_s.p50);
+    assert!(of(&[("hold_mean_s", "60")]).traffic.busy_hour_erlang < plain.traffic.busy_hour_erlang);
+    assert!(of(&[("recall_answer_share", "0.3")]).orders.success_percent < plain.orders.success_percent);
+    assert!(of(&[("profile", "ccbs")]).attempts.per_success < plain.attempts.per_success);
+    let never = of(&[("recall_answer_share", "0"), ("recall_decline_share", "0")]);
+    assert_eq!(never.orders.ended["completed"], 0);
+}
+
+#[test]
+fn a_comparison_gets_the_same_calls() {
+    let timer = |seconds| office(&[("calls", "20000"), ("cb_timer_internal_s", seconds), ("redial_share", "0")]);
+    let (ten, twenty) = (timer("10"), timer("20"));
+    let (one, other) = (ten.calls.placed + ten.calls.not_placed, twenty.calls.placed + twenty.calls.not_placed);
+    assert!(one.abs_diff(other) * 50 < one, "{one} and {other} calls thought of");
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    for (given, field, words) in [
+        (("attempts", "0"), "attempts", "outside 1–20"),
+        (("attempts", "many"), "attempts", "'many' is no number"),
+        (("answer_share", "1.5"), "answer_share", "outside 0–1"),
+        (("answer_share", "NaN"), "answer_share", ""),
+        (("profile", "other"), "profile", "not one of autodial, ccbs"),
+        (("retention", "true"), "retention", "no such setting"),
+        (("office_day", "perhaps"), "office_day", "not one of true, false"),
+        (("recalls_per_second", "0"), "recalls_per_second", "outside 1–10000"),
+        (("recall_decline_share", "0.5"), "recall_decline_share", "above 1"),
+    ] {
+        let error = Settings::of([given]).unwrap_err();
+        assert_eq!(error.name, field);
+        assert!(error.message.contains(words), "{error}");
+    }
+    assert!(Settings::of([("retention", "false"), ("profile", "ccbs")]).is_ok(), "the profile counts first");
+}
+
+#[test]
+fn it_stops_when_told_to() {
+    let mut asked = 0;
+    let settings = Settings::of([("calls", "1000000000")]).unwrap();
+    let stopped = run(&settings, || {
+        asked += 1;
+        asked < 3
+    });
+    assert_eq!(stopped, Err(SimulationError::Stopped));
+}

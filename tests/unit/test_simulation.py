@@ -1,0 +1,97 @@
+"""``ccbs simulate`` and :func:`ccbs.simulate`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import ccbs
+from ccbs import InvalidValue, _ccbs
+from ccbs.cli.app import app
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["simulate", *arguments])
+
+
+def test_the_same_seed_gives_the_same_text() -> None:
+    settings = [("calls", "5000"), ("fault_rate", "0.1"), ("seed", "9")]
+    assert _ccbs.simulate(settings) == _ccbs.simulate(settings)
+    first = run("--calls", "3000", "--json").stdout
+    assert first == run("--calls", "3000", "--json").stdout
+    assert first != run("--calls", "3000", "--seed", "2", "--json").stdout
+
+
+def test_a_report_as_a_dictionary() -> None:
+    report = ccbs.simulate(calls=4_000, profile="ccbs", retention=False)
+    assert report["calls"]["placed"] == 4_000
+    assert report["settings"]["retention"] == "false"
+    assert sum(report["orders"]["ended"].values()) == report["orders"]["accepted"]
+
+
+def test_compare_shows_both_and_the_difference() -> None:
+    result = run("--calls", "4000", "--compare", "attempts=5,cb_timer_internal_s=20")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "attempts 3, cb_timer_internal_s 10" in lines[1]
+    assert "attempts 5, cb_timer_internal_s 20" in lines[1]
+    assert lines[1].endswith("difference")
+    assert any(line.startswith("orders.success_percent") for line in lines)
+    both = json.loads(run("--calls", "2000", "--compare", "profile=ccbs", "--json").stdout)["reports"]
+    assert [report["settings"]["profile"] for report in both] == ["autodial", "ccbs"]
+
+
+def test_every_setting_is_listed_and_taken() -> None:
+    listed = run("--settings").stdout
+    for name, default, *_ in _ccbs.simulate_settings():
+        assert name in listed
+        ccbs.simulate(
+            {"calls": 10, name: default.replace("_", "")} | ({"calls": 10} if name == "calls" else {})
+        )
+    page = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
+    report = ccbs.simulate(calls=10)
+    for section in ("calls", "orders", "attempts", "waiting_s", "traffic", "faults", "checks"):
+        assert section in report
+        assert f"`{section}." in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--set", "attempts=21"), "attempts: 21 is outside 1–20"),
+        (("--set", "attempts"), "--set: expected NAME=VALUE, got 'attempts'."),
+        (("--set", "nothing=1"), "nothing: no such setting of this profile; there are seed calls"),
+        (("--profile", "other"), "profile: 'other' is not one of autodial, ccbs"),
+        (("--compare", "callee_idle_guard_s=1"), "callee_idle_guard_s: no such setting of this profile"),
+    ],
+)
+def test_a_wrong_setting_leaves_with_2(arguments: tuple[str, ...], said: str) -> None:
+    result = run("--calls", "100", *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_the_field_of_a_wrong_setting_is_named() -> None:
+    with pytest.raises(InvalidValue) as raised:
+        ccbs.simulate(answer_share=2)
+    assert raised.value.field == "answer_share"
+
+
+def test_control_c_ends_it() -> None:
+    code = (
+        "import ccbs, threading, os, signal\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    ccbs.simulate(calls=1_000_000_000)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('ended')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "ended\n"), ended.stderr
