@@ -99,7 +99,7 @@ extension() {
     inputs=$({
         rustc --version
         "$VENV/bin/python" --version
-        find Cargo.toml Cargo.lock pyproject.toml timers engine driver sip bindings -type f \
+        find Cargo.toml Cargo.lock pyproject.toml timers engine driver story simulate sip bindings -type f \
             \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' \) -print0 | sort -z | xargs -0 sha256sum
     } | sha256sum)
     done_for extension "$inputs" && compgen -G 'python/ccbs/_ccbs*.so' >/dev/null && return
