@@ -151,3 +151,28 @@ fn it_stops_when_told_to() {
     });
     assert_eq!(stopped, Err(SimulationError::Stopped));
 }
+
+/// Forty offices of all sorts; minutes, so only in the long form.
+#[test]
+#[ignore = "long"]
+fn offices_of_all_sorts_break_no_rule() {
+    for seed in 0..40_u64 {
+        let pick = |values: &[&'static str], step: u64| values[usize::try_from(seed / step).unwrap() % values.len()];
+        let seed = seed.to_string();
+        let report = office(&[
+            ("seed", &seed),
+            ("calls", "500000"),
+            ("profile", pick(&["autodial", "ccbs"], 1)),
+            ("fault_rate", pick(&["0", "0.01", "0.1", "0.6"], 2)),
+            ("subscribers", pick(&["20", "300", "5000"], 3)),
+            ("calls_per_hour", pick(&["2", "8", "20"], 4)),
+            ("waiting_per_callee", pick(&["1", "5", "30"], 5)),
+            ("recalls_per_second", pick(&["100", "1"], 6)),
+            ("recalls_at_once", pick(&["500", "2"], 7)),
+            ("caller_free_guard_s", pick(&["2", "0", "60"], 3)),
+            ("order_share", pick(&["0.5", "1"], 2)),
+            ("check_every", "20000"),
+        ]);
+        agrees(&report);
+    }
+}

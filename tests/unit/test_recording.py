@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,6 +127,42 @@ def test_explain_wants_one_of_order_and_number(tmp_path: Path) -> None:
         ccbs.explain(tmp_path / "run", order=1)
     with pytest.raises(RecordingError, match="No such file"):
         Driver(record=tmp_path / "nowhere" / "run")
+
+
+FULL_DISK = """
+import resource, sys, time
+from ccbs import Driver
+from ccbs.events import LineBusy, LineFree, Query
+
+driver = Driver(record=sys.argv[1])
+# A file that may not grow any more fails as on a full disk.
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+until = time.monotonic() + 20
+while driver.recording_failure() is None:
+    assert time.monotonic() < until
+    driver.submit([LineBusy("101"), LineFree("101")])
+    time.sleep(0.005)
+print(driver.recording_failure())
+driver.submit([Query(7, "101")])
+while not driver.drain():
+    assert time.monotonic() < until
+    time.sleep(0.005)
+driver.close()
+print(driver.counters()["recording_lost"] > 0, driver.counters()["recording_records"] > 0)
+"""
+
+
+def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    command = [sys.executable, "-c", FULL_DISK, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    said, counted = ended.stdout.splitlines()
+    assert "ends here: File too large" in said
+    assert "Orders go on" in said
+    assert counted == "True True"
+    with pytest.raises(RecordingError, match="nothing was ordered while it was written"):
+        ccbs.explain(path, order=1)
 
 
 @pytest.mark.asyncio
