@@ -6,7 +6,7 @@ use crate::error::Inconsistent;
 use crate::life::State;
 use crate::line::{Line, Presence};
 use crate::order::Order;
-use crate::profile::Drive;
+use crate::profile::{Drive, OrderKind};
 
 macro_rules! require {
     ($holds:expr, $($what:tt)+) => {
@@ -173,7 +173,10 @@ impl Engine {
         let (id, state) = (order.id.0, order.state);
         require!(state != State::Failed && state != State::Ended, "order {id}: seen {state:?}");
         require!(order.answered & !order.sent == 0, "order {id}: an outcome of what was not asked for");
-        require!(order.profile.offers(order.kind), "order {id}: of kind {}", order.kind.as_str());
+        // An order that turned into kind NR need not be of a kind that its profile offers.
+        let turned = order.kind == OrderKind::NoReply
+            && matches!(order.profile.drive, Drive::Release { callee_no_answer_to_nr: true, .. });
+        require!(order.profile.offers(order.kind) || turned, "order {id}: of kind {}", order.kind.as_str());
         let in_recall = self.lines[order.callee].recall.is_some();
         let availability = self.availability(order);
         let agrees = match state {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ccbs import Limits, Profile
+from ccbs import Engine, Limits, Profile
 from ccbs._ccbs import (
     CallAnswered,
     CallFailed,
@@ -210,6 +210,12 @@ def restart(dice: random.Random, pair: Pair) -> None:
     pair.tell(Restarted())
 
 
+def restore(dice: random.Random, pair: Pair) -> None:
+    """The engine is put aside and goes on elsewhere; nothing of it shows."""
+    pair.flush()
+    pair.engine = Engine.restore(pair.engine.snapshot())
+
+
 def to_deadline(dice: random.Random, pair: Pair) -> None:
     """To the next deadline of either, or a millisecond beside it."""
     deadlines = [at for at in (pair.engine.next_deadline(), pair.model.next_deadline()) if at is not None]
@@ -241,6 +247,7 @@ MOVES: tuple[tuple[Callable[[random.Random, Pair], None], int], ...] = (
     (request, 6),
     (configure, 3),
     (restart, 1),
+    (restore, 1),
     (to_deadline, 24),
     (pass_time, 3),
     (gather, 2),

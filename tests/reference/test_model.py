@@ -98,6 +98,10 @@ class Histories(RuleBasedStateMachine):
         moves.restart(dice, self.pair)
 
     @rule(dice=dice)
+    def restore(self, dice: random.Random) -> None:
+        moves.restore(dice, self.pair)
+
+    @rule(dice=dice)
     def to_deadline(self, dice: random.Random) -> None:
         moves.to_deadline(dice, self.pair)
 
