@@ -22,7 +22,6 @@ from udp_phone import UdpPhone
 from virtual_driver import until
 
 import ccbs.server
-import ccbs.service
 from ccbs._ccbs import SipEndpoint
 from ccbs.config import load
 from ccbs.control import ControlError, ask
@@ -303,12 +302,12 @@ async def test_a_part_that_ends_by_a_fault_ends_the_server_with_1(
         parts["SIP endpoint"] = made = SipEndpoint(**settings)
         return made
 
-    def driver(*settings: Any) -> ccbs.Driver:
-        parts["engine"] = made = ccbs.Driver(*settings)
+    def driver(*settings: Any, **more: Any) -> ccbs.Driver:
+        parts["engine"] = made = ccbs.Driver(*settings, **more)
         return made
 
     monkeypatch.setattr(ccbs.server, "SipEndpoint", endpoint)
-    monkeypatch.setattr(ccbs.service, "Driver", driver)
+    monkeypatch.setattr(ccbs.server, "Driver", driver)
     file = tmp_path / "ccbs.yml"
     file.write_text(CONFIG.format(port=0, cb_timer=10), encoding="utf-8")
     said: list[str] = []
