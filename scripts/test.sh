@@ -44,8 +44,9 @@ stage generated scripts/generate.sh --check
 stage rust cargo test --quiet --release --locked --workspace
 stage simulate simulated_offices
 stage unit "$bin/pytest" tests/unit -n 2
-stage model "$bin/pytest" tests/reference -n 2 -q
-stage acceptance "$bin/pytest" tests/acceptance -v
+stage model "$bin/pytest" tests/reference -n 2
+# By file: the procedures keep a worker to themselves.
+stage acceptance "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
 stage package "$bin/pytest" tests/package -v
 
 say "Stages"
