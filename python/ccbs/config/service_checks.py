@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ccbs._ccbs import Profile
 from ccbs.config.document import Document
 from ccbs.config.problem import FieldPath
 
 __all__ = ["check_services"]
-
-_POLL_FIRST, _POLL_LONGEST = 60, 900
 
 
 def check_services(document: Document, data: dict[str, Any]) -> None:
@@ -31,21 +30,23 @@ def check_services(document: Document, data: dict[str, Any]) -> None:
 
 
 def _check_waits(document: Document, path: FieldPath, own: dict[str, Any], settings: dict[str, Any]) -> None:
-    first, longest = (
-        value if isinstance(value, int) else default
-        for value, default in (
-            (settings.get("poll_first_s"), _POLL_FIRST),
-            (settings.get("poll_longest_s"), _POLL_LONGEST),
-        )
-    )
     written = next((name for name in ("poll_longest_s", "poll_first_s") if name in own), None)
-    if written is not None and longest < first:
+    if written is None:
+        return
+    first, longest = (_wait(settings, name) for name in ("poll_first_s", "poll_longest_s"))
+    if longest < first:
         document.problem(
             (*path, written),
             f"poll_longest_s, {longest}, is below poll_first_s, {first}",
             "a longest wait that is not below the first",
             "change one of the two",
         )
+
+
+def _wait(settings: dict[str, Any], name: str) -> int:
+    """As written, or the profile's own where that is nothing or wrong."""
+    value = settings.get(name)
+    return value if isinstance(value, int) else int(getattr(Profile.ccbs(), name))
 
 
 def _services(data: dict[str, Any]) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
