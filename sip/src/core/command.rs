@@ -41,6 +41,13 @@ impl<M: Media> Core<M> {
                 self.connect(leg, &target, identity, timeout_ms);
             }
             Command::StopConnect { leg } => self.stop_connect(leg),
+            Command::Transfer { leg, target, identity, timeout_ms } => {
+                self.transfer(leg, &target, identity, timeout_ms);
+            }
+            Command::RejectTransfer { leg, status } => {
+                let status = if (300..700).contains(&status) { status } else { 500 };
+                self.reject_transfer(leg, status);
+            }
             Command::Release { leg, cause } => self.release(leg, cause),
         }
     }
@@ -92,7 +99,7 @@ impl<M: Media> Core<M> {
         for id in legs {
             let Some(leg) = self.legs.get(&id) else { continue };
             match (leg.stage, leg.role) {
-                (Stage::Calling, Role::Dialled(_) | Role::Connected(_)) => {
+                (Stage::Calling, Role::Dialled(_) | Role::Connected(_) | Role::Transferred(_)) => {
                     self.callee_failed(id, Cause::Refused(480));
                 }
                 _ => self.hang_up(id, Cause::Local, Farewell::Bye(None)),

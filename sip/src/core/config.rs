@@ -22,6 +22,9 @@ pub struct CoreConfig {
     /// How often an answered leg's phone is asked by OPTIONS whether it is still in the call (ms); one that is
     /// not frees its line. 0: never.
     pub probe_ms: u64,
+    /// The session timer that is asked for (RFC 4028, ms), at least 90 s; half of it is how often a leg is refreshed.
+    /// 0: none is asked for or granted.
+    pub session_ms: u64,
     /// How long a digest nonce is good (ms).
     pub nonce_life_ms: u64,
     /// Most digest nonces in use that are remembered.
@@ -49,6 +52,7 @@ impl CoreConfig {
             timers: Timers::default(),
             route_timeout_ms: 10_000,
             probe_ms: 300_000,
+            session_ms: 1_800_000,
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,
             registrar: crate::registrar::Limits::default(),

@@ -19,7 +19,7 @@ impl<M: Media> Core<M> {
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
-        let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops };
+        let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops, referred_by: None };
         let callee = self.begin_leg();
         match self.call(callee, Role::Dialled(id), target, &call) {
             Ok(()) => {
@@ -49,6 +49,12 @@ impl<M: Media> Core<M> {
                     self.media.ringback(joined, true);
                 }
                 joined
+            }
+            Role::Transferred(of) => {
+                if first {
+                    self.transfer_rings(of);
+                }
+                of
             }
             Role::Rung | Role::Caller => id,
         };
@@ -94,6 +100,7 @@ impl<M: Media> Core<M> {
         match role {
             Role::Dialled(caller) => self.hang_up(caller, cause, Farewell::Final(wire_status(cause))),
             Role::Connected(first) => self.connect_failed(first, cause),
+            Role::Transferred(of) => self.transfer_failed(of, cause),
             Role::Rung | Role::Caller => {}
         }
     }

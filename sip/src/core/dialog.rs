@@ -144,7 +144,7 @@ impl Dialog {
     ) -> Option<Request> {
         self.local_cseq = self.local_cseq.saturating_add(1);
         let mut builder = self.build(io, method, self.local_cseq)?;
-        if matches!(method, Method::Invite | Method::Update) {
+        if matches!(method, Method::Invite | Method::Update | Method::Notify) {
             builder = builder.header(HeaderName::Contact, contact(io)).ok()?;
         }
         for (name, value) in extra {

@@ -50,6 +50,10 @@ pub(super) enum Token {
     Ring(LegId),
     /// The phone of an answered leg is asked whether it is still there.
     Probe(LegId),
+    /// A session is to be refreshed, or was not (RFC 4028).
+    Refresh(LegId),
+    /// The application did not say where a transferred leg goes.
+    Transfer(LegId),
     /// A re-INVITE refused with 491 is due again (RFC 3261 14.1).
     Again(LegId),
 }

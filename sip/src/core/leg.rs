@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use super::dialog::Dialog;
 use super::message::Body;
+use super::refresh::Refreshing;
+use super::transfer::{Refer, Transfer};
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Cause, LegId};
 
@@ -31,6 +33,8 @@ pub(super) enum Role {
     Dialled(LegId),
     /// By `Connect` on behalf of this leg.
     Connected(LegId),
+    /// By `Transfer` on behalf of this leg.
+    Transferred(LegId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,12 @@ pub(super) enum Why {
     Mend,
     /// The peer's phone sent one; its transaction is to be answered.
     Relay(ServerId),
+    /// The media of the leg that is transferred to this one.
+    Join(LegId),
+    /// Nothing new: the session goes on.
+    Refresh,
+    /// Whoever wanted it is gone.
+    Lost,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +86,8 @@ pub(super) struct Reinvite {
     pub(super) why: Why,
     /// What was offered; none when the far side shall make the offer.
     pub(super) offer: Option<Body>,
+    /// The same as the far side reads it.
+    pub(super) said: Option<Body>,
 }
 
 /// A re-INVITE that waits for its time.
@@ -128,7 +140,9 @@ pub(super) struct Leg {
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
-    /// What a callee of `Connect` was told about the media of the leg that it is called for.
+    /// What the far side was last told of its peer's media, or of ours.
+    pub(super) local_sdp: Option<Body>,
+    /// What a callee of `Connect` or `Transfer` was told about the media of the leg that it is called for.
     pub(super) offered: Option<Body>,
     pub(super) ack_wanted: Option<AckWanted>,
     pub(super) ack_due: Option<AckDue>,
@@ -146,6 +160,13 @@ pub(super) struct Leg {
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
+    pub(super) refreshing: Refreshing,
+    /// Its phone's REFER.
+    pub(super) refer: Option<Box<Refer>>,
+    /// It is being transferred.
+    pub(super) transfer: Option<Box<Transfer>>,
+    /// It is the callee of an attended transfer of this leg.
+    pub(super) claimed: Option<LegId>,
 }
 
 impl Leg {
@@ -167,6 +188,7 @@ impl Leg {
             session: None,
             playing: None,
             remote_sdp: None,
+            local_sdp: None,
             offered: None,
             ack_wanted: None,
             ack_due: None,
@@ -179,12 +201,24 @@ impl Leg {
             parted: false,
             hops: 70,
             glares: 0,
+            refreshing: Refreshing::default(),
+            refer: None,
+            transfer: None,
+            claimed: None,
         }
     }
 
     /// Answered, with our own media and nothing else going on: what `Play` and `Connect` need.
     pub(super) fn is_ours(&self) -> bool {
         self.stage == Stage::Up && !self.bridged && self.port.is_some()
+    }
+
+    /// From now on the session stays that of the description last sent, whoever's media it describes
+    /// (RFC 3264 8).
+    pub(super) fn keep_session(&mut self) {
+        if self.session.is_none() {
+            self.session = self.local_sdp.as_ref().and_then(|body| crate::sdp::session_of_origin(&body.bytes));
+        }
     }
 
     /// A media description for the far side: in a dialog where we described media before, the session

@@ -9,6 +9,8 @@
 //! - `connect`: third-party call control for a leg with our own media
 //! - `inside`: requests within a dialog
 //! - `reinvite`: re-INVITEs, ours and theirs
+//! - `refresh`: session timers
+//! - `transfer`, `replaces`: who talks to whom changes
 //! - `end`: how a leg ends, from any state
 mod command;
 mod config;
@@ -21,8 +23,11 @@ mod io;
 mod leg;
 mod line;
 mod message;
+mod refresh;
 mod reinvite;
+mod replaces;
 mod transactions;
+mod transfer;
 mod uac;
 mod uas;
 
@@ -136,6 +141,8 @@ impl<M: Media> Core<M> {
                 Token::Ring(leg) => self.ring_timeout(leg),
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
+                Token::Refresh(leg) => self.refresh(leg),
+                Token::Transfer(leg) => self.transfer_timeout(leg),
                 _ => match self.transactions.expired(&mut self.io, token) {
                     Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
                     Some(Silence::NoAck(server, leg)) => self.no_ack(server, leg),
@@ -248,7 +255,12 @@ impl<M: Media> Core<M> {
             Method::Invite => self.incoming(server, request, from),
             Method::Register => self.register(server, request, from),
             Method::Options => self.options(server, request),
-            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+            Method::Refer => {
+                // Nobody is called on the word of one who is in no call.
+                self.io.count("refer.out_of_place");
+                self.refuse(server, request, 403);
+            }
+            Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
                 self.io.count("request.no_dialog");
                 self.refuse(server, request, 481);
             }
@@ -265,10 +277,18 @@ impl<M: Media> Core<M> {
 
     /// Answers a request that has no leg, and keeps nothing of it.
     fn refuse(&mut self, server: ServerId, request: &Request, status: u16) {
+        self.refuse_with(server, request, status, &[]);
+    }
+
+    /// The same with more headers.
+    fn refuse_with(&mut self, server: ServerId, request: &Request, status: u16, extra: &[inside::Extra]) {
         let tag = message::stateless_tag(&request.headers);
-        let response = message::response(request, status, &tag).and_then(|builder| {
+        let response = message::response(request, status, &tag).and_then(|mut builder| {
             if matches!(status, 405 | 501) {
-                return builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok();
+                builder = builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok()?;
+            }
+            for (name, value) in extra {
+                builder = builder.header(name.clone(), value.clone()).ok()?;
             }
             Some(builder)
         });
@@ -300,14 +320,19 @@ impl<M: Media> Core<M> {
         if matches!(status, 401 | 407) && self.authorize(&answer) {
             return;
         }
+        if status == 422 && self.lengthened(&answer) {
+            return;
+        }
         match answer.purpose {
             Purpose::Invite(leg) => self.invite_answered(leg, answer.client, &answer.response),
             Purpose::Reinvite(leg) => self.reinvite_answered(leg, answer.client, &answer.response),
-            Purpose::Relay(leg, server) => self.relay_answered(leg, server, &answer.response),
+            Purpose::Relay(leg, server) => self.relay_answered(leg, server, answer.client, &answer.response),
             Purpose::Bye(leg) if status >= 200 => self.forget(leg),
             Purpose::Probe(leg) => self.probed(leg, status),
+            Purpose::Refresh(leg) => self.refresh_answered(leg, status, Some(&answer.response.headers)),
+            Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
-            Purpose::Bye(_) | Purpose::Nothing => {}
+            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
         }
     }
 
@@ -319,6 +344,8 @@ impl<M: Media> Core<M> {
             Purpose::Relay(leg, server) => self.relay_failed(leg, server, 408),
             Purpose::Bye(leg) => self.forget(leg),
             Purpose::Probe(leg) => self.probed(leg, 408),
+            Purpose::Refresh(leg) => self.refresh_answered(leg, 408, None),
+            Purpose::Told(leg) => self.told(leg, false),
             Purpose::Orphan | Purpose::Nothing => {}
         }
     }
@@ -330,14 +357,19 @@ impl<M: Media> Core<M> {
     }
 }
 
-/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
+/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3).
 fn unsupported(request: &Request) -> Option<ResponseBuilder> {
     let mut wanted = Vec::new();
     for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
-        if !wanted.is_empty() {
-            wanted.extend_from_slice(b", ");
+        for tag in header.value().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if tag.is_empty() || message::has_extension(tag) {
+                continue;
+            }
+            if !wanted.is_empty() {
+                wanted.extend_from_slice(b", ");
+            }
+            wanted.extend_from_slice(tag);
         }
-        wanted.extend_from_slice(&header.value());
     }
     if wanted.is_empty() {
         return None;

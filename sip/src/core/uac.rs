@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
+use sipx_sip::session::Refresher;
 use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::Core;
 use super::dialog::Dialog;
+use super::inside::Extra;
 use super::io::Token;
 use super::leg::{Branch, Destination, Leg, Role, Stage};
 use super::message::{self, Body};
+use super::refresh;
 use super::transactions::{Answer, ClientId, Purpose};
 use crate::api::{Cause, Identity, LegId, Target};
 use crate::media::Media;
@@ -22,6 +25,8 @@ pub(super) struct Call {
     pub(super) timeout_ms: u64,
     pub(super) offer: Option<Body>,
     pub(super) hops: u8,
+    /// Who had the call transferred (RFC 3892).
+    pub(super) referred_by: Option<Bytes>,
 }
 
 /// Where a target's phones are.
@@ -87,6 +92,7 @@ impl<M: Media> Core<M> {
         }
         let mut leg = Leg::new(role, Stage::Calling, route.line.clone());
         leg.hops = call.hops;
+        leg.local_sdp.clone_from(&call.offer);
         for destination in &route.destinations {
             let tag = self.io.token();
             let invite = self.invite(&route, destination, call, &tag);
@@ -146,6 +152,12 @@ impl<M: Media> Core<M> {
             .ok()?
             .header(HeaderName::PAssertedIdentity, from)
             .ok()?;
+        for (name, value) in refresh::proposal(self.session_interval(), Refresher::Uac) {
+            builder = builder.header(name, value).ok()?;
+        }
+        if let Some(by) = &call.referred_by {
+            builder = builder.header(HeaderName::ReferredBy, by.clone()).ok()?;
+        }
         if let Some(body) = &call.offer {
             builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
         }
@@ -208,11 +220,13 @@ impl<M: Media> Core<M> {
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
+        self.session_confirmed(id, &response.headers);
         self.probe_later(id);
         match role {
             Role::Rung => self.rung_answered(id, client),
             Role::Dialled(caller) => self.dialled_answered(id, caller, client),
             Role::Connected(first) => self.connected_answered(id, first, client),
+            Role::Transferred(of) => self.transfer_answered(id, of, client),
             Role::Caller => {}
         }
     }
@@ -295,16 +309,8 @@ impl<M: Media> Core<M> {
     }
 
     fn authorized(&mut self, answer: &Answer) -> Option<()> {
-        let leg = match answer.purpose {
-            Purpose::Invite(leg)
-            | Purpose::Reinvite(leg)
-            | Purpose::Bye(leg)
-            | Purpose::Probe(leg)
-            | Purpose::Relay(leg, _) => leg,
-            Purpose::Orphan | Purpose::Nothing => return None,
-        };
-        let (to, trunk) = self.transactions.client_target(answer.client)?;
-        let trunk = trunk?;
+        answer.purpose.leg()?;
+        let trunk = self.transactions.client_target(answer.client)?.1?;
         let (user, password) = self.trunks.iter().find(|known| known.name == trunk)?.credentials.clone()?;
         let request = self.transactions.client_request(answer.client)?;
         let tried = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
@@ -313,11 +319,6 @@ impl<M: Media> Core<M> {
             return None;
         }
         let challenge = challenge_of(&answer.response)?;
-        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
-        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
-            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
-            sequence = dialog.local_cseq;
-        }
         let cnonce = self.io.token();
         let authorization = respond(
             &challenge,
@@ -327,17 +328,31 @@ impl<M: Media> Core<M> {
             1,
             &cnonce,
         );
+        self.repeat(answer, &[(challenge.response_header(), Bytes::from(authorization))])
+    }
+
+    /// Sends a refused request once more with these headers in place of those of their names.
+    pub(super) fn repeat(&mut self, answer: &Answer, changed: &[Extra]) -> Option<()> {
+        let leg = answer.purpose.leg()?;
+        let (to, trunk) = self.transactions.client_target(answer.client)?;
+        let request = self.transactions.client_request(answer.client)?;
+        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
+        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
+            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
+            sequence = dialog.local_cseq;
+        }
         let via = message::via(&mut self.io);
         let mut builder = RequestBuilder::new(request.method.clone(), request.uri.clone())
             .header(HeaderName::Via, via)
             .ok()?
             .cseq(sequence, &request.method)
-            .ok()?
-            .header(challenge.response_header(), authorization)
             .ok()?;
+        for (name, value) in changed {
+            builder = builder.header(name.clone(), value.clone()).ok()?;
+        }
         for header in request.headers.iter() {
             let ours = [HeaderName::Via, HeaderName::CSeq, HeaderName::ContentLength];
-            if !ours.contains(header.name()) {
+            if !ours.contains(header.name()) && !changed.iter().any(|(name, _)| name == header.name()) {
                 builder = builder.header(header.name().clone(), header.value().into_owned()).ok()?;
             }
         }
@@ -345,7 +360,7 @@ impl<M: Media> Core<M> {
             builder = builder.body(request.body().clone());
         }
         let request = builder.build();
-        let client = self.transactions.request(&mut self.io, request, to, answer.purpose, Some(trunk))?;
+        let client = self.transactions.request(&mut self.io, request, to, answer.purpose, trunk)?;
         let leg = self.legs.get_mut(&leg)?;
         if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
             branch.client = client;

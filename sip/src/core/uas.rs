@@ -12,6 +12,7 @@ use super::end::Farewell;
 use super::io::Token;
 use super::leg::{AckWanted, Leg, Role, Stage};
 use super::message::{self, Body};
+use super::refresh::{self, Refreshing};
 use super::transactions::ServerId;
 use crate::api::{Cause, Event, LegId, Party};
 use crate::media::Media;
@@ -48,6 +49,14 @@ impl<M: Media> Core<M> {
             self.refuse(server, request, 482);
             return;
         }
+        let accepted = match self.session_terms(request) {
+            Ok(accepted) => accepted,
+            Err(least) => {
+                self.io.count("session.too_brief");
+                self.refuse_with(server, request, 422, &[refresh::too_brief(least)]);
+                return;
+            }
+        };
         let tag = self.io.token();
         let Some(dialog) = Dialog::called(request, &tag, from, trunk.map(|(name, _)| name)) else {
             self.io.count("request.malformed");
@@ -61,6 +70,7 @@ impl<M: Media> Core<M> {
         leg.dialog = Some(dialog);
         leg.invite = Some(server);
         leg.hops = hops;
+        leg.refreshing = Refreshing::of(accepted, &request.headers);
         leg.remote_sdp = Body::of(&request.headers, request.body());
         leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
         self.tags.insert(leg.tag.clone(), id);
@@ -83,9 +93,13 @@ impl<M: Media> Core<M> {
 
     /// A response to a caller's INVITE, from its leg.
     fn caller_response(&mut self, id: LegId, status: u16, body: Option<Body>) -> Option<(ServerId, Response)> {
+        let agreed = if status == 200 { self.session_agreed(id) } else { Vec::new() };
         let leg = self.legs.get_mut(&id)?;
         let server = leg.invite?;
         let body = leg.described(&self.io, body);
+        if body.is_some() {
+            leg.local_sdp.clone_from(&body);
+        }
         let tag = String::from_utf8_lossy(&leg.tag).into_owned();
         let request = self.transactions.server_request(server)?;
         let mut builder = message::response(request, status, &tag)?;
@@ -96,6 +110,9 @@ impl<M: Media> Core<M> {
             }
             builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
             builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+        }
+        for (name, value) in agreed {
+            builder = builder.header(name, value).ok()?;
         }
         let builder = message::with_body(builder, body.as_ref())?;
         Some((server, ResponseBuilder::build(builder)))

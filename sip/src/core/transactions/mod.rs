@@ -364,7 +364,12 @@ impl Transactions {
                 self.drop_client(io, id);
                 Some(Silence::NoAnswer(id, purpose))
             }
-            Token::Route(_) | Token::Ring(_) | Token::Probe(_) | Token::Again(_) => None,
+            Token::Route(_)
+            | Token::Ring(_)
+            | Token::Probe(_)
+            | Token::Again(_)
+            | Token::Refresh(_)
+            | Token::Transfer(_) => None,
         }
     }
 

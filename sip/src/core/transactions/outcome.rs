@@ -23,12 +23,32 @@ pub(in crate::core) enum Purpose {
     Bye(LegId),
     /// OPTIONS that asks whether the far side is still in the call.
     Probe(LegId),
+    /// UPDATE that refreshes a leg's session.
+    Refresh(LegId),
+    /// NOTIFY that tells a transferor how far its REFER is.
+    Told(LegId),
     /// A request passed on from the leg's peer; the response goes back.
     Relay(LegId, ServerId),
     /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
     Orphan,
     /// CANCEL: nobody asks.
     Nothing,
+}
+
+impl Purpose {
+    /// The leg whose business it is.
+    pub(in crate::core) fn leg(self) -> Option<LegId> {
+        match self {
+            Self::Invite(leg)
+            | Self::Reinvite(leg)
+            | Self::Bye(leg)
+            | Self::Probe(leg)
+            | Self::Refresh(leg)
+            | Self::Told(leg)
+            | Self::Relay(leg, _) => Some(leg),
+            Self::Orphan | Self::Nothing => None,
+        }
+    }
 }
 
 /// What a received request turned out to be.
