@@ -95,8 +95,8 @@ pub enum Command {
         status: u16,
     },
     /// Calls the target on behalf of an incoming leg, relays provisionals and joins the two when it answers.
-    /// Media goes from phone to phone. Answered by [`Event::Bridged`] or [`Event::Ended`]; a failure is passed
-    /// on to the incoming leg with its status.
+    /// Media goes from phone to phone. Answered by [`Event::Bridged`], [`Event::Diverted`] or [`Event::Ended`]; a failure is
+    /// passed on to the incoming leg with its status.
     Dial {
         /// The incoming leg.
         leg: LegId,
@@ -142,7 +142,7 @@ pub enum Command {
     },
     /// Third-party call control: calls the target with the leg's own media description, plays ringback to the
     /// leg while it rings, and joins the two by re-INVITE when it answers. Answered by [`Event::Bridged`],
-    /// [`Event::ConnectFailed`] (the leg is up, with our media) or [`Event::Ended`].
+    /// [`Event::ConnectFailed`] or [`Event::Diverted`] (the leg is up, with our media) or [`Event::Ended`].
     Connect {
         /// An answered leg with our own media.
         leg: LegId,
@@ -253,6 +253,15 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// The phone of a callee diverts the call (3xx). To be answered as before, with the way to this number: by
+    /// `Dial` or `Reject` for an incoming leg, `Connect` for a leg with our own media, where doing nothing is giving
+    /// up, `Transfer` or `RejectTransfer` for one that is transferred.
+    Diverted {
+        /// The leg named in the command.
+        leg: LegId,
+        /// The number it shall go to: user part of the Contact, unescaped.
+        dialled: Arc<str>,
+    },
     /// A `Play` ended.
     Played {
         /// The leg.
@@ -282,6 +291,10 @@ pub enum Event {
         by: Option<LegId>,
         /// The leg it talks to now.
         peer: LegId,
+        /// The number of `leg`: the calling one of a leg that called us, else the called one.
+        number: Arc<str>,
+        /// The number of `peer`.
+        peer_number: Arc<str>,
     },
     /// A transfer failed. The leg and the transferor talk on; when the transferor has hung up, the leg is up alone
     /// and waits for `Transfer`, `RejectTransfer` or `Release`, at most the core's `route_timeout_ms`.

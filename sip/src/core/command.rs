@@ -54,6 +54,8 @@ impl<M: Media> Core<M> {
 
     /// Ends every leg, in order of their ids: the switch is about to stop. `now` is Unix time (ms).
     pub fn release_all(&mut self, now: u64) {
+        self.advance(now);
+        self.lamps_out();
         let mut legs: Vec<LegId> = self.legs.keys().copied().collect();
         legs.sort_unstable();
         for leg in legs {
@@ -90,6 +92,7 @@ impl<M: Media> Core<M> {
         if let Some(before) = self.subscribers.remove(number) {
             self.offer_gone(&before);
         }
+        self.lamps_of_removed(number);
         if self.registrar.remove(number) {
             self.io.emit(Event::Registration { number: number.clone(), contacts: 0 });
         }

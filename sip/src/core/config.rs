@@ -29,6 +29,13 @@ pub struct CoreConfig {
     pub nonce_life_ms: u64,
     /// Most digest nonces in use that are remembered.
     pub nonces: usize,
+    /// Limits of busy lamps.
+    pub lamps: super::LampLimits,
+    /// How often a call may be diverted by 3xx before it fails.
+    pub max_diversions: u8,
+    /// Whether a recall rings its caller's phone without a description, so that the phone offers all it can
+    /// (RFC 3725 4.3); else we offer G.711.
+    pub late_offer: bool,
     /// Limits of registrations.
     pub registrar: crate::registrar::Limits,
     /// Most legs at once; an INVITE beyond gets 503.
@@ -55,6 +62,9 @@ impl CoreConfig {
             session_ms: 1_800_000,
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,
+            lamps: super::LampLimits::default(),
+            max_diversions: 5,
+            late_offer: false,
             registrar: crate::registrar::Limits::default(),
             max_legs: 20_000,
             max_transactions: 400_000,

@@ -32,7 +32,8 @@ impl<M: Media> Core<M> {
         };
         let result = port.and_then(|port| {
             let (session, offer) = self.own_offer(port);
-            let call = Call { identity, timeout_ms, offer: Some(offer), hops: 70, referred_by: None };
+            let offer = (!self.io.config.late_offer).then_some(offer);
+            let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None };
             let result = self.call(id, Role::Rung, target, &call);
             if result.is_err() {
                 self.media.close(id);
@@ -49,9 +50,22 @@ impl<M: Media> Core<M> {
 
     /// The phone of a `Ring` answered.
     pub(super) fn rung_answered(&mut self, id: LegId, client: ClientId) {
-        self.send_ack(id, client, None);
-        let answer = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
-        if self.hear(id, answer.as_ref()) {
+        let theirs = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
+        let offered = self.transactions.client_request(client).is_some_and(|invite| !invite.body().is_empty());
+        let heard = if offered {
+            self.send_ack(id, client, None);
+            self.hear(id, theirs.as_ref())
+        } else {
+            // The 200 has the phone's offer: our answer goes into the ACK.
+            let ours = theirs.and_then(|offer| self.own_answer(id, Some(&offer)));
+            self.send_ack(id, client, ours.as_ref());
+            let answered = ours.is_some();
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.local_sdp = ours;
+            }
+            answered
+        };
+        if heard {
             self.io.emit(Event::Answered { leg: id });
         } else {
             self.io.count("media.no_common_codec");

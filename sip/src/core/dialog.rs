@@ -171,6 +171,18 @@ impl Dialog {
         Some(builder.build())
     }
 
+    /// Our Contact as the far side of this dialog is told it.
+    pub(super) fn contact(&self, io: &Io) -> String {
+        contact(io)
+    }
+
+    /// A phone behind a NAT may come from a new port after a pause.
+    pub(super) fn moved_to(&mut self, from: SocketAddr) {
+        if self.trunk.is_none() {
+            self.to = from;
+        }
+    }
+
     /// Whether a request with this Call-ID and From tag is of this dialog.
     pub(super) fn is_from(&self, headers: &Headers) -> bool {
         headers.value(&HeaderName::CallId).is_some_and(|id| *id == *self.call_id)

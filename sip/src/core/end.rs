@@ -76,7 +76,7 @@ impl<M: Media> Core<M> {
         }
         self.part(id, farewell);
         if let Some(line) = line {
-            self.line_down(&line);
+            self.line_down(&line, id);
         }
     }
 

@@ -60,10 +60,7 @@ impl<M: Media> Core<M> {
             return;
         }
         dialog.remote_cseq = sequence;
-        if dialog.trunk.is_none() {
-            // A phone behind a NAT may come from a new port after a pause.
-            dialog.to = from;
-        }
+        dialog.moved_to(from);
         let stage = leg.stage;
         match &request.method {
             Method::Bye => {

@@ -10,6 +10,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sipx_sip::transaction::Timer;
 
 use super::config::{CoreConfig, Counters};
+use super::lamps::LampId;
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Event, LegId};
 
@@ -52,6 +53,10 @@ pub(super) enum Token {
     Probe(LegId),
     /// A session is to be refreshed, or was not (RFC 4028).
     Refresh(LegId),
+    /// A lamp may be told again.
+    Lamp(LampId),
+    /// A lamp's subscription is over.
+    LampExpiry(LampId),
     /// The application did not say where a transferred leg goes.
     Transfer(LegId),
     /// A re-INVITE refused with 491 is due again (RFC 3261 14.1).

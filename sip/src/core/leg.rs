@@ -20,6 +20,8 @@ pub(super) struct Branch {
     pub(super) rang: bool,
     /// How it failed.
     pub(super) failed: Option<Cause>,
+    /// Where its 3xx says the call shall go.
+    pub(super) diverted: Option<Arc<str>>,
 }
 
 /// Why a leg was called.
@@ -120,6 +122,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// The subscriber whose line it uses.
     pub(super) line: Option<Arc<str>>,
+    /// The calling number of a leg that called us, else the called one.
+    pub(super) number: Arc<str>,
     /// Whether the application knows the leg and so hears its end.
     pub(super) announced: bool,
     /// Our tag, once a dialog may exist.
@@ -160,6 +164,8 @@ pub(super) struct Leg {
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
+    /// How often the call of this leg was diverted.
+    pub(super) diversions: u8,
     pub(super) refreshing: Refreshing,
     /// Its phone's REFER.
     pub(super) refer: Option<Box<Refer>>,
@@ -170,11 +176,12 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    pub(super) fn new(role: Role, stage: Stage, line: Option<Arc<str>>) -> Self {
+    pub(super) fn new(role: Role, stage: Stage, line: Option<Arc<str>>, number: Arc<str>) -> Self {
         Self {
             role,
             stage,
             line,
+            number,
             announced: matches!(role, Role::Caller | Role::Rung),
             tag: Bytes::new(),
             dialog: None,
@@ -201,6 +208,7 @@ impl Leg {
             parted: false,
             hops: 70,
             glares: 0,
+            diversions: 0,
             refreshing: Refreshing::default(),
             refer: None,
             transfer: None,

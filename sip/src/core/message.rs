@@ -12,7 +12,7 @@ use super::io::Io;
 use crate::api::Identity;
 
 /// What we answer in Allow (RFC 3261 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// The extensions we have (RFC 3261 20.37).
 pub(super) const SUPPORTED: &str = "replaces, timer";

@@ -20,9 +20,11 @@ mod dialog;
 mod end;
 mod inside;
 mod io;
+mod lamps;
 mod leg;
 mod line;
 mod message;
+mod page;
 mod refresh;
 mod reinvite;
 mod replaces;
@@ -44,14 +46,20 @@ use sipx_sip::{
 
 pub use self::config::{CoreConfig, Counters};
 pub use self::io::{FlowId, Transmit};
+pub use self::lamps::LampLimits;
 
 use self::io::{Io, Token};
+use self::lamps::Lamps;
 use self::leg::Leg;
+use self::page::Pages;
 use self::transactions::{Arrival, Purpose, ServerId, Silence, Transactions};
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
 use crate::auth::Authenticator;
 use crate::media::Media;
 use crate::registrar::Registrar;
+
+/// Where a request came from.
+type Source = SocketAddr;
 
 /// The SIP side of a switch, without its sockets.
 #[derive(Debug)]
@@ -65,7 +73,9 @@ pub struct Core<M> {
     /// How many subscribers are offered which algorithms: MD5, SHA-256.
     offers: BTreeMap<(bool, bool), u64>,
     /// Legs of each line that has any.
-    lines: HashMap<Arc<str>, u16>,
+    lines: HashMap<Arc<str>, Vec<LegId>>,
+    lamps: Lamps,
+    pages: Pages,
     trunks: Vec<Trunk>,
     legs: HashMap<LegId, Leg>,
     /// Our tags, each naming one dialog or the attempt to have one.
@@ -96,6 +106,8 @@ impl<M: Media> Core<M> {
             subscribers: HashMap::new(),
             offers: BTreeMap::new(),
             lines: HashMap::new(),
+            lamps: Lamps::default(),
+            pages: Pages::default(),
             trunks: Vec::new(),
             legs: HashMap::new(),
             tags: HashMap::new(),
@@ -143,6 +155,8 @@ impl<M: Media> Core<M> {
                 Token::Again(leg) => self.reinvite_again(leg),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),
+                Token::Lamp(lamp) => self.lamp_due(lamp),
+                Token::LampExpiry(lamp) => self.lamp_expired(lamp),
                 _ => match self.transactions.expired(&mut self.io, token) {
                     Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
                     Some(Silence::NoAck(server, leg)) => self.no_ack(server, leg),
@@ -189,12 +203,13 @@ impl<M: Media> Core<M> {
     /// Whether nothing of any call is left.
     pub fn is_idle(&self) -> bool {
         let left = self.legs.len() + self.tags.len() + self.pending.len() + self.lines.len();
+        let left = left + self.lamps.len() + self.pages.len();
         left + self.transactions.len() + self.io.wheel.len() == 0
     }
 
     /// Legs of a subscriber's line now.
     pub fn line(&self, number: &str) -> u16 {
-        self.lines.get(number).copied().unwrap_or(0)
+        self.lines.get(number).map_or(0, |legs| u16::try_from(legs.len()).unwrap_or(u16::MAX))
     }
 
     fn advance(&mut self, now: u64) {
@@ -248,6 +263,9 @@ impl<M: Media> Core<M> {
             return;
         }
         if message::to_tag(&request.headers).is_some() {
+            if request.method == Method::Subscribe && self.resubscribed(server, request, from) {
+                return;
+            }
             self.inside(server, request, from);
             return;
         }
@@ -255,6 +273,8 @@ impl<M: Media> Core<M> {
             Method::Invite => self.incoming(server, request, from),
             Method::Register => self.register(server, request, from),
             Method::Options => self.options(server, request),
+            Method::Message => self.paged(server, request, from),
+            Method::Subscribe => self.subscribed(server, request, from),
             Method::Refer => {
                 // Nobody is called on the word of one who is in no call.
                 self.io.count("refer.out_of_place");
@@ -304,6 +324,10 @@ impl<M: Media> Core<M> {
                 .ok()?
                 .header(sipx_sip::HeaderName::Accept, "application/sdp")
                 .ok()?
+                .header(sipx_sip::HeaderName::AllowEvents, "dialog")
+                .ok()?
+                .header(sipx_sip::HeaderName::Supported, message::SUPPORTED)
+                .ok()?
                 .header(sipx_sip::HeaderName::Server, self.io.config.product.clone())
                 .ok()
         });
@@ -330,6 +354,8 @@ impl<M: Media> Core<M> {
             Purpose::Bye(leg) if status >= 200 => self.forget(leg),
             Purpose::Probe(leg) => self.probed(leg, status),
             Purpose::Refresh(leg) => self.refresh_answered(leg, status, Some(&answer.response.headers)),
+            Purpose::Page(page) => self.page_answered(page, status),
+            Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
             Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
@@ -346,6 +372,8 @@ impl<M: Media> Core<M> {
             Purpose::Probe(leg) => self.probed(leg, 408),
             Purpose::Refresh(leg) => self.refresh_answered(leg, 408, None),
             Purpose::Told(leg) => self.told(leg, false),
+            Purpose::Page(page) => self.page_answered(page, 408),
+            Purpose::Lamp(lamp) => self.lamp_answered(lamp, 408),
             Purpose::Orphan | Purpose::Nothing => {}
         }
     }

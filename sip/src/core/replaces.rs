@@ -1,8 +1,10 @@
 //! The Replaces header (RFC 3891): which dialog is meant, and the INVITE that takes its place.
 
 use bytes::Bytes;
+use sipx_sip::{HeaderName, Request};
 
 use super::Core;
+use super::leg::{Leg, Stage};
 use super::message::Body;
 use crate::api::LegId;
 use crate::media::Media;
@@ -53,6 +55,48 @@ impl<M: Media> Core<M> {
         let dialog = self.legs.get(&id)?.dialog.as_ref()?;
         let same = dialog.call_id == replaces.call_id && dialog.remote_tag == replaces.from_tag;
         same.then_some(id)
+    }
+}
+
+impl<M: Media> Core<M> {
+    /// The leg whose place an INVITE takes; the status when it cannot (RFC 3891 3).
+    pub(super) fn replaced(&self, request: &Request) -> Result<Option<LegId>, u16> {
+        let mut values = request.headers.get_all(&HeaderName::Replaces);
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(400);
+        }
+        let replaces = Replaces::parse(&value.value()).ok_or(400_u16)?;
+        let id = self.leg_of(&replaces).ok_or(481_u16)?;
+        let leg = self.legs.get(&id).ok_or(481_u16)?;
+        match leg.stage {
+            Stage::Closing => Err(603),
+            _ if replaces.early_only => Err(486),
+            // Only who began an early dialog may have it replaced, and we began none of those with tags known.
+            Stage::Up if leg.bridged => {
+                let peer = leg.peer.and_then(|peer| self.legs.get(&peer));
+                let free = |leg: &Leg| leg.claimed.is_none() && leg.transfer.is_none() && leg.refer.is_none();
+                if peer.is_some_and(free) && free(leg) { Ok(Some(id)) } else { Err(491) }
+            }
+            _ => Err(481),
+        }
+    }
+
+    /// A leg that calls us takes the place of another in its talk.
+    pub(super) fn take_over(&mut self, id: LegId, replaced: LegId) {
+        let Some(callee) = self.legs.get(&replaced).and_then(|leg| leg.peer) else { return };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.stage = Stage::Dialling;
+        }
+        self.transfer_itself(id, replaced, callee);
+    }
+
+    /// Its INVITE is answered with the description of the one it talks to now.
+    pub(super) fn taken_over(&mut self, id: LegId, answer: Body) {
+        self.answer_caller(id, Some(answer));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.stage = Stage::Up;
+        }
     }
 }
 

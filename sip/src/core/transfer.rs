@@ -198,7 +198,25 @@ impl<M: Media> Core<M> {
             return;
         };
         self.step(id, Step::Swapping(callee));
-        self.reinvite(id, answer, Why::Swap);
+        if self.legs.get(&id).is_some_and(|leg| leg.invite.is_some()) {
+            self.taken_over(id, answer);
+            self.transfer_swapped(id, None);
+        } else {
+            self.reinvite(id, answer, Why::Swap);
+        }
+    }
+
+    /// A leg that calls us takes the place of another: a transfer on its own word.
+    pub(super) fn transfer_itself(&mut self, id: LegId, replaced: LegId, callee: LegId) {
+        let transfer =
+            Transfer { by: None, consult: None, step: Step::Asking, timer: None, referred_by: None };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.transfer = Some(Box::new(transfer));
+        }
+        if let Some(leg) = self.legs.get_mut(&callee) {
+            leg.claimed = Some(id);
+        }
+        self.join_answered(id, replaced, callee);
     }
 
     fn step(&mut self, id: LegId, step: Step) {
@@ -230,6 +248,20 @@ impl<M: Media> Core<M> {
                 }
             }
             Err(cause) => self.transfer_failed(id, cause),
+        }
+    }
+
+    /// The new callee diverts the call: the application is asked again.
+    pub(super) fn ask_transfer_again(&mut self, id: LegId) {
+        let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
+        match self.legs.get_mut(&id).and_then(|leg| leg.transfer.as_mut()) {
+            Some(transfer) => {
+                transfer.step = Step::Asking;
+                transfer.timer = Some(timer);
+            }
+            None => {
+                self.io.wheel.cancel(timer);
+            }
         }
     }
 
@@ -297,7 +329,9 @@ impl<M: Media> Core<M> {
                 leg.claimed = None;
             }
         }
-        self.io.emit(Event::Transferred { leg: id, by: transfer.by, peer: callee });
+        let number = |leg| self.legs.get(&leg).map_or_else(|| std::sync::Arc::from(""), |leg| leg.number.clone());
+        let (number, peer_number) = (number(id), number(callee));
+        self.io.emit(Event::Transferred { leg: id, by: transfer.by, peer: callee, number, peer_number });
         if let Some(consult) = transfer.consult {
             self.end(consult, Cause::Transferred, &Farewell::Bye(None));
         }
@@ -312,6 +346,11 @@ impl<M: Media> Core<M> {
     pub(super) fn transfer_failed(&mut self, id: LegId, cause: Cause) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage != Stage::Closing) else { return };
         let Some(mut transfer) = leg.transfer.take() else { return };
+        if leg.invite.is_some() {
+            // It wanted another's place and never had one of its own.
+            self.hang_up(id, cause, Farewell::Final(wire_status(cause)));
+            return;
+        }
         if let Some(timer) = transfer.timer.take() {
             self.io.wheel.cancel(timer);
         }

@@ -8,7 +8,7 @@ use sipx_sip::session::Refresher;
 use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::Core;
-use super::dialog::Dialog;
+use super::dialog::{Dialog, contact_of};
 use super::inside::Extra;
 use super::io::Token;
 use super::leg::{Branch, Destination, Leg, Role, Stage};
@@ -45,17 +45,7 @@ impl<M: Media> Core<M> {
                 if !self.subscribers.contains_key(number) {
                     return Err(Cause::Refused(404));
                 }
-                let destinations: Vec<_> = self
-                    .registrar
-                    .contacts(number)
-                    .iter()
-                    .take(self.io.config.max_forks)
-                    .map(|contact| Destination {
-                        uri: contact.uri.clone(),
-                        to: contact.source,
-                        routes: contact.path.clone(),
-                    })
-                    .collect();
+                let destinations = self.destinations(number);
                 if destinations.is_empty() {
                     return Err(Cause::Refused(480));
                 }
@@ -78,6 +68,17 @@ impl<M: Media> Core<M> {
         }
     }
 
+    /// Where a subscriber's phones are.
+    pub(super) fn destinations(&self, number: &str) -> Vec<Destination> {
+        let contacts = self.registrar.contacts(number).iter().take(self.io.config.max_forks);
+        let destination = |contact: &crate::registrar::Contact| Destination {
+            uri: contact.uri.clone(),
+            to: contact.source,
+            routes: contact.path.clone(),
+        };
+        contacts.map(destination).collect()
+    }
+
     /// Whether a target could be called now.
     pub(super) fn callable(&self, target: &Target) -> Result<(), Cause> {
         self.route(target).map(|_| ())
@@ -90,7 +91,7 @@ impl<M: Media> Core<M> {
             self.io.count("leg.shed");
             return Err(Cause::Refused(503));
         }
-        let mut leg = Leg::new(role, Stage::Calling, route.line.clone());
+        let mut leg = Leg::new(role, Stage::Calling, route.line.clone(), route.number.clone());
         leg.hops = call.hops;
         leg.local_sdp.clone_from(&call.offer);
         for destination in &route.destinations {
@@ -111,7 +112,7 @@ impl<M: Media> Core<M> {
             };
             let tag = Bytes::from(tag);
             self.tags.insert(tag.clone(), id);
-            leg.branches.push(Branch { client, tag, rang: false, failed: None });
+            leg.branches.push(Branch { client, tag, rang: false, failed: None, diverted: None });
         }
         if leg.branches.is_empty() {
             return Err(Cause::Refused(500));
@@ -119,7 +120,7 @@ impl<M: Media> Core<M> {
         leg.timer = Some(self.io.after(call.timeout_ms, Token::Ring(id)));
         self.legs.insert(id, leg);
         if let Some(line) = &route.line {
-            self.line_up(line);
+            self.line_up(line, id);
         }
         Ok(())
     }
@@ -183,7 +184,13 @@ impl<M: Media> Core<M> {
                 self.callee_rings(id, status, body);
             }
             200..300 => self.picked_up(id, client, response),
-            _ => self.invite_failed(id, client, Cause::Status(status), status),
+            _ => {
+                let diverted = (300..400).contains(&status).then(|| contact_of(&response.headers)).flatten();
+                if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) {
+                    branch.diverted = diverted.as_ref().and_then(message::number_of);
+                }
+                self.invite_failed(id, client, Cause::Status(status), status);
+            }
         }
     }
 
@@ -222,6 +229,7 @@ impl<M: Media> Core<M> {
         }
         self.session_confirmed(id, &response.headers);
         self.probe_later(id);
+        self.leg_changed(id);
         match role {
             Role::Rung => self.rung_answered(id, client),
             Role::Dialled(caller) => self.dialled_answered(id, caller, client),
@@ -259,6 +267,13 @@ impl<M: Media> Core<M> {
         let causes: Option<Vec<Cause>> = leg.branches.iter().map(|branch| branch.failed).collect();
         let best = causes.and_then(|causes| causes.into_iter().max_by_key(|cause| weight(*cause)));
         if let Some(cause) = best {
+            let redirects = matches!(cause, Cause::Status(300..=399));
+            let diverted = leg.branches.iter().find_map(|branch| branch.diverted.clone());
+            if let Some(number) = diverted.filter(|_| redirects)
+                && self.diverted(id, cause, number)
+            {
+                return;
+            }
             self.callee_failed(id, cause);
         }
     }

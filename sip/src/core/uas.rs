@@ -43,6 +43,14 @@ impl<M: Media> Core<M> {
             self.refuse(server, request, 503);
             return;
         }
+        let replaced = match self.replaced(request) {
+            Ok(replaced) => replaced,
+            Err(status) => {
+                self.io.count("replaces.refused");
+                self.refuse(server, request, status);
+                return;
+            }
+        };
         let key = pending_key(request);
         if self.pending.contains_key(&key) {
             self.io.count("request.merged");
@@ -65,21 +73,29 @@ impl<M: Media> Core<M> {
         };
         let call_id: Arc<str> = Arc::from(String::from_utf8_lossy(&dialog.call_id).as_ref());
         let id = self.begin_leg();
-        let mut leg = Leg::new(Role::Caller, Stage::Routing, line.clone());
+        let mut leg = Leg::new(Role::Caller, Stage::Routing, line.clone(), number.clone());
         leg.tag = dialog.local_tag.clone();
         leg.dialog = Some(dialog);
         leg.invite = Some(server);
         leg.hops = hops;
         leg.refreshing = Refreshing::of(accepted, &request.headers);
         leg.remote_sdp = Body::of(&request.headers, request.body());
-        leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
+        leg.announced = replaced.is_none();
+        if replaced.is_none() {
+            leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
+        }
         self.tags.insert(leg.tag.clone(), id);
         self.pending.insert(key, id);
         self.legs.insert(id, leg);
         self.transactions.belongs(server, id);
-        self.io.emit(Event::Incoming { leg: id, from: party, number, display, dialled, call_id });
+        if replaced.is_none() {
+            self.io.emit(Event::Incoming { leg: id, from: party, number, display, dialled, call_id });
+        }
         if let Some(line) = line {
-            self.line_up(&line);
+            self.line_up(&line, id);
+        }
+        if let Some(replaced) = replaced {
+            self.take_over(id, replaced);
         }
     }
 
@@ -135,6 +151,7 @@ impl<M: Media> Core<M> {
             leg.invite = None;
             leg.ack_wanted = Some(AckWanted { server, cseq });
         }
+        self.leg_changed(id);
         self.probe_later(id);
     }
 

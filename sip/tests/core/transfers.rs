@@ -48,7 +48,7 @@ fn go(net: &mut Net, leg: LegId, number: &str) {
 
 fn transferred(net: &mut Net) -> (LegId, Option<LegId>, LegId) {
     net.expect(5000, "Transferred", |event| match event {
-        Event::Transferred { leg, by, peer } => Some((*leg, *by, *peer)),
+        Event::Transferred { leg, by, peer, .. } => Some((*leg, *by, *peer)),
         _ => None,
     })
 }

@@ -369,7 +369,9 @@ impl Transactions {
             | Token::Probe(_)
             | Token::Again(_)
             | Token::Refresh(_)
-            | Token::Transfer(_) => None,
+            | Token::Transfer(_)
+            | Token::Lamp(_)
+            | Token::LampExpiry(_) => None,
         }
     }
 

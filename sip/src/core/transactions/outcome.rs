@@ -3,6 +3,7 @@
 use sipx_sip::{Request, Response};
 
 use crate::api::LegId;
+use crate::core::lamps::LampId;
 
 /// A client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +30,10 @@ pub(in crate::core) enum Purpose {
     Told(LegId),
     /// A request passed on from the leg's peer; the response goes back.
     Relay(LegId, ServerId),
+    /// MESSAGE to one of the phones of a subscriber.
+    Page(u64),
+    /// NOTIFY to a busy lamp.
+    Lamp(LampId),
     /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
     Orphan,
     /// CANCEL: nobody asks.
@@ -46,7 +51,7 @@ impl Purpose {
             | Self::Refresh(leg)
             | Self::Told(leg)
             | Self::Relay(leg, _) => Some(leg),
-            Self::Orphan | Self::Nothing => None,
+            Self::Page(_) | Self::Lamp(_) | Self::Orphan | Self::Nothing => None,
         }
     }
 }
