@@ -1,13 +1,12 @@
 //! Requests within a dialog.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder};
 
 use super::Core;
 use super::dialog::cseq;
 use super::end::Farewell;
+use super::io::Flow;
 use super::leg::{Joining, Stage};
 use super::message::{self, Body};
 use super::transactions::{Purpose, ServerId};
@@ -16,7 +15,7 @@ use crate::media::Media;
 
 impl<M: Media> Core<M> {
     /// A request with a To tag, other than ACK and CANCEL.
-    pub(super) fn inside(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+    pub(super) fn inside(&mut self, server: ServerId, request: &Request, from: Flow) {
         let found = message::to_tag(&request.headers).and_then(|tag| Some((self.tags.get(&tag).copied()?, tag)));
         let Some((id, tag)) = found else {
             self.io.count("request.no_dialog");
@@ -42,7 +41,7 @@ impl<M: Media> Core<M> {
         dialog.remote_cseq = sequence;
         if dialog.trunk.is_none() {
             // A phone behind a NAT may come from a new port after a pause.
-            dialog.to = from;
+            dialog.flow = from;
         }
         let stage = leg.stage;
         match &request.method {
@@ -101,11 +100,11 @@ impl<M: Media> Core<M> {
 
     /// A response within a dialog: the request's To already has our tag.
     pub(super) fn respond_inside(&mut self, server: ServerId, status: u16, body: Option<&Body>) {
-        let Some(request) = self.transactions.server_request(server) else { return };
+        let Some((request, flow)) = self.transactions.server_request_and_flow(server) else { return };
         let target = request.method == Method::Update && status < 300;
         let response = message::response(request, status, "").and_then(|mut builder| {
             if target {
-                builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+                builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             }
             message::with_body(builder, body)
         });
@@ -133,7 +132,7 @@ impl<M: Media> Core<M> {
             }
             Some(offer) => {
                 let body = self.own_answer(id, Some(&offer));
-                let body = self.legs.get_mut(&id).and_then(|leg| leg.described(&self.io, body));
+                let body = self.legs.get_mut(&id).and_then(|leg| leg.described(body));
                 if let Some(leg) = self.legs.get_mut(&id)
                     && body.is_some()
                 {
@@ -154,11 +153,11 @@ impl<M: Media> Core<M> {
             return;
         };
         let sent = self.legs.get_mut(&peer).and_then(|leg| {
-            let body = leg.described(&self.io, Body::of(&request.headers, request.body()));
+            let body = leg.described(Body::of(&request.headers, request.body()));
             let dialog = leg.dialog.as_mut()?;
             let request = dialog.request(&mut self.io, &request.method, body.as_ref(), &[])?;
-            let (to, trunk) = (dialog.to, dialog.trunk.clone());
-            self.transactions.request(&mut self.io, request, to, Purpose::Relay(peer, server), trunk)
+            let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
+            self.transactions.request(&mut self.io, request, flow, Purpose::Relay(peer, server), trunk)
         });
         if sent.is_none() {
             self.respond_inside(server, 500, None);
@@ -180,7 +179,7 @@ impl<M: Media> Core<M> {
                         leg.remote_sdp.clone_from(&body);
                     }
                     if let Some(peer) = leg.peer.and_then(|peer| self.legs.get_mut(&peer)) {
-                        body = peer.described(&self.io, body);
+                        body = peer.described(body);
                     }
                 }
                 self.respond_inside(server, status, body.as_ref());

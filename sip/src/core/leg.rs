@@ -3,9 +3,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ccbs_timers::Handle;
 use sipx_sip::Uri;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use super::dialog::Dialog;
+use super::io::Flow;
 use super::message::Body;
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Cause, LegId};
@@ -100,6 +101,14 @@ pub(super) struct AckWanted {
     pub(super) cseq: u32,
 }
 
+/// The session that our own media description began: its `o=` line stays ours (RFC 3264 8).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) id: u64,
+    pub(super) version: u64,
+    pub(super) address: IpAddr,
+}
+
 /// One leg: a dialog with one phone or trunk, or the attempt to have one.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
@@ -123,8 +132,8 @@ pub(super) struct Leg {
     pub(super) joining: Joining,
     /// The local port while we play to it.
     pub(super) port: Option<u16>,
-    /// Session id and version of our `o=` line in a dialog where we described media ourselves.
-    pub(super) session: Option<(u64, u64)>,
+    /// What our `o=` line says in a dialog where we described media ourselves.
+    pub(super) session: Option<Session>,
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
@@ -189,13 +198,13 @@ impl Leg {
 
     /// A media description for the far side: in a dialog where we described media before, the session
     /// stays ours and its version grows (RFC 3264 8).
-    pub(super) fn described(&mut self, io: &super::io::Io, body: Option<Body>) -> Option<Body> {
+    pub(super) fn described(&mut self, body: Option<Body>) -> Option<Body> {
         let mut body = body?;
-        if let Some((session, version)) = self.session.as_mut()
+        if let Some(session) = self.session.as_mut()
             && body.kind.eq_ignore_ascii_case(b"application/sdp")
         {
-            *version += 1;
-            body.bytes = crate::sdp::readdressed(&body.bytes, io.config.media_address, *session, *version);
+            session.version += 1;
+            body.bytes = crate::sdp::readdressed(&body.bytes, session.address, session.id, session.version);
         }
         Some(body)
     }
@@ -205,6 +214,6 @@ impl Leg {
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     pub(super) uri: Uri,
-    pub(super) to: SocketAddr,
+    pub(super) flow: Flow,
     pub(super) routes: Vec<Bytes>,
 }

@@ -6,7 +6,7 @@ use super::Core;
 use super::dialog::cseq;
 use super::end::Farewell;
 use super::io::Token;
-use super::leg::{AckDue, AckWanted, Joining, Leg, Postponed, Reinvite, Role, Stage, Why};
+use super::leg::{AckDue, AckWanted, Joining, Leg, Postponed, Reinvite, Role, Session, Stage, Why};
 use super::message::{self, Body};
 use super::transactions::{ClientId, Purpose, ServerId};
 use crate::api::{Cause, LegId};
@@ -45,12 +45,12 @@ impl<M: Media> Core<M> {
 
     fn send_reinvite(&mut self, id: LegId, offer: Option<Body>, why: Why) -> bool {
         let Some(leg) = self.legs.get_mut(&id) else { return false };
-        let described = leg.described(&self.io, offer.clone());
+        let described = leg.described(offer.clone());
         let Some(dialog) = leg.dialog.as_mut() else { return false };
         let request = dialog.request(&mut self.io, &Method::Invite, described.as_ref(), &[]);
-        let (to, trunk) = (dialog.to, dialog.trunk.clone());
+        let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
         let client = request
-            .and_then(|request| self.transactions.request(&mut self.io, request, to, Purpose::Reinvite(id), trunk));
+            .and_then(|request| self.transactions.request(&mut self.io, request, flow, Purpose::Reinvite(id), trunk));
         let Some(client) = client else { return false };
         // A far side that says 100 and then nothing must not hold the leg for ever.
         self.io.after(self.io.config.give_up(), Token::Cancelled(client));
@@ -144,11 +144,12 @@ impl<M: Media> Core<M> {
     fn answer_reinvite(&mut self, id: LegId, server: ServerId, body: Option<Body>) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.reinvite_in = None;
-        let body = leg.described(&self.io, body);
+        let body = leg.described(body);
+        let Some(flow) = leg.dialog.as_ref().map(|dialog| dialog.flow) else { return };
         let Some(request) = self.transactions.server_request(server) else { return };
         let sequence = cseq(&request.headers).unwrap_or(0);
         let response = message::response(request, 200, "").and_then(|builder| {
-            let builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+            let builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             let builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
             message::with_body(builder, body.as_ref())
         });
@@ -256,8 +257,7 @@ impl<M: Media> Core<M> {
     /// Our description for an offer (or our offer, when there is none) on a leg that we play to.
     pub(super) fn own_answer(&mut self, id: LegId, offer: Option<&Body>) -> Option<Body> {
         let leg = self.legs.get(&id)?;
-        let (port, (session, _)) = (leg.port?, leg.session?);
-        let address = self.io.config.media_address;
+        let (port, Session { id: session, address, .. }) = (leg.port?, leg.session?);
         let Some(offer) = offer else { return Some(Body::sdp(sdp::offer(address, port, session))) };
         let (answer, negotiated) = sdp::answer(&offer.bytes, address, port, session).ok()?;
         self.media.connect(id, negotiated.remote, negotiated.codec);
@@ -317,7 +317,7 @@ impl<M: Media> Core<M> {
                 }
                 let due = peer.and_then(|peer| self.legs.get_mut(&peer)).and_then(|peer| peer.ack_due.take());
                 if let (Some(peer), Some(due)) = (peer, due) {
-                    let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(&self.io, body));
+                    let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(body));
                     self.send_ack(peer, due.client, body.as_ref());
                     self.next_reinvite(peer);
                 }
