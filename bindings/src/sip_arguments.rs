@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use ccbs_sip::api::{Identity, Subscriber, Target, Trunk};
+use ccbs_sip::api::{Identity, Subscriber, Target, Transport, Trunk};
 
 use ccbs_sip::endpoint::Limits;
 use pyo3::prelude::*;
@@ -155,5 +155,11 @@ pub(crate) fn trunk(
         (Some(_), None) => return Err(Error::invalid("password", "expected one, because a username is given")),
         (None, Some(_)) => return Err(Error::invalid("username", "expected one, because a password is given")),
     };
-    Ok(Trunk { name: plain("name", name)?, address: address("address", given_address, 1)?, credentials, trusted })
+    Ok(Trunk {
+        name: plain("name", name)?,
+        address: address("address", given_address, 1)?,
+        transport: Transport::Udp,
+        credentials,
+        trusted,
+    })
 }

@@ -20,6 +20,15 @@ pub enum Party {
     Trunk(Arc<str>),
 }
 
+/// How SIP messages are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// One message a datagram; lost ones are repeated.
+    Udp,
+    /// A stream of messages; nothing is repeated but the 2xx to an INVITE.
+    Tcp,
+}
+
 /// Whom to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -63,6 +72,8 @@ pub struct Trunk {
     pub name: Arc<str>,
     /// Where requests go; requests from this IP address (any port) are from this trunk.
     pub address: SocketAddr,
+    /// Over what requests go; requests from it may come over either.
+    pub transport: Transport,
     /// Digest user name and password for its challenges.
     pub credentials: Option<(Arc<str>, Arc<str>)>,
     /// Whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any case.

@@ -3,7 +3,7 @@
 //! The core calls it without waiting; how a play ended comes back into the core as an input
 //! ([`Outcome`]). The real player is [`crate::rtp::Player`]; tests hand in one of their own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::api::{LegId, Played};
@@ -50,9 +50,9 @@ pub struct Outcome {
 /// A media player. No method blocks, and none fails loudly: what cannot be played has the outcome
 /// [`Played::Failed`].
 pub trait Media {
-    /// Takes a local RTP port for a leg. The same leg keeps its port. `None` when the ports or streams are
+    /// Takes a local RTP port for a leg, at the address of ours that its phone is told. The same leg keeps its port. `None` when the ports or streams are
     /// used up (the call is then answered with 503).
-    fn open(&mut self, leg: LegId) -> Option<u16>;
+    fn open(&mut self, leg: LegId, address: IpAddr) -> Option<u16>;
     /// Says where the leg's phone listens and what it understands; may be called again when that changes. A
     /// play in progress goes on towards the new address.
     fn connect(&mut self, leg: LegId, remote: SocketAddr, codec: Codec);

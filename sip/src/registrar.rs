@@ -6,12 +6,12 @@
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Request, Uri};
 
+use crate::core::Flow;
 use request::{Asked, Bindings};
 
 /// Bounds of what is registered. The defaults suit desk phones.
@@ -39,8 +39,8 @@ impl Default for Limits {
 pub struct Contact {
     /// Where it says it is: the Request-URI of requests to it.
     pub uri: Uri,
-    /// Where its REGISTER came from.
-    pub source: SocketAddr,
+    /// Where its REGISTER came from, and requests to it go.
+    pub flow: Flow,
     /// Route values towards it (RFC 3327), topmost first; empty without Path.
     pub path: Vec<Bytes>,
     /// Its preference, in thousandths.
@@ -103,14 +103,14 @@ impl Registrar {
         Self { limits, bindings: BTreeMap::new(), ends: BTreeSet::new(), refreshes: 0, displaced: 0 }
     }
 
-    /// Carries out a REGISTER of the authenticated subscriber `number` that came from `source`. One without
+    /// Carries out a REGISTER of the authenticated subscriber `number` that came over `flow`. One without
     /// Contact asks only. Nothing changes unless all of it can be done.
     pub fn register(
         &mut self,
         now_ms: u64,
         request: &Request,
         number: &str,
-        source: SocketAddr,
+        flow: Flow,
     ) -> Result<Registered, Rejected> {
         let asked = Asked::parse(request, number, &self.limits)?;
         let number: Arc<str> =
@@ -136,7 +136,7 @@ impl Registrar {
                     }
                     let bound = (binding.expires_s > 0).then(|| Contact {
                         uri: binding.uri.clone(),
-                        source,
+                        flow,
                         path: asked.path.clone(),
                         q: binding.q,
                         expires_ms: now_ms + u64::from(binding.expires_s) * 1_000,
@@ -226,8 +226,8 @@ impl Registrar {
 }
 
 /// What of the bindings an observer of the line cares about.
-fn identity(contacts: &[Contact]) -> Vec<(Bytes, SocketAddr)> {
-    let mut identity: Vec<_> = contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.source)).collect();
+fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow)> {
+    let mut identity: Vec<_> = contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.flow)).collect();
     identity.sort_unstable();
     identity
 }

@@ -28,8 +28,8 @@ const DISCARDED_PER_TICK: usize = 8;
 /// What the player is told at its start.
 #[derive(Debug, Clone)]
 pub struct PlayerConfig {
-    /// The local address of the RTP sockets.
-    pub address: IpAddr,
+    /// The local addresses of the RTP sockets, by the address that phones are told; for any other, the first.
+    pub addresses: BTreeMap<IpAddr, IpAddr>,
     /// Their ports; only even ones are used (RFC 3550 §11).
     pub ports: RangeInclusive<u16>,
     /// Most streams at once.
@@ -43,9 +43,16 @@ pub struct PlayerConfig {
 }
 
 impl PlayerConfig {
-    /// The defaults at an address.
+    /// The defaults at an address, which is also what phones are told.
     pub fn new(address: IpAddr, ports: RangeInclusive<u16>, seed: u64) -> Self {
-        Self { address, ports, streams: 2_000, lead_ms: 200, tail_ms: 120, seed }
+        Self {
+            addresses: BTreeMap::from([(address, address)]),
+            ports,
+            streams: 2_000,
+            lead_ms: 200,
+            tail_ms: 120,
+            seed,
+        }
     }
 }
 
@@ -144,8 +151,9 @@ impl Player {
         move || shared.counters.iter().collect()
     }
 
-    /// Binds the next free even port; each is tried once.
-    fn bind(&mut self) -> Option<(u16, UdpSocket)> {
+    /// Binds the next free even port for an address that a phone is told; each is tried once.
+    fn bind(&mut self, told: IpAddr) -> Option<(u16, UdpSocket)> {
+        let local = *self.config.addresses.get(&told).or(self.config.addresses.values().next())?;
         let (first, last) = (self.config.ports.start().next_multiple_of(2), *self.config.ports.end());
         let pairs = (usize::from(last) + 2).saturating_sub(usize::from(first)) / 2;
         for _ in 0..pairs {
@@ -155,7 +163,7 @@ impl Player {
                 _ => first,
             };
             // In use by ourselves or by another program: the next one, then.
-            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(self.config.address, port))
+            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(local, port))
                 && socket.set_nonblocking(true).is_ok()
             {
                 return Some((port, socket));
@@ -175,11 +183,11 @@ impl Player {
 }
 
 impl Media for Player {
-    fn open(&mut self, leg: LegId) -> Option<u16> {
+    fn open(&mut self, leg: LegId, address: IpAddr) -> Option<u16> {
         if let Some(&port) = self.ports.get(&leg) {
             return Some(port);
         }
-        let bound = if self.ports.len() < self.config.streams { self.bind() } else { None };
+        let bound = if self.ports.len() < self.config.streams { self.bind(address) } else { None };
         let Some((port, socket)) = bound else {
             self.shared.counters.no_port.fetch_add(1, Ordering::Relaxed);
             return None;

@@ -30,7 +30,7 @@ fn packets_leave_every_20_ms() {
     player.load("tone".into(), vec![1_000_i16; SAMPLES].into());
     for leg in 0..STREAMS {
         let remote = if leg == STREAMS / 2 { &phone } else { &others };
-        player.open(LegId(leg)).unwrap();
+        player.open(LegId(leg), here).unwrap();
         player.connect(LegId(leg), remote.local_addr().unwrap(), Codec::Pcma);
         player.play(LegId(leg), leg, &["tone".into()]);
     }

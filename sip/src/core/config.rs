@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use sipx_sip::Timers;
 
-/// What the core is told at its start.
-#[derive(Debug, Clone)]
-pub struct CoreConfig {
-    /// Our address as the far sides see it: goes into Via and Contact.
+/// An address that we listen on, as the far sides see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// Goes into Via and Contact.
     pub address: SocketAddr,
     /// Where our media is received: goes into our session descriptions.
     pub media_address: IpAddr,
+}
+
+/// What the core is told at its start.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// Our addresses, at least one; a far side is told the one it is reached from.
+    pub listeners: Vec<Listener>,
     /// The digest realm, which is also the host part of the numbers we show when it is a host name.
     pub realm: String,
     /// The text of User-Agent and Server.
@@ -52,8 +59,7 @@ impl CoreConfig {
     /// The defaults for a switch at `address` in `realm`.
     pub fn new(address: SocketAddr, realm: impl Into<String>) -> Self {
         Self {
-            address,
-            media_address: address.ip(),
+            listeners: vec![Listener { address, media_address: address.ip() }],
             realm: realm.into(),
             product: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),

@@ -1,10 +1,12 @@
 //! Legs with our own media, and third-party call control for them (RFC 3725, early offer).
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use super::Core;
 use super::end::Farewell;
-use super::leg::{Joining, Leg, Role, Stage, Why};
+use super::leg::{Joining, Leg, Role, Session, Stage, Why};
 use super::message::Body;
 use super::transactions::ClientId;
 use super::uac::Call;
@@ -13,11 +15,11 @@ use crate::media::Media;
 use crate::sdp;
 
 impl<M: Media> Core<M> {
-    /// A description of our own media on this port, with a new session.
-    fn own_offer(&mut self, port: u16) -> (u64, Body) {
+    /// A description of our own media at this address and port, with a new session.
+    fn own_offer(&mut self, address: IpAddr, port: u16) -> (Session, Body) {
         // RFC 4566 5.2 wants a session id that fits into 63 bits for phones that count with signs.
-        let session = self.io.random() >> 2;
-        (session, Body::sdp(sdp::offer(self.io.config.media_address, port, session)))
+        let session = Session { id: self.io.random() >> 2, version: 1, address };
+        (session, Body::sdp(sdp::offer(address, port, session.id)))
     }
 
     /// `Ring`.
@@ -26,12 +28,12 @@ impl<M: Media> Core<M> {
             self.io.count("command.out_of_place");
             return;
         }
-        let port = match self.callable(target) {
-            Ok(()) => self.media.open(id).ok_or(Cause::Refused(503)),
-            Err(cause) => Err(cause),
-        };
-        let result = port.and_then(|port| {
-            let (session, offer) = self.own_offer(port);
+        let media = self.reached_from(target).and_then(|address| {
+            let port = self.media.open(id, address).ok_or(Cause::Refused(503))?;
+            Ok((address, port))
+        });
+        let result = media.and_then(|(address, port)| {
+            let (session, offer) = self.own_offer(address, port);
             let offer = (!self.io.config.late_offer).then_some(offer);
             let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None };
             let result = self.call(id, Role::Rung, target, &call);
@@ -39,7 +41,7 @@ impl<M: Media> Core<M> {
                 self.media.close(id);
             } else if let Some(leg) = self.legs.get_mut(&id) {
                 leg.port = Some(port);
-                leg.session = Some((session, 1));
+                leg.session = Some(session);
             }
             result
         });
@@ -90,17 +92,19 @@ impl<M: Media> Core<M> {
             self.io.wheel.cancel(timer);
         }
         let offer = leg.remote_sdp.clone();
-        let Some(port) = self.media.open(id) else {
+        let Some(flow) = leg.dialog.as_ref().map(|dialog| dialog.flow) else { return };
+        let address = self.io.listener(flow).media_address;
+        let Some(port) = self.media.open(id, address) else {
             self.io.count("media.no_port");
             self.hang_up(id, Cause::Refused(503), Farewell::Final(503));
             return;
         };
-        let (session, mut ours) = self.own_offer(port);
+        let (session, mut ours) = self.own_offer(address, port);
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.port = Some(port);
         }
         if let Some(offer) = offer {
-            let answer = sdp::answer(&offer.bytes, self.io.config.media_address, port, session);
+            let answer = sdp::answer(&offer.bytes, address, port, session.id);
             let Ok((answer, negotiated)) = answer else {
                 self.io.count("media.no_common_codec");
                 self.hang_up(id, Cause::Refused(488), Farewell::Final(488));
@@ -111,7 +115,7 @@ impl<M: Media> Core<M> {
         }
         self.answer_caller(id, Some(ours));
         if let Some(leg) = self.legs.get_mut(&id) {
-            leg.session = Some((session, 1));
+            leg.session = Some(session);
             leg.stage = Stage::Answering;
         }
     }

@@ -8,8 +8,9 @@ use sipx_sip::headers::{Contact, RecordRoute, Route};
 use sipx_sip::message::Headers;
 use sipx_sip::{CSeq, HeaderName, Host, Method, Request, RequestBuilder, Response, Uri};
 
-use super::io::Io;
+use super::io::{Flow, Io};
 use super::message::{Body, contact, from_tag, to_tag, via};
+use crate::api::Transport;
 
 #[derive(Debug, Clone)]
 pub(super) struct Dialog {
@@ -25,15 +26,15 @@ pub(super) struct Dialog {
     routes: Vec<Bytes>,
     pub(super) local_cseq: u32,
     pub(super) remote_cseq: u32,
-    /// Where datagrams go.
-    pub(super) to: SocketAddr,
+    /// Where its requests go.
+    pub(super) flow: Flow,
     pub(super) trunk: Option<Arc<str>>,
 }
 
 impl Dialog {
     /// The dialog that an INVITE of the far side begins. Datagrams go back to where it came from, unless
     /// it came through a proxy or trunk that named another address.
-    pub(super) fn called(invite: &Request, local_tag: &str, from: SocketAddr, trunk: Option<Arc<str>>) -> Option<Self> {
+    pub(super) fn called(invite: &Request, local_tag: &str, from: Flow, trunk: Option<Arc<str>>) -> Option<Self> {
         let mut local = invite.headers.value(&HeaderName::To)?.into_owned();
         local.extend_from_slice(b";tag=");
         local.extend_from_slice(local_tag.as_bytes());
@@ -47,20 +48,15 @@ impl Dialog {
             routes: record_routes(&invite.headers),
             local_cseq: 0,
             remote_cseq: cseq(&invite.headers)?,
-            to: from,
+            flow: from,
             trunk,
         };
-        dialog.aim(from);
+        dialog.aim();
         Some(dialog)
     }
 
     /// The dialog that a response to our INVITE begins (or, for a re-INVITE, confirms).
-    pub(super) fn calling(
-        invite: &Request,
-        response: &Response,
-        to: SocketAddr,
-        trunk: Option<Arc<str>>,
-    ) -> Option<Self> {
+    pub(super) fn calling(invite: &Request, response: &Response, flow: Flow, trunk: Option<Arc<str>>) -> Option<Self> {
         let inside = to_tag(&invite.headers).is_some();
         let routes = if inside {
             invite.headers.get_all(&HeaderName::Route).map(|h| owned(&h.value())).collect()
@@ -79,20 +75,19 @@ impl Dialog {
             routes,
             local_cseq: cseq(&invite.headers)?,
             remote_cseq: 0,
-            to,
+            flow,
             trunk,
         };
         if !inside {
-            dialog.aim(to);
+            dialog.aim();
         }
         Some(dialog)
     }
 
     /// Phones are reached over the flow they used, for they may sit behind a NAT; behind a trunk the next
     /// hop is the one the route set or the Contact names, if it is an address (no names are resolved).
-    fn aim(&mut self, flow: SocketAddr) {
-        self.to = flow;
-        if self.trunk.is_none() {
+    fn aim(&mut self) {
+        if self.trunk.is_none() || self.flow.transport == Transport::Tcp {
             return;
         }
         let next = match self.routes.first() {
@@ -102,7 +97,7 @@ impl Dialog {
         if let Some(uri) = next
             && let Some(Host::Ip(ip)) = uri.host()
         {
-            self.to = SocketAddr::new(*ip, uri.port().unwrap_or(5060));
+            self.flow.remote = SocketAddr::new(*ip, uri.port().unwrap_or(5060));
         }
     }
 
@@ -110,14 +105,12 @@ impl Dialog {
     pub(super) fn retarget(&mut self, headers: &Headers) {
         if let Some(target) = contact_of(headers) {
             self.target = target;
-            if self.trunk.is_some() {
-                self.aim(self.to);
-            }
+            self.aim();
         }
     }
 
     fn build(&self, io: &mut Io, method: &Method, sequence: u32) -> Option<RequestBuilder> {
-        let via = via(io);
+        let via = via(io, self.flow);
         let mut builder = RequestBuilder::new(method.clone(), self.target.clone()).header(HeaderName::Via, via).ok()?;
         for route in &self.routes {
             builder = builder.header(HeaderName::Route, route.clone()).ok()?;
@@ -145,7 +138,7 @@ impl Dialog {
         self.local_cseq = self.local_cseq.saturating_add(1);
         let mut builder = self.build(io, method, self.local_cseq)?;
         if matches!(method, Method::Invite | Method::Update | Method::Notify) {
-            builder = builder.header(HeaderName::Contact, contact(io)).ok()?;
+            builder = builder.header(HeaderName::Contact, contact(io, self.flow)).ok()?;
         }
         for (name, value) in extra {
             builder = builder.header(name.clone(), value.clone()).ok()?;
@@ -173,13 +166,13 @@ impl Dialog {
 
     /// Our Contact as the far side of this dialog is told it.
     pub(super) fn contact(&self, io: &Io) -> String {
-        contact(io)
+        contact(io, self.flow)
     }
 
     /// A phone behind a NAT may come from a new port after a pause.
-    pub(super) fn moved_to(&mut self, from: SocketAddr) {
+    pub(super) fn moved_to(&mut self, from: Flow) {
         if self.trunk.is_none() {
-            self.to = from;
+            self.flow = from;
         }
     }
 

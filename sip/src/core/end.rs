@@ -120,8 +120,8 @@ impl<M: Media> Core<M> {
         let sent = self.legs.get_mut(&id).and_then(|leg| leg.dialog.as_mut()).and_then(|dialog| {
             let extra: Vec<_> = reason.into_iter().map(|reason| (HeaderName::Reason, Bytes::from(reason))).collect();
             let bye = dialog.request(&mut self.io, &Method::Bye, None, &extra)?;
-            let (to, trunk) = (dialog.to, dialog.trunk.clone());
-            self.transactions.request(&mut self.io, bye, to, Purpose::Bye(id), trunk)
+            let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
+            self.transactions.request(&mut self.io, bye, flow, Purpose::Bye(id), trunk)
         });
         if sent.is_none() {
             self.forget(id);
@@ -171,8 +171,8 @@ impl<M: Media> Core<M> {
         if let Some(dialog) = leg.dialog.as_mut()
             && let Some(options) = dialog.request(&mut self.io, &Method::Options, None, &[])
         {
-            let (to, trunk) = (dialog.to, dialog.trunk.clone());
-            self.transactions.request(&mut self.io, options, to, Purpose::Probe(id), trunk);
+            let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
+            self.transactions.request(&mut self.io, options, flow, Purpose::Probe(id), trunk);
         }
         self.probe_later(id);
     }

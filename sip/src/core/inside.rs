@@ -1,13 +1,12 @@
 //! Requests within a dialog.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder};
 
 use super::Core;
 use super::dialog::cseq;
 use super::end::Farewell;
+use super::io::Flow;
 use super::leg::{Joining, Leg, Stage};
 use super::message::{self, Body};
 use super::reinvite::occupied;
@@ -31,12 +30,12 @@ impl<M: Media> Core<M> {
     ) -> Option<ClientId> {
         let dialog = self.legs.get_mut(&id)?.dialog.as_mut()?;
         let request = dialog.request(&mut self.io, method, body, extra)?;
-        let (to, trunk) = (dialog.to, dialog.trunk.clone());
-        self.transactions.request(&mut self.io, request, to, purpose, trunk)
+        let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
+        self.transactions.request(&mut self.io, request, flow, purpose, trunk)
     }
 
     /// A request with a To tag, other than ACK and CANCEL.
-    pub(super) fn inside(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+    pub(super) fn inside(&mut self, server: ServerId, request: &Request, from: Flow) {
         let found = message::to_tag(&request.headers).and_then(|tag| Some((self.tags.get(&tag).copied()?, tag)));
         let Some((id, tag)) = found else {
             self.io.count("request.no_dialog");
@@ -128,11 +127,11 @@ impl<M: Media> Core<M> {
 
     /// The same with more headers.
     pub(super) fn respond_with(&mut self, server: ServerId, status: u16, body: Option<&Body>, extra: &[Extra]) {
-        let Some(request) = self.transactions.server_request(server) else { return };
+        let Some((request, flow)) = self.transactions.server_request_and_flow(server) else { return };
         let target = needs_contact(&request.method) && status < 300;
         let response = message::response(request, status, "").and_then(|mut builder| {
             if target {
-                builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+                builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             }
             for (name, value) in extra {
                 builder = builder.header(name.clone(), value.clone()).ok()?;
@@ -171,7 +170,7 @@ impl<M: Media> Core<M> {
             }
             Some(offer) => {
                 let body = self.own_answer(id, Some(&offer));
-                let body = self.legs.get_mut(&id).and_then(|leg| leg.described(&self.io, body));
+                let body = self.legs.get_mut(&id).and_then(|leg| leg.described(body));
                 if let Some(leg) = self.legs.get_mut(&id)
                     && body.is_some()
                 {
@@ -209,7 +208,7 @@ impl<M: Media> Core<M> {
             return;
         };
         let body = Body::of(&request.headers, request.body());
-        let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(&self.io, body));
+        let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(body));
         let proposed =
             if request.method == Method::Update { self.session_proposed(peer) } else { Vec::new() };
         let purpose = Purpose::Relay(peer, server);
@@ -253,7 +252,7 @@ impl<M: Media> Core<M> {
         let agreed = id.filter(|_| update).map(|id| self.session_agreed(id)).unwrap_or_default();
         let body = match id.and_then(|id| self.legs.get_mut(&id)) {
             Some(leg) => {
-                let body = leg.described(&self.io, body);
+                let body = leg.described(body);
                 if update && body.is_some() {
                     leg.local_sdp.clone_from(&body);
                 }

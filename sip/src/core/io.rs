@@ -9,27 +9,36 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sipx_sip::transaction::Timer;
 
-use super::config::{CoreConfig, Counters};
+use super::config::{CoreConfig, Counters, Listener};
 use super::lamps::LampId;
 use super::transactions::{ClientId, ServerId};
-use crate::api::{Event, LegId};
+use crate::api::{Event, LegId, Transport};
 
-/// Over which of the endpoint's transports a datagram goes; there is one so far.
+/// A flow (RFC 5626 3): over which transport, from which of our addresses and to which far address messages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlowId(pub u32);
+pub struct Flow {
+    /// The transport.
+    pub transport: Transport,
+    /// Our address: its place in [`CoreConfig::listeners`].
+    pub local: u8,
+    /// The connection, never used again for another; 0 over UDP.
+    pub connection: u64,
+    /// The far address.
+    pub remote: SocketAddr,
+}
 
-impl FlowId {
-    /// The UDP socket.
-    pub const UDP: Self = Self(0);
+impl Flow {
+    /// The flow of datagrams from one of our addresses to a far one.
+    pub fn udp(local: u8, remote: SocketAddr) -> Self {
+        Self { transport: Transport::Udp, local, connection: 0, remote }
+    }
 }
 
 /// A message to be put on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// The transport to use.
-    pub flow: FlowId,
-    /// The far address.
-    pub to: SocketAddr,
+    /// Where it goes. A connection that is not known yet is to be opened.
+    pub flow: Flow,
     /// The whole message.
     pub bytes: Bytes,
 }
@@ -82,7 +91,7 @@ impl Io {
         let domain = if sipx_sip::HostName::new(config.realm.clone()).is_ok() {
             config.realm.clone()
         } else {
-            super::message::host(config.address.ip())
+            super::message::host(config.listeners[0].address.ip())
         };
         Self {
             now: 0,
@@ -126,13 +135,25 @@ impl Io {
         self.wheel.insert(self.now.saturating_add(ms), token)
     }
 
-    pub(super) fn send(&mut self, to: SocketAddr, bytes: Bytes) {
-        self.trace(true, self.config.address, to, &bytes);
-        self.transmits.push_back(Transmit { flow: FlowId::UDP, to, bytes });
+    pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.trace(true, flow, &bytes);
+        self.transmits.push_back(Transmit { flow, bytes });
     }
 
-    pub(super) fn trace(&mut self, sent: bool, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
+    /// Our address at the near end of a flow.
+    pub(super) fn listener(&self, flow: Flow) -> &Listener {
+        self.config.listeners.get(usize::from(flow.local)).unwrap_or(&self.config.listeners[0])
+    }
+
+    /// The flow to a far address that we have none to yet; none when no listener of ours is of its family.
+    pub(super) fn flow_to(&mut self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+        let local = self.config.listeners.iter().position(|ours| ours.address.is_ipv4() == remote.is_ipv4())?;
+        Some(Flow { transport, local: u8::try_from(local).ok()?, connection: 0, remote })
+    }
+
+    pub(super) fn trace(&mut self, sent: bool, flow: Flow, bytes: &[u8]) {
         if self.config.trace {
+            let (local, remote) = (self.listener(flow).address, flow.remote);
             let at_us = self.now.saturating_mul(1000);
             let message: Arc<[u8]> = Arc::from(bytes);
             self.emit(Event::Trace { at_us, sent, local, remote, message });

@@ -15,7 +15,7 @@ use sipx_sip::{HeaderName, Method, Request, ResponseBuilder};
 use super::Core;
 use super::dialog::{Dialog, cseq};
 use super::inside::Extra;
-use super::io::Token;
+use super::io::{Flow, Token};
 use super::leg::{Leg, Role, Stage};
 use super::message::{self, Body};
 use super::transactions::{Purpose, ServerId};
@@ -122,7 +122,7 @@ impl Lamps {
 
 impl<M: Media> Core<M> {
     /// SUBSCRIBE outside of a dialog.
-    pub(super) fn subscribed(&mut self, server: ServerId, request: &Request, from: super::Source) {
+    pub(super) fn subscribed(&mut self, server: ServerId, request: &Request, from: Flow) {
         let Some(watcher) = self.authenticated(server, request, true) else { return };
         let packages = Packages::new().with(PACKAGE);
         let event = request.headers.value(&HeaderName::Event).map(|event| String::from_utf8_lossy(&event).into_owned());
@@ -185,7 +185,7 @@ impl<M: Media> Core<M> {
     }
 
     /// SUBSCRIBE within a subscription; false when the tag names none.
-    pub(super) fn resubscribed(&mut self, server: ServerId, request: &Request, from: super::Source) -> bool {
+    pub(super) fn resubscribed(&mut self, server: ServerId, request: &Request, from: Flow) -> bool {
         let tag = message::to_tag(&request.headers);
         let Some(id) = tag.and_then(|tag| self.lamps.by_tag.get(&tag).copied()) else { return false };
         let Some(watcher) = self.authenticated(server, request, true) else { return true };
@@ -355,7 +355,7 @@ impl<M: Media> Core<M> {
         lamp.in_flight = true;
         lamp.earliest = now.saturating_add(self.io.config.lamps.apart_ms);
         let sent = lamp.dialog.request(&mut self.io, &Method::Notify, Some(&body), &extra).and_then(|notify| {
-            self.transactions.request(&mut self.io, notify, lamp.dialog.to, Purpose::Lamp(id), None)
+            self.transactions.request(&mut self.io, notify, lamp.dialog.flow, Purpose::Lamp(id), None)
         });
         if sent.is_none() {
             self.lamps.remove(id);

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ccbs_timers::Handle;
 use sipx_sip::Uri;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use super::dialog::Dialog;
+use super::io::Flow;
 use super::message::Body;
 use super::refresh::Refreshing;
 use super::transfer::{Refer, Transfer};
@@ -114,6 +115,14 @@ pub(super) struct AckWanted {
     pub(super) cseq: u32,
 }
 
+/// The session that our own media description began: its `o=` line stays ours (RFC 3264 8).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) id: u64,
+    pub(super) version: u64,
+    pub(super) address: IpAddr,
+}
+
 /// One leg: a dialog with one phone or trunk, or the attempt to have one.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
@@ -139,8 +148,8 @@ pub(super) struct Leg {
     pub(super) joining: Joining,
     /// The local port while we play to it.
     pub(super) port: Option<u16>,
-    /// Session id and version of our `o=` line in a dialog where we described media ourselves.
-    pub(super) session: Option<(u64, u64)>,
+    /// What our `o=` line says in a dialog where we described media ourselves.
+    pub(super) session: Option<Session>,
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
@@ -225,19 +234,22 @@ impl Leg {
     /// (RFC 3264 8).
     pub(super) fn keep_session(&mut self) {
         if self.session.is_none() {
-            self.session = self.local_sdp.as_ref().and_then(|body| crate::sdp::session_of_origin(&body.bytes));
+            self.session = self.local_sdp.as_ref().and_then(|body| {
+                let (id, version, address) = crate::sdp::origin(&body.bytes)?;
+                Some(Session { id, version, address })
+            });
         }
     }
 
     /// A media description for the far side: in a dialog where we described media before, the session
     /// stays ours and its version grows (RFC 3264 8).
-    pub(super) fn described(&mut self, io: &super::io::Io, body: Option<Body>) -> Option<Body> {
+    pub(super) fn described(&mut self, body: Option<Body>) -> Option<Body> {
         let mut body = body?;
-        if let Some((session, version)) = self.session.as_mut()
+        if let Some(session) = self.session.as_mut()
             && body.kind.eq_ignore_ascii_case(b"application/sdp")
         {
-            *version += 1;
-            body.bytes = crate::sdp::readdressed(&body.bytes, io.config.media_address, *session, *version);
+            session.version += 1;
+            body.bytes = crate::sdp::readdressed(&body.bytes, session.address, session.id, session.version);
         }
         Some(body)
     }
@@ -247,6 +259,6 @@ impl Leg {
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     pub(super) uri: Uri,
-    pub(super) to: SocketAddr,
+    pub(super) flow: Flow,
     pub(super) routes: Vec<Bytes>,
 }

@@ -1,10 +1,10 @@
 //! Subscribers' lines: how many legs each has, who is registered, who may call.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sipx_sip::{HeaderName, Request, ResponseBuilder};
 
+use super::io::Flow;
 use super::transactions::ServerId;
 use super::{Core, message};
 use crate::api::{Event, LegId, Subscriber, Trunk};
@@ -44,13 +44,13 @@ impl<M: Media> Core<M> {
 
     /// The trunk a request came from: the one whose address it is, else one at that IP address, unless a phone
     /// of the caller it names registered from that very port.
-    pub(super) fn trunk_at(&self, request: &Request, from: SocketAddr) -> Option<&Trunk> {
-        if let Some(trunk) = self.trunks.iter().find(|trunk| trunk.address == from) {
+    pub(super) fn trunk_at(&self, request: &Request, from: Flow) -> Option<&Trunk> {
+        if let Some(trunk) = self.trunks.iter().find(|trunk| trunk.address == from.remote) {
             return Some(trunk);
         }
-        let trunk = self.trunks.iter().find(|trunk| trunk.address.ip() == from.ip())?;
+        let trunk = self.trunks.iter().find(|trunk| trunk.address.ip() == from.remote.ip())?;
         let (caller, _) = message::caller_of(request, false);
-        let registered = self.registrar.contacts(&caller).iter().any(|contact| contact.source == from);
+        let registered = self.registrar.contacts(&caller).iter().any(|contact| contact.flow == from);
         (!registered).then_some(trunk)
     }
 
@@ -142,7 +142,7 @@ impl<M: Media> Core<M> {
     }
 
     /// REGISTER (RFC 3261 10.3).
-    pub(super) fn register(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+    pub(super) fn register(&mut self, server: ServerId, request: &Request, from: Flow) {
         let Some(number) = self.authenticated(server, request, false) else { return };
         let tag = self.io.token();
         let displaced = self.registrar.displaced();

@@ -8,8 +8,8 @@ use sipx_sip::headers::{From, MaxForwards, To};
 use sipx_sip::message::Headers;
 use sipx_sip::{Header, HeaderName, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
 
-use super::io::Io;
-use crate::api::Identity;
+use super::io::{Flow, Io};
+use crate::api::{Identity, Transport};
 
 /// What we answer in Allow (RFC 3261 20.5).
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
@@ -259,15 +259,23 @@ pub(super) fn with_body(builder: ResponseBuilder, body: Option<&Body>) -> Option
     }
 }
 
-/// A Via of ours with a new branch.
-pub(super) fn via(io: &mut Io) -> String {
+/// A Via of ours with a new branch, for a request that goes over this flow.
+pub(super) fn via(io: &mut Io, flow: Flow) -> String {
     let branch = io.token();
-    format!("SIP/2.0/UDP {};branch=z9hG4bK{branch};rport", io.config.address)
+    let transport = match flow.transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    };
+    format!("SIP/2.0/{transport} {};branch=z9hG4bK{branch};rport", io.listener(flow).address)
 }
 
-/// Our Contact.
-pub(super) fn contact(io: &Io) -> String {
-    format!("<sip:{}>", io.config.address)
+/// Our Contact, as the far end of this flow is told it.
+pub(super) fn contact(io: &Io, flow: Flow) -> String {
+    let transport = match flow.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+    };
+    format!("<sip:{}{transport}>", io.listener(flow).address)
 }
 
 /// The value of a Reason header with a SIP cause (RFC 3326).

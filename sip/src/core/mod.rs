@@ -44,8 +44,8 @@ use sipx_sip::{
     validate_response,
 };
 
-pub use self::config::{CoreConfig, Counters};
-pub use self::io::{FlowId, Transmit};
+pub use self::config::{CoreConfig, Counters, Listener};
+pub use self::io::{Flow, Transmit};
 pub use self::lamps::LampLimits;
 
 use self::io::{Io, Token};
@@ -57,9 +57,6 @@ use crate::api::{Event, LegId, Played, Subscriber, Trunk};
 use crate::auth::Authenticator;
 use crate::media::Media;
 use crate::registrar::Registrar;
-
-/// Where a request came from.
-type Source = SocketAddr;
 
 /// The SIP side of a switch, without its sockets.
 #[derive(Debug)]
@@ -116,16 +113,19 @@ impl<M: Media> Core<M> {
         }
     }
 
-    /// A datagram of `from` that reached us at `local`. `now` is Unix time (ms) that never goes back.
+    /// A datagram of `from` that reached the listener with the address `local`. `now` is Unix time (ms) that never
+    /// goes back.
     pub fn datagram(&mut self, now: u64, from: SocketAddr, local: SocketAddr, bytes: Bytes) {
         self.advance(now);
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             self.io.count("datagram.keepalive");
             return;
         }
-        self.io.trace(false, local, from, &bytes);
+        let at = self.io.config.listeners.iter().position(|listener| listener.address == local).unwrap_or(0);
+        let flow = Flow::udp(u8::try_from(at).unwrap_or(0), from);
+        self.io.trace(false, flow, &bytes);
         match parse_datagram(message::hash_escaped(bytes), &Limits::datagram()) {
-            Ok(Message::Request(request)) => self.request(request, from),
+            Ok(Message::Request(request)) => self.request(request, flow),
             Ok(Message::Response(response)) => self.response(response),
             Err(_) => self.io.count("datagram.unparsable"),
         }
@@ -219,7 +219,7 @@ impl<M: Media> Core<M> {
         self.io.now = self.io.now.max(now);
     }
 
-    fn request(&mut self, mut request: Request, from: SocketAddr) {
+    fn request(&mut self, mut request: Request, from: Flow) {
         let findings = validate_request(&request);
         if let Some(finding) = findings.iter().find(|finding| !finding.is_repairable()) {
             self.io.count("request.malformed");
@@ -231,7 +231,7 @@ impl<M: Media> Core<M> {
             self.refuse_unseen(&request, 416, from);
             return;
         }
-        message::stamp_via(&mut request, from);
+        message::stamp_via(&mut request, from.remote);
         match self.transactions.arrived(&mut self.io, request, from) {
             Arrival::New(server, request) => self.new_request(server, &request, from),
             Arrival::Ack(ack) => self.ack(&ack),
@@ -240,19 +240,19 @@ impl<M: Media> Core<M> {
     }
 
     /// Answers without a transaction what is too broken to have one (RFC 3261 8.2.7).
-    fn refuse_unseen(&mut self, request: &Request, status: u16, from: SocketAddr) {
+    fn refuse_unseen(&mut self, request: &Request, status: u16, from: Flow) {
         if request.method == Method::Ack {
             return;
         }
         let tag = message::stateless_tag(&request.headers);
         let mut request = request.clone();
-        message::stamp_via(&mut request, from);
+        message::stamp_via(&mut request, from.remote);
         if let Some(response) = message::plain(&request, status, &tag) {
             self.io.send(from, message::bytes_of_response(&response));
         }
     }
 
-    fn new_request(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+    fn new_request(&mut self, server: ServerId, request: &Request, from: Flow) {
         if request.method == Method::Cancel {
             self.cancel(server, request);
             return;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sipx_sip::{HeaderName, Method, Request, RequestBuilder};
 
 use super::Core;
+use super::io::Flow;
 use super::leg::Destination;
 use super::message::{self, Body};
 use super::transactions::{Purpose, ServerId};
@@ -35,7 +36,7 @@ impl Pages {
 
 impl<M: Media> Core<M> {
     /// MESSAGE outside of a dialog.
-    pub(super) fn paged(&mut self, server: ServerId, request: &Request, from: super::Source) {
+    pub(super) fn paged(&mut self, server: ServerId, request: &Request, from: Flow) {
         let trunk = self.trunk_at(request, from).map(|trunk| trunk.trusted);
         let sender = if let Some(trusted) = trunk {
             let (number, display) = message::caller_of(request, trusted);
@@ -61,7 +62,7 @@ impl<M: Media> Core<M> {
         let mut waiting = 0;
         for destination in &destinations {
             let sent = self.page(&sender, &number, destination, body.as_ref(), hops).and_then(|page| {
-                self.transactions.request(&mut self.io, page, destination.to, Purpose::Page(name), None)
+                self.transactions.request(&mut self.io, page, destination.flow, Purpose::Page(name), None)
             });
             waiting += usize::from(sent.is_some());
         }
@@ -83,7 +84,7 @@ impl<M: Media> Core<M> {
         let domain = self.io.domain.clone();
         let from = message::name_addr(sender, &domain);
         let (tag, id) = (self.io.token(), self.io.token());
-        let via = message::via(&mut self.io);
+        let via = message::via(&mut self.io, to.flow);
         let mut builder = RequestBuilder::new(Method::Message, to.uri.clone()).header(HeaderName::Via, via).ok()?;
         for path in &to.routes {
             builder = builder.header(HeaderName::Route, path.clone()).ok()?;

@@ -7,7 +7,7 @@ use super::connect::same_media;
 use super::dialog::cseq;
 use super::end::Farewell;
 use super::io::Token;
-use super::leg::{AckDue, AckWanted, Joining, Leg, Postponed, Reinvite, Role, Stage, Why};
+use super::leg::{AckDue, AckWanted, Joining, Leg, Postponed, Reinvite, Role, Session, Stage, Why};
 use super::message::{self, Body};
 use super::transactions::{ClientId, Purpose, ServerId};
 use crate::api::{Cause, LegId};
@@ -55,7 +55,7 @@ impl<M: Media> Core<M> {
             leg.keep_session();
         }
         // A session that only goes on is described as before, to the version (RFC 4028 7.4).
-        let said = if why == Why::Refresh { offer.clone() } else { leg.described(&self.io, offer.clone()) };
+        let said = if why == Why::Refresh { offer.clone() } else { leg.described(offer.clone()) };
         let client = self.send_inside(id, &Method::Invite, said.as_ref(), &proposed, Purpose::Reinvite(id));
         let Some(client) = client else { return false };
         // A far side that says 100 and then nothing must not hold the leg for ever.
@@ -194,10 +194,11 @@ impl<M: Media> Core<M> {
         let agreed = self.session_agreed(id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.reinvite_in = None;
-        let body = leg.described(&self.io, body);
+        let body = leg.described(body);
         if body.is_some() {
             leg.local_sdp.clone_from(&body);
         }
+        let Some(flow) = leg.dialog.as_ref().map(|dialog| dialog.flow) else { return };
         let Some(request) = self.transactions.server_request(server) else { return };
         if request.method == Method::Update {
             self.respond_with(server, 200, body.as_ref(), &agreed);
@@ -205,7 +206,7 @@ impl<M: Media> Core<M> {
         }
         let sequence = cseq(&request.headers).unwrap_or(0);
         let response = message::response(request, 200, "").and_then(|builder| {
-            let builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+            let builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             let mut builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
             for (name, value) in agreed {
                 builder = builder.header(name, value).ok()?;
@@ -360,8 +361,7 @@ impl<M: Media> Core<M> {
     /// Our description for an offer (or our offer, when there is none) on a leg that we play to.
     pub(super) fn own_answer(&mut self, id: LegId, offer: Option<&Body>) -> Option<Body> {
         let leg = self.legs.get(&id)?;
-        let (port, (session, _)) = (leg.port?, leg.session?);
-        let address = self.io.config.media_address;
+        let (port, Session { id: session, address, .. }) = (leg.port?, leg.session?);
         let Some(offer) = offer else { return Some(Body::sdp(sdp::offer(address, port, session))) };
         let (answer, negotiated) = sdp::answer(&offer.bytes, address, port, session).ok()?;
         self.media.connect(id, negotiated.remote, negotiated.codec);
@@ -422,7 +422,7 @@ impl<M: Media> Core<M> {
                 let due = peer.and_then(|peer| self.legs.get_mut(&peer)).and_then(|peer| peer.ack_due.take());
                 if let (Some(peer), Some(due)) = (peer, due) {
                     let body = self.legs.get_mut(&peer).and_then(|leg| {
-                        let body = leg.described(&self.io, body);
+                        let body = leg.described(body);
                         if body.is_some() {
                             leg.local_sdp.clone_from(&body);
                         }

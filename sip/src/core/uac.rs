@@ -1,5 +1,6 @@
 //! Phones and trunks that we call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ struct Route {
 }
 
 impl<M: Media> Core<M> {
-    fn route(&self, target: &Target) -> Result<Route, Cause> {
+    fn route(&mut self, target: &Target) -> Result<Route, Cause> {
         match target {
             Target::Subscriber(number) => {
                 if !self.subscribers.contains_key(number) {
@@ -58,10 +59,12 @@ impl<M: Media> Core<M> {
                 let trunk = self.trunks.iter().find(|known| known.name == *trunk).ok_or(Cause::Refused(503))?;
                 let uri = format!("sip:{}@{}", message::escape_user(number), trunk.address);
                 let uri = Uri::parse(Bytes::from(uri)).map_err(|_| Cause::Refused(404))?;
+                let (name, transport, address) = (trunk.name.clone(), trunk.transport, trunk.address);
+                let flow = self.io.flow_to(transport, address).ok_or(Cause::Refused(503))?;
                 Ok(Route {
-                    destinations: vec![Destination { uri, to: trunk.address, routes: Vec::new() }],
+                    destinations: vec![Destination { uri, flow, routes: Vec::new() }],
                     line: None,
-                    trunk: Some(trunk.name.clone()),
+                    trunk: Some(name),
                     number: number.clone(),
                 })
             }
@@ -73,15 +76,17 @@ impl<M: Media> Core<M> {
         let contacts = self.registrar.contacts(number).iter().take(self.io.config.max_forks);
         let destination = |contact: &crate::registrar::Contact| Destination {
             uri: contact.uri.clone(),
-            to: contact.source,
+            flow: contact.flow,
             routes: contact.path.clone(),
         };
         contacts.map(destination).collect()
     }
 
-    /// Whether a target could be called now.
-    pub(super) fn callable(&self, target: &Target) -> Result<(), Cause> {
-        self.route(target).map(|_| ())
+    /// Whether a target could be called now; the address of ours that its (most preferred) phone can send media to.
+    pub(super) fn reached_from(&mut self, target: &Target) -> Result<IpAddr, Cause> {
+        let route = self.route(target)?;
+        let first = route.destinations.first().ok_or(Cause::Refused(480))?;
+        Ok(self.io.listener(first.flow).media_address)
     }
 
     /// Calls all phones of a target at once.
@@ -101,7 +106,7 @@ impl<M: Media> Core<M> {
                 self.transactions.request(
                     &mut self.io,
                     invite,
-                    destination.to,
+                    destination.flow,
                     Purpose::Invite(id),
                     route.trunk.clone(),
                 )
@@ -129,8 +134,8 @@ impl<M: Media> Core<M> {
         let domain = self.io.domain.clone();
         let from = message::name_addr(&call.identity, &domain);
         let called = message::escape_user(&route.number);
-        let call_id = format!("{}@{}", self.io.token(), message::host(self.io.config.address.ip()));
-        let via = message::via(&mut self.io);
+        let call_id = format!("{}@{}", self.io.token(), message::host(self.io.listener(to.flow).address.ip()));
+        let via = message::via(&mut self.io, to.flow);
         let mut builder = RequestBuilder::new(Method::Invite, to.uri.clone()).header(HeaderName::Via, via).ok()?;
         for path in &to.routes {
             builder = builder.header(HeaderName::Route, path.clone()).ok()?;
@@ -145,7 +150,7 @@ impl<M: Media> Core<M> {
             .ok()?
             .cseq(1, &Method::Invite)
             .ok()?
-            .header(HeaderName::Contact, message::contact(&self.io))
+            .header(HeaderName::Contact, message::contact(&self.io, to.flow))
             .ok()?
             .header(HeaderName::Allow, message::ALLOW)
             .ok()?
@@ -198,7 +203,7 @@ impl<M: Media> Core<M> {
         let target = self.transactions.client_target(client);
         let invite = self.transactions.client_request(client);
         let dialog = match (target, invite) {
-            (Some((to, trunk)), Some(invite)) => Dialog::calling(invite, response, to, trunk),
+            (Some((flow, trunk)), Some(invite)) => Dialog::calling(invite, response, flow, trunk),
             _ => None,
         };
         let (Some(leg), Some(dialog)) = (self.legs.get_mut(&id), dialog) else {
@@ -246,9 +251,9 @@ impl<M: Media> Core<M> {
             self.io.count("ack.too_late");
             return;
         };
-        let (tag, to) = (dialog.remote_tag.clone(), dialog.to);
+        let (tag, flow) = (dialog.remote_tag.clone(), dialog.flow);
         if let Some(ack) = dialog.ack(&mut self.io, invite, body) {
-            self.transactions.acknowledge(&mut self.io, client, tag, to, &ack);
+            self.transactions.acknowledge(&mut self.io, client, tag, flow, &ack);
         }
     }
 
@@ -295,19 +300,19 @@ impl<M: Media> Core<M> {
             return;
         }
         self.io.count("response.late_2xx");
-        let Some((to, trunk)) = self.transactions.client_target(client) else { return };
+        let Some((flow, trunk)) = self.transactions.client_target(client) else { return };
         let Some(invite) = self.transactions.client_request(client) else { return };
         let inside = message::to_tag(&invite.headers).is_some();
-        let Some(mut dialog) = Dialog::calling(invite, response, to, trunk.clone()) else { return };
-        let to = dialog.to;
+        let Some(mut dialog) = Dialog::calling(invite, response, flow, trunk.clone()) else { return };
+        let flow = dialog.flow;
         if let Some(ack) = dialog.ack(&mut self.io, invite, None) {
-            self.transactions.acknowledge(&mut self.io, client, dialog.remote_tag.clone(), to, &ack);
+            self.transactions.acknowledge(&mut self.io, client, dialog.remote_tag.clone(), flow, &ack);
         }
         if inside {
             return;
         }
         if let Some(bye) = dialog.request(&mut self.io, &Method::Bye, None, &[]) {
-            self.transactions.request(&mut self.io, bye, to, Purpose::Nothing, trunk);
+            self.transactions.request(&mut self.io, bye, flow, Purpose::Nothing, trunk);
         }
     }
 
@@ -349,14 +354,14 @@ impl<M: Media> Core<M> {
     /// Sends a refused request once more with these headers in place of those of their names.
     pub(super) fn repeat(&mut self, answer: &Answer, changed: &[Extra]) -> Option<()> {
         let leg = answer.purpose.leg()?;
-        let (to, trunk) = self.transactions.client_target(answer.client)?;
+        let (flow, trunk) = self.transactions.client_target(answer.client)?;
         let request = self.transactions.client_request(answer.client)?;
         let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
         if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
             dialog.local_cseq = dialog.local_cseq.saturating_add(1);
             sequence = dialog.local_cseq;
         }
-        let via = message::via(&mut self.io);
+        let via = message::via(&mut self.io, flow);
         let mut builder = RequestBuilder::new(request.method.clone(), request.uri.clone())
             .header(HeaderName::Via, via)
             .ok()?
@@ -375,7 +380,7 @@ impl<M: Media> Core<M> {
             builder = builder.body(request.body().clone());
         }
         let request = builder.build();
-        let client = self.transactions.request(&mut self.io, request, to, answer.purpose, trunk)?;
+        let client = self.transactions.request(&mut self.io, request, flow, answer.purpose, trunk)?;
         let leg = self.legs.get_mut(&leg)?;
         if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
             branch.client = client;

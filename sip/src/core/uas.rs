@@ -1,6 +1,5 @@
 //! A call that comes in, up to its final response.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use sipx_sip::{HeaderName, Request, Response, ResponseBuilder};
 use super::Core;
 use super::dialog::{Dialog, cseq};
 use super::end::Farewell;
-use super::io::Token;
+use super::io::{Flow, Token};
 use super::leg::{AckWanted, Leg, Role, Stage};
 use super::message::{self, Body};
 use super::refresh::{self, Refreshing};
@@ -19,7 +18,7 @@ use crate::media::Media;
 
 impl<M: Media> Core<M> {
     /// A first INVITE.
-    pub(super) fn incoming(&mut self, server: ServerId, request: &Request, from: SocketAddr) {
+    pub(super) fn incoming(&mut self, server: ServerId, request: &Request, from: Flow) {
         let Some(dialled) = message::number_of(&request.uri) else {
             self.refuse(server, request, 404);
             return;
@@ -112,19 +111,19 @@ impl<M: Media> Core<M> {
         let agreed = if status == 200 { self.session_agreed(id) } else { Vec::new() };
         let leg = self.legs.get_mut(&id)?;
         let server = leg.invite?;
-        let body = leg.described(&self.io, body);
+        let body = leg.described(body);
         if body.is_some() {
             leg.local_sdp.clone_from(&body);
         }
         let tag = String::from_utf8_lossy(&leg.tag).into_owned();
-        let request = self.transactions.server_request(server)?;
+        let (request, flow) = self.transactions.server_request_and_flow(server)?;
         let mut builder = message::response(request, status, &tag)?;
         if status < 300 && status > 100 {
             // The caller's later requests take the way its INVITE took (RFC 3261 12.1.1).
             for route in request.headers.get_all(&HeaderName::RecordRoute) {
                 builder = builder.header(HeaderName::RecordRoute, route.value().into_owned()).ok()?;
             }
-            builder = builder.header(HeaderName::Contact, message::contact(&self.io)).ok()?;
+            builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
         }
         for (name, value) in agreed {

@@ -192,7 +192,7 @@ impl Loop {
 
     fn flush(&mut self) {
         while let Some(transmit) = self.core.poll_transmit() {
-            self.udp.send(transmit.to, &transmit.bytes);
+            self.udp.send(transmit.flow.remote, &transmit.bytes);
         }
         let core = &mut self.core;
         self.events.push(std::iter::from_fn(|| core.poll_event()));

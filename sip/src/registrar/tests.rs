@@ -13,8 +13,8 @@ fn request(call_id: &str, cseq: u32, lines: &str) -> Request {
     message.as_request().unwrap().clone()
 }
 
-fn source(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 2], port))
+fn source(port: u16) -> Flow {
+    Flow::udp(0, std::net::SocketAddr::from(([127, 0, 0, 2], port)))
 }
 
 fn registrar() -> Registrar {
@@ -46,7 +46,7 @@ fn a_phone_comes_is_refreshed_moves_and_goes() {
     let again = format!("{contact}Expires: 60\r\n");
     let moved = registrar.register(NOW + 31_000, &request("a", 3, &again), "101", source(5070)).unwrap();
     assert!(moved.changed);
-    assert_eq!(registrar.contacts("101")[0].source, source(5070));
+    assert_eq!(registrar.contacts("101")[0].flow, source(5070));
 
     let gone = register(&mut registrar, NOW + 32_000, 4, &format!("{contact}Expires: 0\r\n")).unwrap();
     assert!(gone.changed && gone.contacts.is_empty());

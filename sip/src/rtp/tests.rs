@@ -16,14 +16,14 @@ fn player(ports: RangeInclusive<u16>) -> (Player, mpsc::Receiver<Outcome>) {
 #[test]
 fn ports_are_even_bounded_and_given_back() {
     let (mut player, _outcomes) = player(31_001..=31_008);
-    let taken: Vec<_> = (0..4).filter_map(|leg| player.open(LegId(leg))).collect();
+    let taken: Vec<_> = (0..4).filter_map(|leg| player.open(LegId(leg), HERE)).collect();
     assert_eq!(taken, [31_002, 31_004, 31_006, 31_008]);
-    assert_eq!(player.open(LegId(1)), Some(31_004), "a leg keeps its port");
-    assert_eq!(player.open(LegId(9)), None);
+    assert_eq!(player.open(LegId(1), HERE), Some(31_004), "a leg keeps its port");
+    assert_eq!(player.open(LegId(9), HERE), None);
     assert_eq!(player.shared.counters.no_port.load(Ordering::Relaxed), 1);
     player.close(LegId(2));
     // The thread may hold the old socket until its tick is over.
-    let again = std::iter::repeat_with(|| player.open(LegId(9))).take(1_000_000).find_map(|port| port);
+    let again = std::iter::repeat_with(|| player.open(LegId(9), HERE)).take(1_000_000).find_map(|port| port);
     assert_eq!(again, Some(31_006));
 }
 
@@ -31,25 +31,25 @@ fn ports_are_even_bounded_and_given_back() {
 fn a_port_in_use_by_another_program_is_passed_over() {
     let other = UdpSocket::bind((HERE, 31_020)).unwrap();
     let (mut player, _outcomes) = player(31_020..=31_023);
-    assert_eq!(player.open(LegId(1)), Some(31_022));
+    assert_eq!(player.open(LegId(1), HERE), Some(31_022));
     drop(other);
-    assert_eq!(player.open(LegId(2)), Some(31_020));
+    assert_eq!(player.open(LegId(2), HERE), Some(31_020));
 }
 
 #[test]
 fn an_empty_port_range_gives_no_port() {
     let (mut player, _outcomes) = player(31_031..=31_031);
-    assert_eq!(player.open(LegId(1)), None);
+    assert_eq!(player.open(LegId(1), HERE), None);
 }
 
 #[test]
 fn the_number_of_streams_is_bounded() {
     let config = PlayerConfig { streams: 1, ..PlayerConfig::new(HERE, 31_040..=31_059, 1) };
     let mut player = Player::start(config, |_| {}).unwrap();
-    assert!(player.open(LegId(1)).is_some());
-    assert_eq!(player.open(LegId(2)), None);
+    assert!(player.open(LegId(1), HERE).is_some());
+    assert_eq!(player.open(LegId(2), HERE), None);
     player.close(LegId(1));
-    assert!(player.open(LegId(2)).is_some());
+    assert!(player.open(LegId(2), HERE).is_some());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_phone_hears_the_prompt_and_the_outcome_comes_back() {
     phone.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let (mut player, outcomes) = player(31_060..=31_079);
     player.load("tone".into(), vec![2_000_i16; 1_600].into());
-    let port = player.open(LegId(1)).unwrap();
+    let port = player.open(LegId(1), HERE).unwrap();
     player.connect(LegId(1), phone.local_addr().unwrap(), Codec::Pcma);
     player.play(LegId(1), 5, &["tone".into()]);
     let packets: Vec<Vec<u8>> = (0..26)

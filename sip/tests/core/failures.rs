@@ -282,6 +282,7 @@ fn a_phone_at_the_address_of_a_trunk_is_still_a_subscriber() {
     net.command(Command::SetTrunk(ccbs_sip::api::Trunk {
         name: Arc::from("next door"),
         address: (ip, 5080).into(),
+        transport: ccbs_sip::api::Transport::Udp,
         credentials: None,
         trusted: false,
     }));

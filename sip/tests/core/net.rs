@@ -1,11 +1,11 @@
 //! A network in virtual time: it loses, doubles, delays and reorders, all from a seed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ccbs_sip::api::{Command, Event, Identity, LegId, Played, Subscriber, Target, Trunk};
+use ccbs_sip::api::{Command, Event, Identity, LegId, Played, Subscriber, Target, Transport, Trunk};
 use ccbs_sip::core::{Core, CoreConfig};
 use ccbs_sip::media::{Codec, Media};
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +25,7 @@ pub(crate) struct Player {
 }
 
 impl Media for Player {
-    fn open(&mut self, leg: LegId) -> Option<u16> {
+    fn open(&mut self, leg: LegId, _address: IpAddr) -> Option<u16> {
         self.ports = self.ports.wrapping_add(2);
         let port = 20_000 + self.ports % 20_000;
         Some(*self.open.entry(leg).or_insert(port))
@@ -176,6 +176,7 @@ impl Net {
         self.command(Command::SetTrunk(Trunk {
             name: Arc::from(name),
             address,
+            transport: Transport::Udp,
             credentials: credentials.then(|| (Arc::from("us"), Arc::from("pw"))),
             trusted,
         }));
@@ -235,7 +236,7 @@ impl Net {
 
     pub(crate) fn drain(&mut self) {
         while let Some(transmit) = self.core.poll_transmit() {
-            self.post(switch(), transmit.to, &transmit.bytes);
+            self.post(switch(), transmit.flow.remote, &transmit.bytes);
         }
         for index in 0..self.phones.len() {
             let from = self.phones[index].address;

@@ -112,7 +112,10 @@ fn the_session_of_a_transferred_phone_stays_one_whoever_it_talks_to() {
     let (leg, ..) = asked(&mut net);
     go(&mut net, leg, "103");
     transferred(&mut net);
-    let origin = |sdp: &[u8]| -> (u64, u64) { ccbs_sip::sdp::session_of_origin(sdp).unwrap() };
+    let origin = |sdp: &[u8]| {
+        let (id, version, _) = ccbs_sip::sdp::origin(sdp).unwrap();
+        (id, version)
+    };
     let first = net.phones[0].received.iter().find_map(|(_, message)| Some(message.as_response()?.body().clone()).filter(|body| !body.is_empty()));
     let (id, version) = origin(&first.unwrap());
     let last = net.phones[0].requests(&Method::Invite).last().unwrap().body().clone();

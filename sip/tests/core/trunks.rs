@@ -34,6 +34,7 @@ fn a_request_to_oneself_keeps_its_two_transactions_apart() {
     net.command(Command::SetTrunk(ccbs_sip::api::Trunk {
         name: Arc::from("self"),
         address: super::net::switch(),
+        transport: ccbs_sip::api::Transport::Udp,
         credentials: None,
         trusted: true,
     }));

@@ -7,7 +7,6 @@ mod outcome;
 mod perform;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +15,7 @@ use sipx_sip::transaction::{ClientState, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, Method, Reliability, Request, Response, ServerTransaction, TransactionKey};
 
 use crate::api::LegId;
-use crate::core::io::{Io, Token};
+use crate::core::io::{Flow, Io, Token};
 use crate::core::message::{bytes_of_request, bytes_of_response, to_tag};
 
 pub(super) use self::outcome::{Answer, Arrival, ClientId, Purpose, ServerId, Silence};
@@ -34,7 +33,7 @@ enum Cancel {
 #[derive(Debug)]
 struct Ack {
     tag: Bytes,
-    to: SocketAddr,
+    flow: Flow,
     bytes: Bytes,
 }
 
@@ -42,7 +41,7 @@ struct Ack {
 struct Client {
     machine: ClientTransaction,
     key: TransactionKey,
-    to: SocketAddr,
+    flow: Flow,
     purpose: Purpose,
     trunk: Option<Arc<str>>,
     cancel: Cancel,
@@ -54,7 +53,7 @@ struct Client {
 struct Server {
     machine: ServerTransaction,
     key: TransactionKey,
-    to: SocketAddr,
+    flow: Flow,
     leg: Option<LegId>,
     timers: Timers,
 }
@@ -62,7 +61,7 @@ struct Server {
 /// A 2xx of ours that waits for its ACK.
 #[derive(Debug)]
 struct Repeat {
-    to: SocketAddr,
+    flow: Flow,
     bytes: Bytes,
     interval: u64,
     until: u64,
@@ -101,7 +100,7 @@ impl Transactions {
         &mut self,
         io: &mut Io,
         request: Request,
-        to: SocketAddr,
+        flow: Flow,
         purpose: Purpose,
         trunk: Option<Arc<str>>,
     ) -> Option<ClientId> {
@@ -113,15 +112,15 @@ impl Transactions {
         let id = ClientId(self.id());
         let (machine, outputs) = ClientTransaction::new(request, WIRE, io.config.timers);
         let mut timers = Timers::default();
-        apply(io, outputs, to, &mut timers, |timer| Token::Client(id, timer));
+        apply(io, outputs, flow, &mut timers, |timer| Token::Client(id, timer));
         self.client_keys.insert(key.clone(), id);
-        let client = Client { machine, key, to, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers };
+        let client = Client { machine, key, flow, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers };
         self.clients.insert(id, client);
         Some(id)
     }
 
     /// Takes a request from the wire.
-    pub(super) fn arrived(&mut self, io: &mut Io, request: Request, from: SocketAddr) -> Arrival {
+    pub(super) fn arrived(&mut self, io: &mut Io, request: Request, from: Flow) -> Arrival {
         let Some(key) = TransactionKey::from_request(&request) else {
             io.count("request.no_via");
             return Arrival::Absorbed;
@@ -132,8 +131,8 @@ impl Transactions {
                 io.count("request.repeated");
             }
             let outputs = server.machine.on_request(&request);
-            let to = server.to;
-            let (events, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+            let flow = server.flow;
+            let (events, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
             if over {
                 self.drop_server(io, id);
             }
@@ -154,7 +153,7 @@ impl Transactions {
         let mut timers = Timers::default();
         let (events, _) = apply(io, outputs, from, &mut timers, |timer| Token::Server(id, timer));
         self.server_keys.insert(key.clone(), id);
-        self.servers.insert(id, Server { machine, key, to: from, leg: None, timers });
+        self.servers.insert(id, Server { machine, key, flow: from, leg: None, timers });
         match events.into_iter().next() {
             Some(TuEvent::Request(request)) => Arrival::New(id, request),
             _ => Arrival::Absorbed,
@@ -175,12 +174,12 @@ impl Transactions {
             && let Some(ack) = client.acks.iter().find(|ack| ack.tag == tag)
         {
             io.count("response.repeated_2xx");
-            io.send(ack.to, ack.bytes.clone());
+            io.send(ack.flow, ack.bytes.clone());
             return None;
         }
         let outputs = client.machine.on_response(response);
-        let to = client.to;
-        let (events, over) = apply(io, outputs, to, &mut client.timers, |timer| Token::Client(id, timer));
+        let flow = client.flow;
+        let (events, over) = apply(io, outputs, flow, &mut client.timers, |timer| Token::Client(id, timer));
         let purpose = client.purpose;
         if status.is_provisional() && matches!(client.cancel, Cancel::Wanted(_)) {
             self.send_cancel(io, id);
@@ -202,7 +201,7 @@ impl Transactions {
             return;
         };
         let Some(server) = self.servers.get_mut(&id) else { return };
-        let to = server.to;
+        let flow = server.flow;
         if response.status.is_success()
             && server.machine.request().method == Method::Invite
             && let Some(leg) = server.leg
@@ -212,10 +211,10 @@ impl Transactions {
             let timer = io.after(interval, Token::Repeat(id));
             let until = io.now.saturating_add(io.config.give_up());
             let bytes = bytes_of_response(&response);
-            self.repeats.insert(id, Repeat { to, bytes, interval, until, leg, timer });
+            self.repeats.insert(id, Repeat { flow, bytes, interval, until, leg, timer });
         }
         let outputs = server.machine.on_tu_response(response);
-        let (_, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+        let (_, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
         if over {
             self.drop_server(io, id);
         }
@@ -225,7 +224,7 @@ impl Transactions {
     /// answered anew (RFC 3261 8.2.7), and a forged source gets one datagram for one (RFC 3261 26.3.2.4).
     pub(super) fn dismiss(&mut self, io: &mut Io, id: ServerId, response: Option<&Response>) {
         match (self.servers.get(&id), response) {
-            (Some(server), Some(response)) => io.send(server.to, bytes_of_response(response)),
+            (Some(server), Some(response)) => io.send(server.flow, bytes_of_response(response)),
             _ => io.count("response.unbuildable"),
         }
         self.drop_server(io, id);
@@ -239,13 +238,13 @@ impl Transactions {
     }
 
     /// Sends the ACK for a 2xx and keeps it for repetitions of the 2xx.
-    pub(super) fn acknowledge(&mut self, io: &mut Io, id: ClientId, tag: Bytes, to: SocketAddr, ack: &Request) {
+    pub(super) fn acknowledge(&mut self, io: &mut Io, id: ClientId, tag: Bytes, flow: Flow, ack: &Request) {
         let bytes = bytes_of_request(ack);
-        io.send(to, bytes.clone());
+        io.send(flow, bytes.clone());
         if let Some(client) = self.clients.get_mut(&id)
             && client.acks.len() < MAX_ACKS
         {
-            client.acks.push(Ack { tag, to, bytes });
+            client.acks.push(Ack { tag, flow, bytes });
         }
     }
 
@@ -273,11 +272,11 @@ impl Transactions {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let Cancel::Wanted(reason) = std::mem::replace(&mut client.cancel, Cancel::Sent) else { return };
         let invite = client.machine.request();
-        let to = client.to;
+        let flow = client.flow;
         let cancel = cancel_for(invite, reason);
         io.after(io.config.give_up(), Token::Cancelled(id));
         if let Some(cancel) = cancel {
-            self.request(io, cancel, to, Purpose::Nothing, None);
+            self.request(io, cancel, flow, Purpose::Nothing, None);
         }
     }
 
@@ -299,13 +298,18 @@ impl Transactions {
         self.servers.get(&id).map(|server| server.machine.request())
     }
 
+    /// A server transaction's request, and where its response goes.
+    pub(super) fn server_request_and_flow(&self, id: ServerId) -> Option<(&Request, Flow)> {
+        self.servers.get(&id).map(|server| (server.machine.request(), server.flow))
+    }
+
     pub(super) fn client_request(&self, id: ClientId) -> Option<&Request> {
         self.clients.get(&id).map(|client| client.machine.request())
     }
 
     /// Where a client transaction's requests go, and the trunk behind it.
-    pub(super) fn client_target(&self, id: ClientId) -> Option<(SocketAddr, Option<Arc<str>>)> {
-        self.clients.get(&id).map(|client| (client.to, client.trunk.clone()))
+    pub(super) fn client_target(&self, id: ClientId) -> Option<(Flow, Option<Arc<str>>)> {
+        self.clients.get(&id).map(|client| (client.flow, client.trunk.clone()))
     }
 
     /// One of our timers expired.
@@ -318,8 +322,8 @@ impl Transactions {
                     io.count("request.resent");
                 }
                 let outputs = client.machine.on_timer(timer);
-                let (to, purpose) = (client.to, client.purpose);
-                let (events, over) = apply(io, outputs, to, &mut client.timers, |timer| Token::Client(id, timer));
+                let (flow, purpose) = (client.flow, client.purpose);
+                let (events, over) = apply(io, outputs, flow, &mut client.timers, |timer| Token::Client(id, timer));
                 if over {
                     self.drop_client(io, id);
                 }
@@ -333,8 +337,8 @@ impl Transactions {
                     io.count("response.resent");
                 }
                 let outputs = server.machine.on_timer(timer);
-                let to = server.to;
-                let (_, over) = apply(io, outputs, to, &mut server.timers, |timer| Token::Server(id, timer));
+                let flow = server.flow;
+                let (_, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
                 if over {
                     self.drop_server(io, id);
                 }
@@ -352,7 +356,7 @@ impl Transactions {
                 repeat.interval = (repeat.interval * 2).min(longest);
                 repeat.timer = io.after(repeat.interval.min(repeat.until - now), Token::Repeat(id));
                 io.count("response.resent_2xx");
-                io.send(repeat.to, repeat.bytes.clone());
+                io.send(repeat.flow, repeat.bytes.clone());
                 None
             }
             Token::Cancelled(id) => {

@@ -1,13 +1,11 @@
 //! What the machines ask for is done here: sending, timers, and the CANCEL that goes with an INVITE.
 
-use std::net::SocketAddr;
-
 use ccbs_timers::Handle;
 use sipx_sip::transaction::{Output, Timer, TuEvent};
 use sipx_sip::{HeaderName, Message, Method, Request, RequestBuilder};
 
 use crate::core::config::millis;
-use crate::core::io::{Io, Token};
+use crate::core::io::{Flow, Io, Token};
 use crate::core::message::{bytes_of_request, bytes_of_response};
 
 #[derive(Debug, Default)]
@@ -17,7 +15,7 @@ pub(super) struct Timers(pub(super) Vec<(Timer, Handle)>);
 pub(super) fn apply(
     io: &mut Io,
     outputs: Vec<Output>,
-    to: SocketAddr,
+    flow: Flow,
     timers: &mut Timers,
     token: impl Fn(Timer) -> Token,
 ) -> (Vec<TuEvent>, bool) {
@@ -30,7 +28,7 @@ pub(super) fn apply(
                     Message::Request(request) => bytes_of_request(request),
                     Message::Response(response) => bytes_of_response(response),
                 };
-                io.send(to, bytes);
+                io.send(flow, bytes);
             }
             Output::SetTimer { timer, after } => {
                 let handle = io.after(millis(after), token(timer));
