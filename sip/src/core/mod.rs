@@ -10,18 +10,22 @@
 //! - `inside`: requests within a dialog
 //! - `reinvite`: re-INVITEs, ours and theirs
 //! - `end`: how a leg ends, from any state
+//! - `streams`: connections, and the messages that arrive over them
 mod command;
 mod config;
 mod connect;
+mod connections;
 mod dial;
 mod dialog;
 mod end;
+mod framing;
 mod inside;
 mod io;
 mod leg;
 mod line;
 mod message;
 mod reinvite;
+mod streams;
 mod transactions;
 mod uac;
 mod uas;
@@ -38,6 +42,7 @@ use sipx_sip::{
 };
 
 pub use self::config::{CoreConfig, Counters, Listener};
+pub use self::connections::ConnectionLimits;
 pub use self::io::{Flow, Transmit};
 
 use self::io::{Io, Token};
@@ -111,9 +116,15 @@ impl<M: Media> Core<M> {
         let flow = Flow::udp(u8::try_from(at).unwrap_or(0), from);
         self.io.trace(false, flow, &bytes);
         match parse_datagram(message::hash_escaped(bytes), &Limits::datagram()) {
-            Ok(Message::Request(request)) => self.request(request, flow),
-            Ok(Message::Response(response)) => self.response(response),
+            Ok(message) => self.message(message, flow),
             Err(_) => self.io.count("datagram.unparsable"),
+        }
+    }
+
+    fn message(&mut self, message: Message, from: Flow) {
+        match message {
+            Message::Request(request) => self.request(request, from),
+            Message::Response(response) => self.response(response),
         }
     }
 
@@ -139,11 +150,12 @@ impl<M: Media> Core<M> {
                 Token::Ring(leg) => self.ring_timeout(leg),
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
-                _ => match self.transactions.expired(&mut self.io, token) {
-                    Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
-                    Some(Silence::NoAck(server, leg)) => self.no_ack(server, leg),
-                    None => {}
-                },
+                Token::Connection(connection) => self.connection_due(connection),
+                _ => {
+                    if let Some(silence) = self.transactions.expired(&mut self.io, token) {
+                        self.silent(silence);
+                    }
+                }
             }
         }
         self.expire_registrations();
@@ -152,6 +164,11 @@ impl<M: Media> Core<M> {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.io.transmits.pop_front()
+    }
+
+    /// The next connection to close, after all that [`Self::poll_transmit`] gives. Nothing more comes from it.
+    pub fn poll_close(&mut self) -> Option<Flow> {
+        self.io.connections.closing.pop_front()
     }
 
     /// The next event for the application.
@@ -177,15 +194,15 @@ impl<M: Media> Core<M> {
         &mut self.media
     }
 
-    /// How many legs, transactions and timers there are: all 0 in a core at rest.
+    /// How many legs, transactions and timers of calls there are: all 0 in a core at rest.
     pub fn load(&self) -> (usize, usize, usize) {
-        (self.legs.len(), self.transactions.len(), self.io.wheel.len())
+        (self.legs.len(), self.transactions.len(), self.io.call_timers())
     }
 
     /// Whether nothing of any call is left.
     pub fn is_idle(&self) -> bool {
         let left = self.legs.len() + self.tags.len() + self.pending.len() + self.lines.len();
-        left + self.transactions.len() + self.io.wheel.len() == 0
+        left + self.transactions.len() + self.io.call_timers() == 0
     }
 
     /// Legs of a subscriber's line now.
@@ -311,6 +328,13 @@ impl<M: Media> Core<M> {
             Purpose::Probe(leg) => self.probed(leg, status),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
             Purpose::Bye(_) | Purpose::Nothing => {}
+        }
+    }
+
+    fn silent(&mut self, silence: Silence) {
+        match silence {
+            Silence::NoAnswer(client, purpose) => self.no_answer(client, purpose),
+            Silence::NoAck(server, leg) => self.no_ack(server, leg),
         }
     }
 

@@ -41,14 +41,12 @@ impl<M: Media> Core<M> {
                 if !self.subscribers.contains_key(number) {
                     return Err(Cause::Refused(404));
                 }
-                let destinations: Vec<_> = self
-                    .registrar
-                    .contacts(number)
-                    .iter()
-                    .take(self.io.config.max_forks)
+                let io = &mut self.io;
+                let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
+                let destinations: Vec<_> = contacts
                     .map(|contact| Destination {
                         uri: contact.uri.clone(),
-                        flow: contact.flow,
+                        flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
                         routes: contact.path.clone(),
                     })
                     .collect();

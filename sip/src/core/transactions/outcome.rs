@@ -5,7 +5,7 @@ use sipx_sip::{Request, Response};
 use crate::api::LegId;
 
 /// A client transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::core) struct ClientId(pub(super) u64);
 
 /// A server transaction.
