@@ -66,7 +66,7 @@ impl SipEndpoint {
         text_signature = "(*, listen, realm, advertise=None, rtp_ports=(16384, 32766), user_agent='ccbs', \
 trace=False, events=65536, commands=65536, datagrams=16384, receive_buffer_kib=4096, legs=20000, \
 transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
-probe_s=300, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, streams=2000, \
+probe_s=300, session_s=1800, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, streams=2000, \
 prompt_s=60, close_ms=1000)"
     )]
     #[allow(clippy::too_many_arguments)]
@@ -308,6 +308,34 @@ prompt_s=60, close_ms=1000)"
     /// Gives up a connect in progress.
     fn stop_connect(&self, leg: Given<u64>) -> Result<(), Error> {
         self.command(Command::StopConnect { leg: LegId(leg.named("leg")?) })
+    }
+
+    /// Says where a leg goes whose peer's phone wants it transferred.
+    #[pyo3(
+        signature = (
+            leg, number, *, trunk = Given(Ok(None)), shown_number, shown_name = Given(Ok(None)), timeout_s
+        ),
+        text_signature = "($self, leg, number, *, trunk=None, shown_number, shown_name=None, timeout_s)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn transfer(
+        &self,
+        leg: Given<u64>,
+        number: Given<Text>,
+        trunk: Given<Option<Text>>,
+        shown_number: Given<Text>,
+        shown_name: Given<Option<Text>>,
+        timeout_s: Given<f64>,
+    ) -> Result<(), Error> {
+        let leg = LegId(leg.named("leg")?);
+        let Callee { target, identity, timeout_ms } = Callee::of(number, trunk, shown_number, shown_name, timeout_s)?;
+        self.command(Command::Transfer { leg, target, identity, timeout_ms })
+    }
+
+    /// Refuses a transfer.
+    fn reject_transfer(&self, leg: Given<u64>, status: Given<i64>) -> Result<(), Error> {
+        let status = arguments::status("status", status.named("status")?, 300)?;
+        self.command(Command::RejectTransfer { leg: LegId(leg.named("leg")?), status })
     }
 
     /// Ends a leg in any state, and what is joined to it.

@@ -17,6 +17,7 @@ pub(crate) enum CauseKind {
     Local,
     Peer,
     Timeout,
+    Transferred,
 }
 
 /// The words of [`api::Played`].
@@ -30,7 +31,7 @@ pub(crate) enum PlayedKind {
 words! {
     CauseKind {
         "status" => Status, "refused" => Refused, "remote" => Remote, "local" => Local, "peer" => Peer,
-        "timeout" => Timeout,
+        "timeout" => Timeout, "transferred" => Transferred,
     }
     PlayedKind { "finished" => Finished, "stopped" => Stopped, "failed" => Failed }
 }
@@ -56,8 +57,16 @@ record! {
     Bridged { leg: u64, peer: u64 }
     /// A connect failed; the leg is up, with our media.
     ConnectFailed { leg: u64, cause: Cause }
+    /// The phone of a callee diverts the call.
+    Diverted { leg: u64, dialled: Text }
     /// A play ended.
     Played { leg: u64, token: u64, outcome: Word<PlayedKind> }
+    /// A phone wants its peer transferred.
+    Transfer { leg: u64, by: u64, dialled: Text }
+    /// A transfer succeeded: the leg and its new peer talk.
+    Transferred { leg: u64, by: Option<u64>, peer: u64, number: Text, peer_number: Text }
+    /// A transfer failed.
+    TransferFailed { leg: u64, cause: Cause, alone: bool }
     /// A leg is gone.
     Ended { leg: u64, cause: Cause }
     /// A subscriber's number of calls changed.
@@ -70,7 +79,7 @@ record! {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Cause", module.py().eval(c"tuple[str, int | None]", None, None)?)?;
-    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration | Trace)
+    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Diverted | Played | Transfer | Transferred | TransferFailed | Ended | LineLegs | Registration | Trace)
 }
 
 /// The events as a Python list, in their order.
@@ -114,6 +123,20 @@ fn to_object<'py>(py: Python<'py>, event: &api::Event) -> PyResult<Bound<'py, Py
             });
             Bound::new(py, Played { leg: leg.0, token: *token, outcome })?.into_any()
         }
+        Event::Diverted { leg, dialled } => {
+            Bound::new(py, Diverted { leg: leg.0, dialled: dialled.into() })?.into_any()
+        }
+        Event::Transfer { leg, by, dialled } => {
+            Bound::new(py, Transfer { leg: leg.0, by: by.0, dialled: dialled.into() })?.into_any()
+        }
+        Event::Transferred { leg, by, peer, number, peer_number } => {
+            let (number, peer_number) = (number.into(), peer_number.into());
+            let by = by.map(|by| by.0);
+            Bound::new(py, Transferred { leg: leg.0, by, peer: peer.0, number, peer_number })?.into_any()
+        }
+        Event::TransferFailed { leg, cause, alone } => {
+            Bound::new(py, TransferFailed { leg: leg.0, cause: pair(*cause), alone: *alone })?.into_any()
+        }
         Event::Ended { leg, cause } => Bound::new(py, Ended { leg: leg.0, cause: pair(*cause) })?.into_any(),
         Event::Line { number, legs } => Bound::new(py, LineLegs { number: number.into(), legs: *legs })?.into_any(),
         Event::Registration { number, contacts } => {
@@ -140,6 +163,7 @@ fn pair(cause: api::Cause) -> Cause {
         api::Cause::Local => (Word(CauseKind::Local), None),
         api::Cause::Peer => (Word(CauseKind::Peer), None),
         api::Cause::Timeout => (Word(CauseKind::Timeout), None),
+        api::Cause::Transferred => (Word(CauseKind::Transferred), None),
     }
 }
 

@@ -877,7 +877,8 @@ def simulate_settings() -> list[tuple[str, str, str, str, str]]:
 Cause: TypeAlias = tuple[str, int | None]
 """Why a leg ended or failed: ``("status", 486)`` the far side's final status, ``("refused", 486)`` our own,
 ``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was
-joined to ended, ``("timeout", None)`` the far side fell silent."""
+joined to ended, ``("timeout", None)`` the far side fell silent, ``("transferred", None)`` its peer went to somebody
+else on its own wish."""
 
 @final
 class Incoming:
@@ -944,6 +945,19 @@ class ConnectFailed:
     def __new__(cls, leg: int, cause: Cause) -> ConnectFailed: ...
 
 @final
+class Diverted:
+    """The phone of a callee diverts the call (3xx); to be answered as before, with the way to this number.
+
+    :param leg: the leg named in ``dial``, ``connect`` or ``transfer``; doing nothing after ``connect`` is giving up.
+    :param dialled: the number it shall go to, unescaped.
+    """
+
+    __match_args__ = ("leg", "dialled")
+    leg: Final[int]
+    dialled: Final[str]
+    def __new__(cls, leg: int, dialled: str) -> Diverted: ...
+
+@final
 class Played:
     """A ``play`` ended.
 
@@ -956,6 +970,55 @@ class Played:
     token: Final[int]
     outcome: Final[str]
     def __new__(cls, leg: int, token: int, outcome: str) -> Played: ...
+
+@final
+class Transfer:
+    """A phone wants its peer transferred (RFC 3515); to be answered by ``transfer`` or ``reject_transfer``.
+
+    :param leg: the leg to be transferred.
+    :param by: the leg of the transferor.
+    :param dialled: the number it shall go to, unescaped.
+    """
+
+    __match_args__ = ("leg", "by", "dialled")
+    leg: Final[int]
+    by: Final[int]
+    dialled: Final[str]
+    def __new__(cls, leg: int, by: int, dialled: str) -> Transfer: ...
+
+@final
+class Transferred:
+    """A transfer succeeded: the leg and its new peer talk. An attended one has no other event.
+
+    :param leg: the leg that was transferred.
+    :param by: the leg of the transferor; ``None`` when it has hung up.
+    :param peer: the leg it talks to now.
+    :param number: the number of ``leg``: the calling one of a leg that called us, else the called one.
+    :param peer_number: the number of ``peer``.
+    """
+
+    __match_args__ = ("leg", "by", "peer", "number", "peer_number")
+    leg: Final[int]
+    by: Final[int | None]
+    peer: Final[int]
+    number: Final[str]
+    peer_number: Final[str]
+    def __new__(cls, leg: int, by: int | None, peer: int, number: str, peer_number: str) -> Transferred: ...
+
+@final
+class TransferFailed:
+    """A transfer failed; the leg and the transferor talk on.
+
+    :param leg: the leg that was to be transferred.
+    :param cause: why.
+    :param alone: the transferor has hung up: ``transfer``, ``reject_transfer`` or ``release`` the leg.
+    """
+
+    __match_args__ = ("leg", "cause", "alone")
+    leg: Final[int]
+    cause: Final[Cause]
+    alone: Final[bool]
+    def __new__(cls, leg: int, cause: Cause, alone: bool) -> TransferFailed: ...
 
 @final
 class Ended:
@@ -1013,7 +1076,20 @@ class Trace:
     ) -> Trace: ...
 
 SipEvent: TypeAlias = (
-    Incoming | Ringing | Answered | Bridged | ConnectFailed | Played | Ended | LineLegs | Registration | Trace
+    Incoming
+    | Ringing
+    | Answered
+    | Bridged
+    | ConnectFailed
+    | Diverted
+    | Played
+    | Transfer
+    | Transferred
+    | TransferFailed
+    | Ended
+    | LineLegs
+    | Registration
+    | Trace
 )
 
 @final
@@ -1046,6 +1122,7 @@ class SipEndpoint:
         default_expires_s: int = 3_600,
         max_expires_s: int = 7_200,
         probe_s: int = 300,
+        session_s: int = 1_800,
         decision_s: int = 10,
         t1_ms: int = 500,
         t2_ms: int = 4_000,
@@ -1081,6 +1158,8 @@ class SipEndpoint:
         :param max_expires_s: longest registration, 1–86,400 s; more is cut to it.
         :param probe_s: how often the phone of a call is asked whether it is still in it, 0–86,400 s;
             0 is never.
+        :param session_s: the session timer that is asked for (RFC 4028), 0–86,400 s; less than 90 is 90, 0 is
+            none. Half of it is how often the phone of a call is refreshed.
         :param decision_s: how long an :class:`Incoming` may go unanswered, 1–300 s; then the caller
             gets 500.
         :param t1_ms: RFC 3261 T1, 50–2,000 ms; 64 of it are waited for an answer.
@@ -1233,6 +1312,29 @@ class SipEndpoint:
 
     def stop_connect(self, leg: int) -> None:
         """Give up a connect. Answered by :class:`ConnectFailed`, or :class:`Bridged` if that won."""
+
+    def transfer(
+        self,
+        leg: int,
+        number: str,
+        *,
+        trunk: str | None = None,
+        shown_number: str,
+        shown_name: str | None = None,
+        timeout_s: float,
+    ) -> None:
+        """Say where a leg goes whose peer's phone wants it transferred (:class:`Transfer`).
+
+        Answered by :class:`Transferred`, :class:`TransferFailed` or :class:`Ended`. The arguments are those of
+        :meth:`dial`.
+        """
+
+    def reject_transfer(self, leg: int, status: int) -> None:
+        """Refuse a transfer; the two talk on. Answered by :class:`TransferFailed` or :class:`Ended`.
+
+        :param status: what the transferor is told, 300–699.
+        :raises InvalidValue: outside the range.
+        """
 
     def release(self, leg: int, cause: int | None = None) -> None:
         """End a leg in any state, and what is joined to it. Answered by :class:`Ended`.

@@ -115,8 +115,8 @@ pub enum Command {
         status: u16,
     },
     /// Calls the target on behalf of an incoming leg, relays provisionals and joins the two when it answers.
-    /// Media goes from phone to phone. Answered by [`Event::Bridged`] or [`Event::Ended`]; a failure is passed
-    /// on to the incoming leg with its status.
+    /// Media goes from phone to phone. Answered by [`Event::Bridged`], [`Event::Diverted`] or [`Event::Ended`]; a failure is
+    /// passed on to the incoming leg with its status.
     Dial {
         /// The incoming leg.
         leg: LegId,
@@ -162,7 +162,7 @@ pub enum Command {
     },
     /// Third-party call control: calls the target with the leg's own media description, plays ringback to the
     /// leg while it rings, and joins the two by re-INVITE when it answers. Answered by [`Event::Bridged`],
-    /// [`Event::ConnectFailed`] (the leg is up, with our media) or [`Event::Ended`].
+    /// [`Event::ConnectFailed`] or [`Event::Diverted`] (the leg is up, with our media) or [`Event::Ended`].
     Connect {
         /// An answered leg with our own media.
         leg: LegId,
@@ -178,6 +178,27 @@ pub enum Command {
     StopConnect {
         /// The leg.
         leg: LegId,
+    },
+    /// Says where a leg goes whose peer's phone wants it transferred: calls the target on the leg's behalf and joins
+    /// the two when it answers; until then the leg talks on with the transferor. Answered by
+    /// [`Event::Transferred`], [`Event::TransferFailed`] or [`Event::Ended`].
+    Transfer {
+        /// The leg of an [`Event::Transfer`], or of an [`Event::TransferFailed`] whose transferor has hung up.
+        leg: LegId,
+        /// Whom to call.
+        target: Target,
+        /// Who is shown.
+        identity: Identity,
+        /// How long it may ring (ms).
+        timeout_ms: u64,
+    },
+    /// Refuses a transfer: the transferor is told the status and the two talk on. A leg whose transferor has hung up
+    /// ends. Answered by [`Event::TransferFailed`] or [`Event::Ended`].
+    RejectTransfer {
+        /// The leg.
+        leg: LegId,
+        /// The status code, 300–699.
+        status: u16,
     },
     /// Ends a leg in any state (CANCEL, final response or BYE), and what is joined to it. Answered by
     /// [`Event::Ended`].
@@ -203,8 +224,10 @@ pub enum Cause {
     Local,
     /// What it was joined to ended, and so it was ended.
     Peer,
-    /// The far side fell silent: no ACK, no answer within 64·T1.
+    /// The far side fell silent: no ACK, no answer within 64·T1, no refresh of its session.
     Timeout,
+    /// Its peer was transferred to somebody else, on its own wish.
+    Transferred,
 }
 
 /// What the application hears.
@@ -250,6 +273,15 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// The phone of a callee diverts the call (3xx). To be answered as before, with the way to this number: by
+    /// `Dial` or `Reject` for an incoming leg, `Connect` for a leg with our own media, where doing nothing is giving
+    /// up, `Transfer` or `RejectTransfer` for one that is transferred.
+    Diverted {
+        /// The leg named in the command.
+        leg: LegId,
+        /// The number it shall go to: user part of the Contact, unescaped.
+        dialled: Arc<str>,
+    },
     /// A `Play` ended.
     Played {
         /// The leg.
@@ -258,6 +290,41 @@ pub enum Event {
         token: u64,
         /// How.
         outcome: Played,
+    },
+    /// The phone of `by` wants its peer transferred (RFC 3515 REFER). To be answered by `Transfer` or
+    /// `RejectTransfer`; one that is not within the core's `route_timeout_ms` fails with 500.
+    Transfer {
+        /// The leg to be transferred.
+        leg: LegId,
+        /// The leg of the transferor, which may end meanwhile.
+        by: LegId,
+        /// The number it shall go to: user part of the URI, unescaped.
+        dialled: Arc<str>,
+    },
+    /// A transfer succeeded: the leg and its new peer talk. The transferor's legs end with [`Cause::Transferred`]
+    /// unless it hangs up first. An attended transfer, where the peer is that of another leg of the transferor, is
+    /// announced by this event alone.
+    Transferred {
+        /// The leg that was transferred.
+        leg: LegId,
+        /// The transferor's leg; none when it has hung up.
+        by: Option<LegId>,
+        /// The leg it talks to now.
+        peer: LegId,
+        /// The number of `leg`: the calling one of a leg that called us, else the called one.
+        number: Arc<str>,
+        /// The number of `peer`.
+        peer_number: Arc<str>,
+    },
+    /// A transfer failed. The leg and the transferor talk on; when the transferor has hung up, the leg is up alone
+    /// and waits for `Transfer`, `RejectTransfer` or `Release`, at most the core's `route_timeout_ms`.
+    TransferFailed {
+        /// The leg that was to be transferred.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+        /// Whether the transferor has hung up.
+        alone: bool,
     },
     /// A leg is gone. Exactly one for each leg that had an `Incoming`, `Ring` or `Bridged` event or command.
     Ended {

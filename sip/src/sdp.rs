@@ -110,6 +110,14 @@ pub fn readdressed(description: &[u8], addr: IpAddr, session: u64, version: u64)
     Bytes::from(out)
 }
 
+/// Session id, version and address of a description's `o=` line, if they are numbers and an address.
+pub fn origin(description: &[u8]) -> Option<(u64, u64, IpAddr)> {
+    let line = description.split(|&octet| octet == b'\n').find_map(|line| line.strip_prefix(b"o="))?;
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    let (id, version, address) = (words.nth(1)?, words.next()?, words.nth(2)?);
+    Some((id.parse().ok()?, version.parse().ok()?, address.parse().ok()?))
+}
+
 fn parse(description: &[u8]) -> Result<Session, SdpError> {
     if description.len() > MAX_OCTETS {
         return Err(SdpError::TooLong(description.len()));

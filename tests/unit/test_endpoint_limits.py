@@ -35,6 +35,7 @@ LIMITS: dict[str, tuple[int, int, int]] = {
     "default_expires_s": (3_600, 1, 86_400),
     "max_expires_s": (7_200, 1, 86_400),
     "probe_s": (300, 0, 86_400),
+    "session_s": (1_800, 0, 86_400),
     "decision_s": (10, 1, 300),
     "t1_ms": (500, 50, 2_000),
     "t2_ms": (4_000, 50, 32_000),

@@ -73,6 +73,8 @@ class PhoneCall:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     bye: Message | None = None
     reinvites: int = 0
+    told: list[str] = field(default_factory=list)
+    """What the switch told of a REFER, e.g. ``SIP/2.0 200 OK``."""
 
     async def status(self) -> int:
         async with asyncio.timeout(WITHIN):
@@ -200,15 +202,55 @@ class UdpPhone(asyncio.DatagramProtocol):
             )
             self._send(cancel)
             return
-        call.cseq += 1
-        bye = self._request("BYE", call.target, "", call.call_id, "", call.cseq)
-        mine = call.invite["from"] if call.outgoing else f"{call.invite['to']};tag={call.tag}"
-        bye.headers = [(n, v) for n, v in bye.headers if n not in ("from", "to")] + [
-            ("from", mine),
-            ("to", call.remote),
-        ]
-        self._send(bye)
+        self._send(self._inside(call, "BYE"))
         call.ended.set()
+
+    async def refer(self, call: PhoneCall, to: str) -> int:
+        """REFER: transfer the other end of an answered call.
+
+        :param call: the call.
+        :param to: the number.
+        :returns: the status of the answer.
+        """
+        request = self._inside(call, "REFER")
+        request.headers += [("refer-to", f"<sip:{to}@{self.server[0]}>"), ("contact", self.contact)]
+        answer = await self._ask(request)
+        assert answer.status is not None
+        return answer.status
+
+    async def attend(self, call: PhoneCall, consult: PhoneCall) -> int:
+        """REFER with Replaces: bring the other ends of two calls of ours together.
+
+        :returns: the status of the answer.
+        """
+        ours, theirs = self._sides(consult)
+        tags = [side.partition("tag=")[2] for side in (theirs, ours)]
+        replaces = f"{consult.call_id}%3Bto-tag%3D{tags[0]}%3Bfrom-tag%3D{tags[1]}"
+        request = self._inside(call, "REFER")
+        uri = f"<sip:anybody@{self.server[0]}?Replaces={replaces}>"
+        request.headers += [("refer-to", uri), ("contact", self.contact)]
+        answer = await self._ask(request)
+        assert answer.status is not None
+        return answer.status
+
+    def _sides(self, call: PhoneCall) -> tuple[str, str]:
+        mine = call.invite["from"] if call.outgoing else f"{call.invite['to']};tag={call.tag}"
+        return mine, call.remote
+
+    def _inside(self, call: PhoneCall, method: str) -> Message:
+        call.cseq += 1
+        request = self._request(method, call.target, "", call.call_id, "", call.cseq)
+        mine, theirs = self._sides(call)
+        request.headers = [(n, v) for n, v in request.headers if n not in ("from", "to")] + [
+            ("from", mine),
+            ("to", theirs),
+        ]
+        return request
+
+    def _on_notify(self, message: Message) -> None:
+        self._answer(message, 200, "")
+        if call := self.calls.get(message["call-id"]):
+            call.told.append(message.body.strip())
 
     async def rings(self) -> PhoneCall:
         """Wait for a call to come in."""

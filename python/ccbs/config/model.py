@@ -316,6 +316,10 @@ class EndpointLimits(Section):
         default=300,
         description="How often the phone of a call is asked whether it is still in it (s); 0: never.",
     )
+    session_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=1_800,
+        description="The session timer that is asked for (s, RFC 4028); below 90 is 90; 0: none.",
+    )
     t1_ms: Annotated[int, Field(ge=50, le=2_000)] = Field(
         default=500, description="RFC 3261 T1 (ms); 64 of it are waited for an answer."
     )

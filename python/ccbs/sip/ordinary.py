@@ -13,7 +13,7 @@ from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, fail_cause
-from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
+from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Party, Reject, Route
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ class _Leg:
     task: asyncio.Task[None] | None = None
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     plays: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    trunk: str | None = None
+    """The trunk that the callee is behind, if any."""
+    peer: int | None = None
 
 
 class OrdinaryCalls:
@@ -98,6 +101,7 @@ class OrdinaryCalls:
         self._clock = clock
         self._logger = logger
         self._legs: Final[dict[int, _Leg]] = {}
+        self._by_peer: Final[dict[int, _Leg]] = {}
         self._counts: Final = {
             "routes_failed": 0,
             "decisions_failed": 0,
@@ -153,6 +157,8 @@ class OrdinaryCalls:
         """The two talk."""
         if leg := self._legs.get(event.leg):
             leg.answered = self._clock()
+            leg.peer = event.peer
+            self._by_peer[event.peer] = leg
             if leg.named:
                 self._tell(self._service.call_answered, leg.caller, leg.callee)
 
@@ -164,13 +170,30 @@ class OrdinaryCalls:
 
     def on_ended(self, event: Ended) -> None:
         """The call is over: tell the service why, if it failed, and leave the record."""
-        leg = self._legs.pop(event.leg, None)
-        if leg is None:
-            return
+        if leg := self._legs.get(event.leg):
+            self._over(leg, self._cause(leg, event))
+
+    def party(self, leg: int) -> Party | None:
+        """Who is at the far end of a leg of a talk, the caller's or the callee's."""
+        if call := self._legs.get(leg):
+            return Party(call.caller, call.call.subscriber, call.call.trunk, call.call.display)
+        if call := self._by_peer.get(leg):
+            subscriber = self._directory.get(call.callee) if call.to_subscriber is not None else None
+            return Party(call.callee, subscriber, call.trunk)
+        return None
+
+    def hand_over(self, leg: int) -> None:
+        """The talk that a leg is in is over, by a transfer; what becomes of the leg is another's business."""
+        if call := self._legs.get(leg) or self._by_peer.get(leg):
+            self._over(call, "answered")
+
+    def _over(self, leg: _Leg, cause: CallCause) -> None:
+        del self._legs[leg.id]
+        if leg.peer is not None:
+            self._by_peer.pop(leg.peer, None)
         # Who hangs up at once after the answer has given his order all the same.
         if leg.task is not None and not (leg.carrying_out and leg.acknowledged.is_set()):
             leg.task.cancel()
-        cause = self._cause(leg, event)
         self._log.add(
             CallRecord(
                 caller=leg.caller,
@@ -260,6 +283,7 @@ class OrdinaryCalls:
         call = leg.call
         if dial.trunk is None:
             leg.callee = leg.to_subscriber = dial.number
+        leg.trunk = dial.trunk
         name = call.subscriber.name if call.subscriber is not None else call.display
         self._endpoint.dial(
             leg.id,

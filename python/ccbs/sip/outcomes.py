@@ -58,7 +58,7 @@ def call_cause(cause: Cause, *, reachable: bool) -> CallCause:
         rang out, and otherwise that there was no phone to ring.
     """
     kind, status = cause
-    if kind == "remote":
+    if kind in ("remote", "transferred"):
         return "caller-gone"
     if kind == "local":
         return "cancelled"

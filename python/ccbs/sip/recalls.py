@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
-from ccbs.sip.routing import Call, Decision, Dial, Reject
+from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
 from ccbs.subscribers import Directory
 from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, current_order
 
@@ -38,6 +38,8 @@ class RecallLeg:
         self.connecting: asyncio.Future[ConnectOutcome] | None = None
         self.outcome: ConnectOutcome | None = None
         self.bridged: float | None = None
+        self.trunk: str | None = None
+        self.peer: int | None = None
 
     def __repr__(self) -> str:
         return f"<RecallLeg {self.id} to {self.caller} for order {self.order}>"
@@ -87,6 +89,7 @@ class Recalls:
         self._logger = logger
         self._settle = settle
         self._legs: Final[dict[int, RecallLeg]] = {}
+        self._by_peer: Final[dict[int, RecallLeg]] = {}
 
     def counters(self) -> dict[str, int]:
         """``recall_legs_now``."""
@@ -154,6 +157,7 @@ class Recalls:
             return ConnectOutcome.CALLER_GONE
         over = leg.connecting = asyncio.get_running_loop().create_future()
         leg.rang = False
+        leg.trunk = decision.trunk
         self._endpoint.connect(
             leg.id,
             decision.number,
@@ -203,6 +207,8 @@ class Recalls:
         """The caller and the callee talk."""
         if leg := self._legs.get(event.leg):
             leg.bridged = self._clock()
+            leg.peer = event.peer
+            self._by_peer[event.peer] = leg
             self._settle_connect(leg, ConnectOutcome.ANSWERED)
 
     def on_connect_failed(self, event: ConnectFailed) -> None:
@@ -213,11 +219,28 @@ class Recalls:
 
     def on_ended(self, event: Ended) -> None:
         """The caller's leg is gone."""
-        leg = self._legs.pop(event.leg, None)
-        if leg is None:
-            return
-        reachable = leg.rang or self._contacts(leg.caller) > 0
-        cause = call_cause(event.cause, reachable=reachable)
+        if leg := self._legs.get(event.leg):
+            reachable = leg.rang or self._contacts(leg.caller) > 0
+            self._over(leg, call_cause(event.cause, reachable=reachable))
+
+    def party(self, leg: int) -> Party | None:
+        """Who is at the far end of a leg of a talk, the caller's or the callee's."""
+        if recall := self._legs.get(leg):
+            return Party(recall.caller, self._directory.get(recall.caller))
+        if recall := self._by_peer.get(leg):
+            subscriber = self._directory.get(recall.callee) if recall.trunk is None else None
+            return Party(recall.callee, subscriber, recall.trunk)
+        return None
+
+    def hand_over(self, leg: int) -> None:
+        """The talk that a leg is in is over, by a transfer; what becomes of the leg is another's business."""
+        if recall := self._legs.get(leg) or self._by_peer.get(leg):
+            self._over(recall, "answered")
+
+    def _over(self, leg: RecallLeg, cause: CallCause) -> None:
+        del self._legs[leg.id]
+        if leg.peer is not None:
+            self._by_peer.pop(leg.peer, None)
         leg.gone.set_result(cause)
         self._log.add(
             CallRecord(

@@ -10,7 +10,7 @@ from ccbs.codes import ServiceCodes
 from ccbs.numbering import External, Internal, Numbering
 from ccbs.subscribers import Directory, Subscriber
 
-__all__ = ["Answer", "Call", "Codes", "Decision", "Dial", "NumberingRoute", "Reject", "Route"]
+__all__ = ["Answer", "Call", "Codes", "Decision", "Dial", "NumberingRoute", "Party", "Reject", "Route"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,9 @@ class Call:
     :param call_id: the Call-ID; empty for a recall.
     :param recall: whether the service calls ``dialled`` on the subscriber's behalf; only a :class:`Dial` or
         :class:`Reject` makes sense then.
+    :param transferred_by: who wants the party with ``number`` transferred to ``dialled``; ``subscriber`` and
+        ``trunk`` are the transferor's then, for it is the transferor who dials. Only a :class:`Dial` or
+        :class:`Reject` makes sense.
     """
 
     number: str
@@ -34,6 +37,23 @@ class Call:
     display: str | None = None
     call_id: str = ""
     recall: bool = False
+    transferred_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who is at the far end of a leg.
+
+    :param number: the number that leads there.
+    :param subscriber: the subscriber, if it is one of this switch.
+    :param trunk: the trunk it is behind, if any.
+    :param display: the name it gave, if any.
+    """
+
+    number: str
+    subscriber: Subscriber | None
+    trunk: str | None = None
+    display: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +132,7 @@ class NumberingRoute:
     def decide(self, call: Call) -> Decision:
         """The same without waiting: the plan needs nobody else's answer."""
         inside = call.subscriber is not None
-        if inside and not call.recall and self._codes.is_code(call.dialled):
+        if inside and not call.recall and not call.transferred_by and self._codes.is_code(call.dialled):
             return Codes()
         match self._numbering.find(call.dialled):
             case Internal(number) if number in self._directory:

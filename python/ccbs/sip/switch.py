@@ -23,6 +23,9 @@ from ccbs._ccbs import (
     Ringing,
     SipEndpoint,
     SipEvent,
+    Transfer,
+    TransferFailed,
+    Transferred,
 )
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
@@ -30,6 +33,7 @@ from ccbs.numbering import Numbering
 from ccbs.sip.ordinary import OrdinaryCalls
 from ccbs.sip.recalls import RecallLeg, Recalls
 from ccbs.sip.routing import NumberingRoute, Route
+from ccbs.sip.transfers import Transfers
 from ccbs.sip.trunks import Trunk, Trunks
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import ConnectOutcome, LineState
@@ -135,6 +139,7 @@ class SipSwitch:
         self._empty.set()
         self._service: CallbackService | None = None
         self._ordinary: OrdinaryCalls | None = None
+        self._transfers: Transfers | None = None
         self._recalls = Recalls(
             endpoint,
             directory=directory,
@@ -176,14 +181,30 @@ class SipSwitch:
             logger=self._logger,
         )
         recalls = self._recalls
+        transfers = self._transfers = Transfers(
+            self.endpoint,
+            directory=self.directory,
+            books=(ordinary, recalls),
+            log=self.calls,
+            route=self._route or self._plan,
+            service=service,
+            contacts=self.registered,
+            route_timeout=self._route_timeout,
+            ring_timeout=self._ring_timeout,
+            clock=self._clock,
+            logger=self._logger,
+        )
         self._handlers = {
             Incoming: (ordinary.on_incoming,),
-            Ringing: (ordinary.on_ringing, recalls.on_ringing),
+            Ringing: (ordinary.on_ringing, recalls.on_ringing, transfers.on_ringing),
             Answered: (ordinary.on_answered, recalls.on_answered),
             Bridged: (ordinary.on_bridged, recalls.on_bridged),
             ConnectFailed: (recalls.on_connect_failed,),
             Played: (ordinary.on_played, recalls.on_played),
-            Ended: (ordinary.on_ended, recalls.on_ended),
+            Transfer: (transfers.on_transfer,),
+            Transferred: (transfers.on_transferred,),
+            TransferFailed: (transfers.on_transfer_failed,),
+            Ended: (ordinary.on_ended, recalls.on_ended, transfers.on_ended),
             LineLegs: (self._on_line_legs,),
             Registration: (self._on_registration,),
         }
@@ -211,6 +232,8 @@ class SipSwitch:
             self._service = None
         if self._ordinary is not None:
             self._ordinary.close()
+        if self._transfers is not None:
+            self._transfers.close()
         self.endpoint.close()
         self.calls.close()
 
@@ -260,6 +283,8 @@ class SipSwitch:
         counters = {**self.endpoint.counters(), **self.calls.counters(), **self._recalls.counters()}
         if self._ordinary is not None:
             counters |= self._ordinary.counters()
+        if self._transfers is not None:
+            counters |= self._transfers.counters()
         counters["sip_handler_errors"] = self._errors
         return counters
 
@@ -372,7 +397,9 @@ class SipSwitch:
             self._tell_registration(self._service, subscriber.number)
 
     def _legs(self) -> list[int]:
-        return self._recalls.legs() + (self._ordinary.legs() if self._ordinary is not None else [])
+        ordinary = self._ordinary.legs() if self._ordinary is not None else []
+        transferred = self._transfers.legs() if self._transfers is not None else []
+        return self._recalls.legs() + ordinary + transferred
 
     def _language(self, number: str | None) -> str:
         subscriber = self.directory.get(number) if number is not None else None

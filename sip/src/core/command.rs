@@ -41,12 +41,21 @@ impl<M: Media> Core<M> {
                 self.connect(leg, &target, identity, timeout_ms);
             }
             Command::StopConnect { leg } => self.stop_connect(leg),
+            Command::Transfer { leg, target, identity, timeout_ms } => {
+                self.transfer(leg, &target, identity, timeout_ms);
+            }
+            Command::RejectTransfer { leg, status } => {
+                let status = if (300..700).contains(&status) { status } else { 500 };
+                self.reject_transfer(leg, status);
+            }
             Command::Release { leg, cause } => self.release(leg, cause),
         }
     }
 
     /// Ends every leg, in order of their ids: the switch is about to stop. `now` is Unix time (ms).
     pub fn release_all(&mut self, now: u64) {
+        self.advance(now);
+        self.lamps_out();
         let mut legs: Vec<LegId> = self.legs.keys().copied().collect();
         legs.sort_unstable();
         for leg in legs {
@@ -83,6 +92,7 @@ impl<M: Media> Core<M> {
         if let Some(before) = self.subscribers.remove(number) {
             self.offer_gone(&before);
         }
+        self.lamps_of_removed(number);
         if self.registrar.remove(number) {
             self.io.emit(Event::Registration { number: number.clone(), contacts: 0 });
         }
@@ -92,7 +102,7 @@ impl<M: Media> Core<M> {
         for id in legs {
             let Some(leg) = self.legs.get(&id) else { continue };
             match (leg.stage, leg.role) {
-                (Stage::Calling, Role::Dialled(_) | Role::Connected(_)) => {
+                (Stage::Calling, Role::Dialled(_) | Role::Connected(_) | Role::Transferred(_)) => {
                     self.callee_failed(id, Cause::Refused(480));
                 }
                 _ => self.hang_up(id, Cause::Local, Farewell::Bye(None)),

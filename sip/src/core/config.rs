@@ -52,12 +52,22 @@ pub struct CoreConfig {
     /// How often an answered leg's phone is asked by OPTIONS whether it is still in the call (ms); one that is
     /// not frees its line. 0: never.
     pub probe_ms: u64,
+    /// The session timer that is asked for (RFC 4028, ms), at least 90 s; half of it is how often a leg is refreshed.
+    /// 0: none is asked for or granted.
+    pub session_ms: u64,
     /// How long a digest nonce is good (ms).
     pub nonce_life_ms: u64,
     /// Most digest nonces in use that are remembered.
     pub nonces: usize,
     /// Limits of connections.
     pub connections: ConnectionLimits,
+    /// Limits of busy lamps.
+    pub lamps: super::LampLimits,
+    /// How often a call may be diverted by 3xx before it fails.
+    pub max_diversions: u8,
+    /// Whether a recall rings its caller's phone without a description, so that the phone offers all it can
+    /// (RFC 3725 4.3); else we offer G.711.
+    pub late_offer: bool,
     /// Limits of registrations.
     pub registrar: crate::registrar::Limits,
     /// Most legs at once; an INVITE beyond gets 503.
@@ -80,9 +90,13 @@ impl CoreConfig {
             timers: Timers::default(),
             route_timeout_ms: 10_000,
             probe_ms: 300_000,
+            session_ms: 1_800_000,
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,
             connections: ConnectionLimits::default(),
+            lamps: super::LampLimits::default(),
+            max_diversions: 5,
+            late_offer: false,
             registrar: crate::registrar::Limits::default(),
             max_legs: 20_000,
             max_transactions: 400_000,

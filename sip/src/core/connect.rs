@@ -34,7 +34,8 @@ impl<M: Media> Core<M> {
         });
         let result = media.and_then(|(address, port)| {
             let (session, offer) = self.own_offer(address, port);
-            let call = Call { identity, timeout_ms, offer: Some(offer), hops: 70 };
+            let offer = (!self.io.config.late_offer).then_some(offer);
+            let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None };
             let result = self.call(id, Role::Rung, target, &call);
             if result.is_err() {
                 self.media.close(id);
@@ -51,9 +52,22 @@ impl<M: Media> Core<M> {
 
     /// The phone of a `Ring` answered.
     pub(super) fn rung_answered(&mut self, id: LegId, client: ClientId) {
-        self.send_ack(id, client, None);
-        let answer = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
-        if self.hear(id, answer.as_ref()) {
+        let theirs = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
+        let offered = self.transactions.client_request(client).is_some_and(|invite| !invite.body().is_empty());
+        let heard = if offered {
+            self.send_ack(id, client, None);
+            self.hear(id, theirs.as_ref())
+        } else {
+            // The 200 has the phone's offer: our answer goes into the ACK.
+            let ours = theirs.and_then(|offer| self.own_answer(id, Some(&offer)));
+            self.send_ack(id, client, ours.as_ref());
+            let answered = ours.is_some();
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.local_sdp = ours;
+            }
+            answered
+        };
+        if heard {
             self.io.emit(Event::Answered { leg: id });
         } else {
             self.io.count("media.no_common_codec");
@@ -155,7 +169,7 @@ impl<M: Media> Core<M> {
         let offer = leg.remote_sdp.clone();
         self.stop_play(id);
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70 };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70, referred_by: None };
         match self.call(callee, Role::Connected(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {
@@ -206,6 +220,13 @@ impl<M: Media> Core<M> {
 
     /// The leg of a `Connect` took the callee's description (RFC 3725 4.4 with an early offer).
     pub(super) fn swapped(&mut self, id: LegId, answer: Option<Body>) {
+        let transferred = self.transfer_swapped(id, answer.as_ref());
+        let joining = self.legs.get(&id).is_some_and(|leg| leg.joining == Joining::Swapping);
+        if !transferred && !joining {
+            // Whose media it was is gone meanwhile.
+            self.restore(id);
+            return;
+        }
         let Some(callee) = self.legs.get(&id).and_then(|leg| leg.peer) else { return };
         // Not what the leg said last: it may have moved its media while the callee rang.
         let offered = self.legs.get_mut(&callee).and_then(|leg| leg.offered.take());
@@ -220,7 +241,9 @@ impl<M: Media> Core<M> {
         if leg.port.take().is_some() {
             self.media.close(id);
         }
-        self.joined(id, callee);
+        if !transferred {
+            self.joined(id, callee);
+        }
         if moved && let Some(answer) = answer {
             self.reinvite(callee, answer, Why::Mend);
         }
@@ -228,7 +251,7 @@ impl<M: Media> Core<M> {
 }
 
 /// Whether two descriptions of one phone name the same addresses, ports, codecs and directions.
-fn same_media(a: &Bytes, b: &Bytes) -> bool {
+pub(super) fn same_media(a: &Bytes, b: &Bytes) -> bool {
     let essence = |sdp: &Bytes| -> Vec<Vec<u8>> {
         sdp.split(|&byte| byte == b'\n')
             .map(|line| line.trim_ascii().to_vec())

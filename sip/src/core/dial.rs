@@ -2,6 +2,7 @@
 
 use super::Core;
 use super::end::{Farewell, wire_status};
+use super::io::Token;
 use super::leg::{AckDue, Joining, Role, Stage};
 use super::message::Body;
 use super::transactions::ClientId;
@@ -19,7 +20,7 @@ impl<M: Media> Core<M> {
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
-        let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops };
+        let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops, referred_by: None };
         let callee = self.begin_leg();
         match self.call(callee, Role::Dialled(id), target, &call) {
             Ok(()) => {
@@ -39,6 +40,17 @@ impl<M: Media> Core<M> {
     pub(super) fn callee_rings(&mut self, id: LegId, status: u16, body: Option<Body>) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let first = !std::mem::replace(&mut leg.rang, true);
+        let peer = leg.peer.filter(|_| first);
+        if first {
+            self.leg_changed(id);
+        }
+        if let Some(peer) = peer
+            && let Some(leg) = self.legs.get_mut(&peer)
+        {
+            leg.rang = true;
+            self.leg_changed(peer);
+        }
+        let Some(leg) = self.legs.get(&id) else { return };
         let named = match leg.role {
             Role::Dialled(caller) => {
                 self.ring_caller(caller, status, body);
@@ -49,6 +61,12 @@ impl<M: Media> Core<M> {
                     self.media.ringback(joined, true);
                 }
                 joined
+            }
+            Role::Transferred(of) => {
+                if first {
+                    self.transfer_rings(of);
+                }
+                of
             }
             Role::Rung | Role::Caller => id,
         };
@@ -87,6 +105,40 @@ impl<M: Media> Core<M> {
         self.io.emit(Event::Bridged { leg: id, peer: callee });
     }
 
+    /// A callee's phone diverts the call (3xx): the application says where to. False when that is no use any more.
+    pub(super) fn diverted(&mut self, id: LegId, cause: Cause, number: std::sync::Arc<str>) -> bool {
+        let most = self.io.config.max_diversions;
+        let Some(role) = self.legs.get(&id).map(|leg| leg.role) else { return false };
+        let (Role::Dialled(named) | Role::Connected(named) | Role::Transferred(named)) = role else { return false };
+        let Some(leg) = self.legs.get_mut(&named).filter(|leg| leg.stage != Stage::Closing) else { return false };
+        if leg.diversions >= most {
+            self.io.count("leg.diverted_too_often");
+            return false;
+        }
+        leg.diversions += 1;
+        match role {
+            Role::Dialled(_) => {
+                leg.peer = None;
+                leg.stage = Stage::Routing;
+                leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(named)));
+                self.end(id, cause, &Farewell::None);
+                self.ring_caller(named, 181, None);
+            }
+            Role::Connected(_) => {
+                leg.peer = None;
+                leg.joining = Joining::No;
+                self.media.ringback(named, false);
+                self.end(id, cause, &Farewell::None);
+            }
+            _ => {
+                self.end(id, cause, &Farewell::None);
+                self.ask_transfer_again(named);
+            }
+        }
+        self.io.emit(Event::Diverted { leg: named, dialled: number });
+        true
+    }
+
     /// A called leg came to nothing before it was answered, or was given up.
     pub(super) fn callee_failed(&mut self, id: LegId, cause: Cause) {
         let Some(role) = self.legs.get(&id).map(|leg| leg.role) else { return };
@@ -94,6 +146,7 @@ impl<M: Media> Core<M> {
         match role {
             Role::Dialled(caller) => self.hang_up(caller, cause, Farewell::Final(wire_status(cause))),
             Role::Connected(first) => self.connect_failed(first, cause),
+            Role::Transferred(of) => self.transfer_failed(of, cause),
             Role::Rung | Role::Caller => {}
         }
     }

@@ -146,7 +146,7 @@ impl Dialog {
         self.revive(io);
         self.local_cseq = self.local_cseq.saturating_add(1);
         let mut builder = self.build(io, method, self.local_cseq)?;
-        if matches!(method, Method::Invite | Method::Update) {
+        if matches!(method, Method::Invite | Method::Update | Method::Notify) {
             builder = builder.header(HeaderName::Contact, contact(io, self.flow)).ok()?;
         }
         for (name, value) in extra {
@@ -171,6 +171,18 @@ impl Dialog {
             builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
         }
         Some(builder.build())
+    }
+
+    /// Our Contact as the far side of this dialog is told it.
+    pub(super) fn contact(&self, io: &Io) -> String {
+        contact(io, self.flow)
+    }
+
+    /// A phone behind a NAT may come from a new port after a pause.
+    pub(super) fn moved_to(&mut self, from: Flow) {
+        if self.trunk.is_none() {
+            self.flow = from;
+        }
     }
 
     /// Whether a request with this Call-ID and From tag is of this dialog.

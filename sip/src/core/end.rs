@@ -27,6 +27,10 @@ impl<M: Media> Core<M> {
     pub(super) fn hang_up(&mut self, id: LegId, cause: Cause, farewell: Farewell) {
         let Some(leg) = self.legs.get(&id).filter(|leg| leg.stage != Stage::Closing) else { return };
         let peer = leg.peer;
+        if self.leaves_transfer(id, cause) {
+            self.end(id, cause, &farewell);
+            return;
+        }
         let joining = peer
             .and_then(|peer| self.legs.get(&peer))
             .is_some_and(|peer| peer.joining == Joining::Swapping && peer.peer == Some(id));
@@ -51,7 +55,9 @@ impl<M: Media> Core<M> {
         leg.joining = Joining::No;
         leg.peer = None;
         leg.bridged = false;
-        let timers = [leg.timer.take(), leg.probe.take(), leg.postponed.take().and_then(|postponed| postponed.timer)];
+        let transferring = leg.transfer.take().and_then(|mut transfer| transfer.timer.take());
+        let postponed = leg.postponed.take().and_then(|postponed| postponed.timer);
+        let timers = [leg.timer.take(), leg.probe.take(), leg.refreshing.timer.take(), postponed, transferring];
         for timer in timers.into_iter().flatten() {
             self.io.wheel.cancel(timer);
         }
@@ -70,7 +76,7 @@ impl<M: Media> Core<M> {
         }
         self.part(id, farewell);
         if let Some(line) = line {
-            self.line_down(&line);
+            self.line_down(&line, id);
         }
     }
 
@@ -174,8 +180,7 @@ impl<M: Media> Core<M> {
     /// What a phone said to a probe: anything but 481 and silence means that it is there (RFC 3261 12.2.1.2).
     pub(super) fn probed(&mut self, id: LegId, status: u16) {
         if matches!(status, 408 | 481) {
-            self.io.count("leg.vanished");
-            self.hang_up(id, Cause::Timeout, Farewell::Bye(None));
+            self.vanished(id);
         }
     }
 
@@ -199,6 +204,7 @@ pub(super) fn wire_status(cause: Cause) -> u16 {
         | Cause::Timeout
         | Cause::Remote
         | Cause::Local
+        | Cause::Transferred
         | Cause::Peer => 480,
         Cause::Status(status) | Cause::Refused(status) => status,
     }

@@ -7,13 +7,33 @@ use super::Core;
 use super::dialog::cseq;
 use super::end::Farewell;
 use super::io::Flow;
-use super::leg::{Joining, Stage};
+use super::leg::{Joining, Leg, Stage};
 use super::message::{self, Body};
-use super::transactions::{Purpose, ServerId};
+use super::reinvite::occupied;
+use super::transactions::{ClientId, Purpose, ServerId};
+use super::transfer::needs_contact;
 use crate::api::{Cause, LegId};
 use crate::media::Media;
 
+/// A header of a message of ours beside those that every one has.
+pub(super) type Extra = (HeaderName, Bytes);
+
 impl<M: Media> Core<M> {
+    /// Sends a request within a leg's dialog.
+    pub(super) fn send_inside(
+        &mut self,
+        id: LegId,
+        method: &Method,
+        body: Option<&Body>,
+        extra: &[Extra],
+        purpose: Purpose,
+    ) -> Option<ClientId> {
+        let dialog = self.legs.get_mut(&id)?.dialog.as_mut()?;
+        let request = dialog.request(&mut self.io, method, body, extra)?;
+        let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
+        self.transactions.request(&mut self.io, request, flow, purpose, trunk)
+    }
+
     /// A request with a To tag, other than ACK and CANCEL.
     pub(super) fn inside(&mut self, server: ServerId, request: &Request, from: Flow) {
         let found = message::to_tag(&request.headers).and_then(|tag| Some((self.tags.get(&tag).copied()?, tag)));
@@ -39,10 +59,7 @@ impl<M: Media> Core<M> {
             return;
         }
         dialog.remote_cseq = sequence;
-        if dialog.trunk.is_none() {
-            // A phone behind a NAT may come from a new port after a pause.
-            dialog.flow = from;
-        }
+        dialog.moved_to(from);
         let stage = leg.stage;
         match &request.method {
             Method::Bye => {
@@ -59,7 +76,12 @@ impl<M: Media> Core<M> {
             _ if stage == Stage::Closing => self.respond_inside(server, 481, None),
             Method::Invite => self.reinvited(id, server, request),
             Method::Update => self.updated(id, server, request),
-            Method::Info => self.pass_on(id, server, request),
+            Method::Info | Method::Message => self.pass_on(id, server, request),
+            Method::Refer => self.referred(id, server, request),
+            Method::Notify => {
+                self.io.count("request.no_subscription");
+                self.respond_inside(server, 481, None);
+            }
             Method::Other(_) => {
                 self.io.count("request.unknown_method");
                 self.refuse(server, request, 501);
@@ -100,11 +122,19 @@ impl<M: Media> Core<M> {
 
     /// A response within a dialog: the request's To already has our tag.
     pub(super) fn respond_inside(&mut self, server: ServerId, status: u16, body: Option<&Body>) {
+        self.respond_with(server, status, body, &[]);
+    }
+
+    /// The same with more headers.
+    pub(super) fn respond_with(&mut self, server: ServerId, status: u16, body: Option<&Body>, extra: &[Extra]) {
         let Some((request, flow)) = self.transactions.server_request_and_flow(server) else { return };
-        let target = request.method == Method::Update && status < 300;
+        let target = needs_contact(&request.method) && status < 300;
         let response = message::response(request, status, "").and_then(|mut builder| {
             if target {
                 builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
+            }
+            for (name, value) in extra {
+                builder = builder.header(name.clone(), value.clone()).ok()?;
             }
             message::with_body(builder, body)
         });
@@ -113,22 +143,31 @@ impl<M: Media> Core<M> {
 
     /// UPDATE (RFC 3311).
     fn updated(&mut self, id: LegId, server: ServerId, request: &Request) {
+        if !self.takes_terms(id, server, request) {
+            return;
+        }
+        let peer = self.legs.get(&id).and_then(|leg| leg.peer);
+        let moving =
+            [Some(id), peer].into_iter().flatten().any(|leg| self.legs.get(&leg).is_some_and(Leg::in_transfer));
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let offer = Body::of(&request.headers, request.body());
         if let Some(dialog) = leg.dialog.as_mut() {
             dialog.retarget(&request.headers);
         }
         let free = leg.reinvite_in.is_none() && leg.reinvite_out.is_none() && leg.ack_due.is_none();
-        let settled = leg.stage == Stage::Up && free && leg.joining != Joining::Swapping;
+        let settled = leg.stage == Stage::Up && free && !moving && leg.joining != Joining::Swapping;
         match offer {
-            None => self.respond_inside(server, 200, None),
+            None => {
+                let agreed = self.session_agreed(id);
+                self.respond_with(server, 200, None, &agreed);
+            }
             Some(_) if !settled => {
                 self.io.count("reinvite.glare");
                 self.respond_inside(server, 491, None);
             }
             Some(offer) if leg.bridged => {
-                leg.remote_sdp = Some(offer);
-                self.pass_on(id, server, request);
+                leg.remote_sdp = Some(offer.clone());
+                self.pass_update(id, server, request, offer);
             }
             Some(offer) => {
                 let body = self.own_answer(id, Some(&offer));
@@ -137,14 +176,30 @@ impl<M: Media> Core<M> {
                     && body.is_some()
                 {
                     leg.remote_sdp = Some(offer);
+                    leg.local_sdp.clone_from(&body);
                 }
-                let status = if body.is_some() { 200 } else { 488 };
-                self.respond_inside(server, status, body.as_ref());
+                let (status, agreed) = if body.is_some() { (200, self.session_agreed(id)) } else { (488, Vec::new()) };
+                self.respond_with(server, status, body.as_ref(), &agreed);
             }
         }
     }
 
-    /// INFO and UPDATE reach the peer's phone; the response comes back.
+    /// An offer in an UPDATE reaches the peer's phone in what that phone takes.
+    fn pass_update(&mut self, id: LegId, server: ServerId, request: &Request, offer: Body) {
+        let peer = self.legs.get(&id).and_then(|leg| leg.peer);
+        let Some(peer) = peer.filter(|peer| self.legs.get(peer).is_some_and(|leg| !leg.refreshing.updates())) else {
+            self.pass_on(id, server, request);
+            return;
+        };
+        if self.legs.get(&peer).is_some_and(occupied) {
+            self.io.count("reinvite.glare");
+            self.respond_inside(server, 491, None);
+            return;
+        }
+        self.relay_offer(id, peer, server, Some(offer));
+    }
+
+    /// INFO, MESSAGE and UPDATE reach the peer's phone; the response comes back.
     fn pass_on(&mut self, id: LegId, server: ServerId, request: &Request) {
         let peer = self.legs.get(&id).filter(|leg| leg.bridged).and_then(|leg| leg.peer);
         let Some(peer) = peer else {
@@ -152,40 +207,59 @@ impl<M: Media> Core<M> {
             self.respond_inside(server, 200, None);
             return;
         };
-        let sent = self.legs.get_mut(&peer).and_then(|leg| {
-            let body = leg.described(Body::of(&request.headers, request.body()));
-            let dialog = leg.dialog.as_mut()?;
-            let request = dialog.request(&mut self.io, &request.method, body.as_ref(), &[])?;
-            let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
-            self.transactions.request(&mut self.io, request, flow, Purpose::Relay(peer, server), trunk)
-        });
-        if sent.is_none() {
+        let body = Body::of(&request.headers, request.body());
+        let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(body));
+        let proposed = if request.method == Method::Update { self.session_proposed(peer) } else { Vec::new() };
+        let purpose = Purpose::Relay(peer, server);
+        if self.send_inside(peer, &request.method, body.as_ref(), &proposed, purpose).is_none() {
             self.respond_inside(server, 500, None);
         }
     }
 
     /// The response to what was passed on to a leg.
-    pub(super) fn relay_answered(&mut self, id: LegId, server: ServerId, response: &Response) {
+    pub(super) fn relay_answered(&mut self, id: LegId, server: ServerId, client: ClientId, response: &Response) {
         let status = response.status.code();
         match status {
             0..200 => {}
             200..300 => {
-                let mut body = Body::of(&response.headers, response.body());
-                if let Some(leg) = self.legs.get_mut(&id) {
-                    if let Some(dialog) = leg.dialog.as_mut() {
+                let body = Body::of(&response.headers, response.body());
+                let request = self.transactions.client_request(client);
+                let update = request.filter(|request| request.method == Method::Update);
+                let said = update.and_then(|update| Body::of(&update.headers, update.body()));
+                let update = update.is_some();
+                let peer = self.legs.get_mut(&id).and_then(|leg| {
+                    if let Some(dialog) = leg.dialog.as_mut().filter(|_| update) {
                         dialog.retarget(&response.headers);
                     }
-                    if body.as_ref().is_some_and(|body| body.kind.eq_ignore_ascii_case(b"application/sdp")) {
+                    if said.is_some() {
+                        leg.local_sdp = said;
                         leg.remote_sdp.clone_from(&body);
                     }
-                    if let Some(peer) = leg.peer.and_then(|peer| self.legs.get_mut(&peer)) {
-                        body = peer.described(body);
-                    }
+                    leg.peer
+                });
+                self.relayed(peer, server, status, body, update);
+                if update {
+                    self.session_confirmed(id, &response.headers);
                 }
-                self.respond_inside(server, status, body.as_ref());
             }
             _ => self.relay_failed(id, server, status),
         }
+    }
+
+    /// The 2xx to what was passed on reaches the one who sent it.
+    fn relayed(&mut self, id: Option<LegId>, server: ServerId, status: u16, body: Option<Body>, update: bool) {
+        let agreed = id.filter(|_| update).map(|id| self.session_agreed(id)).unwrap_or_default();
+        let body = match id.and_then(|id| self.legs.get_mut(&id)) {
+            Some(leg) => {
+                let body = leg.described(body);
+                if update && body.is_some() {
+                    leg.local_sdp.clone_from(&body);
+                }
+                body
+            }
+            None => body,
+        };
+        self.respond_with(server, status, body.as_ref(), &agreed);
     }
 
     /// What was passed on to a leg failed; 481 and silence mean that its dialog is gone (RFC 3261 12.2.1.2).

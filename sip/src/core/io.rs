@@ -11,6 +11,7 @@ use sipx_sip::transaction::Timer;
 
 use super::config::{CoreConfig, Counters, Listener};
 use super::connections::{Connections, is_ours};
+use super::lamps::LampId;
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Event, LegId, Transport};
 
@@ -60,6 +61,14 @@ pub(super) enum Token {
     Ring(LegId),
     /// The phone of an answered leg is asked whether it is still there.
     Probe(LegId),
+    /// A session is to be refreshed, or was not (RFC 4028).
+    Refresh(LegId),
+    /// A lamp may be told again.
+    Lamp(LampId),
+    /// A lamp's subscription is over.
+    LampExpiry(LampId),
+    /// The application did not say where a transferred leg goes.
+    Transfer(LegId),
     /// A re-INVITE refused with 491 is due again (RFC 3261 14.1).
     Again(LegId),
     /// A client transaction's request could not be sent at all.

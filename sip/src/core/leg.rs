@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use super::dialog::Dialog;
 use super::io::Flow;
 use super::message::Body;
+use super::refresh::Refreshing;
 use super::transactions::{ClientId, ServerId};
+use super::transfer::{Refer, Transfer};
 use crate::api::{Cause, LegId};
 
 /// One of the phones that a called leg rings.
@@ -19,6 +21,8 @@ pub(super) struct Branch {
     pub(super) rang: bool,
     /// How it failed.
     pub(super) failed: Option<Cause>,
+    /// Where its 3xx says the call shall go.
+    pub(super) diverted: Option<Arc<str>>,
 }
 
 /// Why a leg was called.
@@ -32,6 +36,8 @@ pub(super) enum Role {
     Dialled(LegId),
     /// By `Connect` on behalf of this leg.
     Connected(LegId),
+    /// By `Transfer` on behalf of this leg.
+    Transferred(LegId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +75,12 @@ pub(super) enum Why {
     Mend,
     /// The peer's phone sent one; its transaction is to be answered.
     Relay(ServerId),
+    /// The media of the leg that is transferred to this one.
+    Join(LegId),
+    /// Nothing new: the session goes on.
+    Refresh,
+    /// Whoever wanted it is gone.
+    Lost,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +89,8 @@ pub(super) struct Reinvite {
     pub(super) why: Why,
     /// What was offered; none when the far side shall make the offer.
     pub(super) offer: Option<Body>,
+    /// The same as the far side reads it.
+    pub(super) said: Option<Body>,
 }
 
 /// A re-INVITE that waits for its time.
@@ -117,6 +131,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// The subscriber whose line it uses.
     pub(super) line: Option<Arc<str>>,
+    /// The calling number of a leg that called us, else the called one.
+    pub(super) number: Arc<str>,
     /// Whether the application knows the leg and so hears its end.
     pub(super) announced: bool,
     /// Our tag, once a dialog may exist.
@@ -137,7 +153,9 @@ pub(super) struct Leg {
     pub(super) playing: Option<u64>,
     /// What the far side last said about its media.
     pub(super) remote_sdp: Option<Body>,
-    /// What a callee of `Connect` was told about the media of the leg that it is called for.
+    /// What the far side was last told of its peer's media, or of ours.
+    pub(super) local_sdp: Option<Body>,
+    /// What a callee of `Connect` or `Transfer` was told about the media of the leg that it is called for.
     pub(super) offered: Option<Body>,
     pub(super) ack_wanted: Option<AckWanted>,
     pub(super) ack_due: Option<AckDue>,
@@ -155,14 +173,24 @@ pub(super) struct Leg {
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
+    /// How often the call of this leg was diverted.
+    pub(super) diversions: u8,
+    pub(super) refreshing: Refreshing,
+    /// Its phone's REFER.
+    pub(super) refer: Option<Box<Refer>>,
+    /// It is being transferred.
+    pub(super) transfer: Option<Box<Transfer>>,
+    /// It is the callee of an attended transfer of this leg.
+    pub(super) claimed: Option<LegId>,
 }
 
 impl Leg {
-    pub(super) fn new(role: Role, stage: Stage, line: Option<Arc<str>>) -> Self {
+    pub(super) fn new(role: Role, stage: Stage, line: Option<Arc<str>>, number: Arc<str>) -> Self {
         Self {
             role,
             stage,
             line,
+            number,
             announced: matches!(role, Role::Caller | Role::Rung),
             tag: Bytes::new(),
             dialog: None,
@@ -176,6 +204,7 @@ impl Leg {
             session: None,
             playing: None,
             remote_sdp: None,
+            local_sdp: None,
             offered: None,
             ack_wanted: None,
             ack_due: None,
@@ -188,12 +217,28 @@ impl Leg {
             parted: false,
             hops: 70,
             glares: 0,
+            diversions: 0,
+            refreshing: Refreshing::default(),
+            refer: None,
+            transfer: None,
+            claimed: None,
         }
     }
 
     /// Answered, with our own media and nothing else going on: what `Play` and `Connect` need.
     pub(super) fn is_ours(&self) -> bool {
         self.stage == Stage::Up && !self.bridged && self.port.is_some()
+    }
+
+    /// From now on the session stays that of the description last sent, whoever's media it describes
+    /// (RFC 3264 8).
+    pub(super) fn keep_session(&mut self) {
+        if self.session.is_none() {
+            self.session = self.local_sdp.as_ref().and_then(|body| {
+                let (id, version, address) = crate::sdp::origin(&body.bytes)?;
+                Some(Session { id, version, address })
+            });
+        }
     }
 
     /// A media description for the far side: in a dialog where we described media before, the session

@@ -7,7 +7,7 @@ use sipx_sip::{HeaderName, Request, ResponseBuilder};
 use super::io::Flow;
 use super::transactions::ServerId;
 use super::{Core, message};
-use crate::api::{Event, Subscriber, Trunk};
+use crate::api::{Event, LegId, Subscriber, Trunk};
 use crate::auth::Verdict;
 use crate::media::Media;
 
@@ -26,21 +26,20 @@ impl<M: Media> Core<M> {
         self.line(number) < capacity
     }
 
-    pub(super) fn line_up(&mut self, number: &Arc<str>) {
-        let legs = self.lines.entry(number.clone()).or_insert(0);
-        *legs = legs.saturating_add(1);
-        let legs = *legs;
-        self.io.emit(Event::Line { number: number.clone(), legs });
+    pub(super) fn line_up(&mut self, number: &Arc<str>, leg: LegId) {
+        self.lines.entry(number.clone()).or_default().push(leg);
+        self.io.emit(Event::Line { number: number.clone(), legs: self.line(number) });
+        self.line_changed(number);
     }
 
-    pub(super) fn line_down(&mut self, number: &Arc<str>) {
+    pub(super) fn line_down(&mut self, number: &Arc<str>, leg: LegId) {
         let Some(legs) = self.lines.get_mut(number) else { return };
-        *legs = legs.saturating_sub(1);
-        let legs = *legs;
-        if legs == 0 {
+        legs.retain(|other| *other != leg);
+        if legs.is_empty() {
             self.lines.remove(number);
         }
-        self.io.emit(Event::Line { number: number.clone(), legs });
+        self.io.emit(Event::Line { number: number.clone(), legs: self.line(number) });
+        self.line_changed(number);
     }
 
     /// The trunk a request came from: the one whose address it is, else one at that IP address, unless a phone

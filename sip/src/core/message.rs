@@ -12,7 +12,16 @@ use super::io::{Flow, Io};
 use crate::api::{Identity, Transport};
 
 /// What we answer in Allow (RFC 3261 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+
+/// The extensions we have (RFC 3261 20.37).
+pub(super) const SUPPORTED: &str = "replaces, timer";
+
+/// Whether an option tag names an extension that we have.
+pub(super) fn has_extension(tag: &[u8]) -> bool {
+    SUPPORTED.split(", ").any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()))
+}
 
 /// A message body with its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +70,8 @@ pub(super) fn phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        421 => "Extension Required",
+        422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
@@ -70,6 +81,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
@@ -114,8 +126,15 @@ pub(super) fn escape_user(user: &str) -> String {
 pub(super) fn number_of(uri: &Uri) -> Option<Arc<str>> {
     let user = uri.user()?;
     let end = user.iter().position(|&b| b == b';').unwrap_or(user.len());
-    let mut out = Vec::with_capacity(end);
-    let mut rest = &user[..end];
+    let text = String::from_utf8(unescaped(&user[..end])).ok()?;
+    let clean = !text.is_empty() && !text.chars().any(char::is_control);
+    clean.then(|| Arc::from(text))
+}
+
+/// Without the percent-escapes of RFC 3261 25.1.
+pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
         let hex = |b: &u8| char::from(*b).to_digit(16);
         if first == b'%'
@@ -129,9 +148,7 @@ pub(super) fn number_of(uri: &Uri) -> Option<Arc<str>> {
             rest = tail;
         }
     }
-    let text = String::from_utf8(out).ok()?;
-    let clean = !text.is_empty() && !text.chars().any(char::is_control);
-    clean.then(|| Arc::from(text))
+    out
 }
 
 /// `"name" <sip:number@domain>` as From, To and P-Asserted-Identity carry it.

@@ -9,6 +9,8 @@
 //! - `connect`: third-party call control for a leg with our own media
 //! - `inside`: requests within a dialog
 //! - `reinvite`: re-INVITEs, ours and theirs
+//! - `refresh`: session timers
+//! - `transfer`, `replaces`: who talks to whom changes
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
 mod command;
@@ -21,12 +23,17 @@ mod end;
 mod framing;
 mod inside;
 mod io;
+mod lamps;
 mod leg;
 mod line;
 mod message;
+mod page;
+mod refresh;
 mod reinvite;
+mod replaces;
 mod streams;
 mod transactions;
+mod transfer;
 mod uac;
 mod uas;
 
@@ -44,9 +51,12 @@ use sipx_sip::{
 pub use self::config::{CoreConfig, Counters, Listener};
 pub use self::connections::ConnectionLimits;
 pub use self::io::{Flow, Transmit};
+pub use self::lamps::LampLimits;
 
 use self::io::{Io, Token};
+use self::lamps::Lamps;
 use self::leg::Leg;
+use self::page::Pages;
 use self::transactions::{Arrival, Purpose, ServerId, Silence, Transactions};
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
 use crate::auth::Authenticator;
@@ -65,7 +75,9 @@ pub struct Core<M> {
     /// How many subscribers are offered which algorithms: MD5, SHA-256.
     offers: BTreeMap<(bool, bool), u64>,
     /// Legs of each line that has any.
-    lines: HashMap<Arc<str>, u16>,
+    lines: HashMap<Arc<str>, Vec<LegId>>,
+    lamps: Lamps,
+    pages: Pages,
     trunks: Vec<Trunk>,
     legs: HashMap<LegId, Leg>,
     /// Our tags, each naming one dialog or the attempt to have one.
@@ -96,6 +108,8 @@ impl<M: Media> Core<M> {
             subscribers: HashMap::new(),
             offers: BTreeMap::new(),
             lines: HashMap::new(),
+            lamps: Lamps::default(),
+            pages: Pages::default(),
             trunks: Vec::new(),
             legs: HashMap::new(),
             tags: HashMap::new(),
@@ -151,6 +165,10 @@ impl<M: Media> Core<M> {
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
                 Token::Connection(connection) => self.connection_due(connection),
+                Token::Refresh(leg) => self.refresh(leg),
+                Token::Transfer(leg) => self.transfer_timeout(leg),
+                Token::Lamp(lamp) => self.lamp_due(lamp),
+                Token::LampExpiry(lamp) => self.lamp_expired(lamp),
                 _ => {
                     if let Some(silence) = self.transactions.expired(&mut self.io, token) {
                         self.silent(silence);
@@ -202,12 +220,13 @@ impl<M: Media> Core<M> {
     /// Whether nothing of any call is left.
     pub fn is_idle(&self) -> bool {
         let left = self.legs.len() + self.tags.len() + self.pending.len() + self.lines.len();
+        let left = left + self.lamps.len() + self.pages.len();
         left + self.transactions.len() + self.io.call_timers() == 0
     }
 
     /// Legs of a subscriber's line now.
     pub fn line(&self, number: &str) -> u16 {
-        self.lines.get(number).copied().unwrap_or(0)
+        self.lines.get(number).map_or(0, |legs| u16::try_from(legs.len()).unwrap_or(u16::MAX))
     }
 
     fn advance(&mut self, now: u64) {
@@ -261,6 +280,9 @@ impl<M: Media> Core<M> {
             return;
         }
         if message::to_tag(&request.headers).is_some() {
+            if request.method == Method::Subscribe && self.resubscribed(server, request, from) {
+                return;
+            }
             self.inside(server, request, from);
             return;
         }
@@ -268,7 +290,14 @@ impl<M: Media> Core<M> {
             Method::Invite => self.incoming(server, request, from),
             Method::Register => self.register(server, request, from),
             Method::Options => self.options(server, request),
-            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+            Method::Message => self.paged(server, request, from),
+            Method::Subscribe => self.subscribed(server, request, from),
+            Method::Refer => {
+                // Nobody is called on the word of one who is in no call.
+                self.io.count("refer.out_of_place");
+                self.refuse(server, request, 403);
+            }
+            Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
                 self.io.count("request.no_dialog");
                 self.refuse(server, request, 481);
             }
@@ -285,10 +314,18 @@ impl<M: Media> Core<M> {
 
     /// Answers a request that has no leg, and keeps nothing of it.
     fn refuse(&mut self, server: ServerId, request: &Request, status: u16) {
+        self.refuse_with(server, request, status, &[]);
+    }
+
+    /// The same with more headers.
+    fn refuse_with(&mut self, server: ServerId, request: &Request, status: u16, extra: &[inside::Extra]) {
         let tag = message::stateless_tag(&request.headers);
-        let response = message::response(request, status, &tag).and_then(|builder| {
+        let response = message::response(request, status, &tag).and_then(|mut builder| {
             if matches!(status, 405 | 501) {
-                return builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok();
+                builder = builder.header(sipx_sip::HeaderName::Allow, message::ALLOW).ok()?;
+            }
+            for (name, value) in extra {
+                builder = builder.header(name.clone(), value.clone()).ok()?;
             }
             Some(builder)
         });
@@ -303,6 +340,10 @@ impl<M: Media> Core<M> {
                 .header(sipx_sip::HeaderName::Allow, message::ALLOW)
                 .ok()?
                 .header(sipx_sip::HeaderName::Accept, "application/sdp")
+                .ok()?
+                .header(sipx_sip::HeaderName::AllowEvents, "dialog")
+                .ok()?
+                .header(sipx_sip::HeaderName::Supported, message::SUPPORTED)
                 .ok()?
                 .header(sipx_sip::HeaderName::Server, self.io.config.product.clone())
                 .ok()
@@ -320,14 +361,21 @@ impl<M: Media> Core<M> {
         if matches!(status, 401 | 407) && self.authorize(&answer) {
             return;
         }
+        if status == 422 && self.lengthened(&answer) {
+            return;
+        }
         match answer.purpose {
             Purpose::Invite(leg) => self.invite_answered(leg, answer.client, &answer.response),
             Purpose::Reinvite(leg) => self.reinvite_answered(leg, answer.client, &answer.response),
-            Purpose::Relay(leg, server) => self.relay_answered(leg, server, &answer.response),
+            Purpose::Relay(leg, server) => self.relay_answered(leg, server, answer.client, &answer.response),
             Purpose::Bye(leg) if status >= 200 => self.forget(leg),
             Purpose::Probe(leg) => self.probed(leg, status),
+            Purpose::Refresh(leg) => self.refresh_answered(leg, status, Some(&answer.response.headers)),
+            Purpose::Page(page) => self.page_answered(page, status),
+            Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
+            Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
-            Purpose::Bye(_) | Purpose::Nothing => {}
+            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
         }
     }
 
@@ -346,6 +394,10 @@ impl<M: Media> Core<M> {
             Purpose::Relay(leg, server) => self.relay_failed(leg, server, 408),
             Purpose::Bye(leg) => self.forget(leg),
             Purpose::Probe(leg) => self.probed(leg, 408),
+            Purpose::Refresh(leg) => self.refresh_answered(leg, 408, None),
+            Purpose::Told(leg) => self.told(leg, false),
+            Purpose::Page(page) => self.page_answered(page, 408),
+            Purpose::Lamp(lamp) => self.lamp_answered(lamp, 408),
             Purpose::Orphan | Purpose::Nothing => {}
         }
     }
@@ -357,14 +409,19 @@ impl<M: Media> Core<M> {
     }
 }
 
-/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3): we have none.
+/// 420 for a request that needs an extension we don't have (RFC 3261 8.2.2.3).
 fn unsupported(request: &Request) -> Option<ResponseBuilder> {
     let mut wanted = Vec::new();
     for header in request.headers.get_all(&sipx_sip::HeaderName::Require) {
-        if !wanted.is_empty() {
-            wanted.extend_from_slice(b", ");
+        for tag in header.value().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if tag.is_empty() || message::has_extension(tag) {
+                continue;
+            }
+            if !wanted.is_empty() {
+                wanted.extend_from_slice(b", ");
+            }
+            wanted.extend_from_slice(tag);
         }
-        wanted.extend_from_slice(&header.value());
     }
     if wanted.is_empty() {
         return None;

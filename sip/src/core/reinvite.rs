@@ -3,6 +3,7 @@
 use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder};
 
 use super::Core;
+use super::connect::same_media;
 use super::dialog::cseq;
 use super::end::Farewell;
 use super::io::Token;
@@ -26,7 +27,7 @@ pub(super) fn passed_on(status: u16) -> u16 {
     }
 }
 
-fn occupied(leg: &Leg) -> bool {
+pub(super) fn occupied(leg: &Leg) -> bool {
     leg.reinvite_out.is_some() || leg.reinvite_in.is_some() || leg.ack_wanted.is_some() || leg.ack_due.is_some()
 }
 
@@ -34,8 +35,12 @@ impl<M: Media> Core<M> {
     /// Offers a new description to a leg, as soon as nothing else is being agreed on with it.
     pub(super) fn reinvite(&mut self, id: LegId, offer: Body, why: Why) {
         let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage == Stage::Up) else { return };
+        let waiting = leg.postponed.take();
+        if let Some(timer) = waiting.as_ref().and_then(|waiting| waiting.timer) {
+            self.io.wheel.cancel(timer);
+        }
         if occupied(leg) {
-            let glares = leg.postponed.take().map_or(0, |postponed| postponed.glares);
+            let glares = waiting.map_or(0, |postponed| postponed.glares);
             leg.postponed = Some(Postponed { why, offer, timer: None, glares });
         } else if !self.send_reinvite(id, Some(offer), why) {
             self.io.count("request.unbuildable");
@@ -44,17 +49,20 @@ impl<M: Media> Core<M> {
     }
 
     fn send_reinvite(&mut self, id: LegId, offer: Option<Body>, why: Why) -> bool {
+        let proposed = self.session_proposed(id);
         let Some(leg) = self.legs.get_mut(&id) else { return false };
-        let described = leg.described(offer.clone());
-        let Some(dialog) = leg.dialog.as_mut() else { return false };
-        let request = dialog.request(&mut self.io, &Method::Invite, described.as_ref(), &[]);
-        let (flow, trunk) = (dialog.flow, dialog.trunk.clone());
-        let client = request
-            .and_then(|request| self.transactions.request(&mut self.io, request, flow, Purpose::Reinvite(id), trunk));
+        if matches!(why, Why::Join(_)) || leg.transfer.is_some() {
+            leg.keep_session();
+        }
+        // A session that only goes on is described as before, to the version (RFC 4028 7.4).
+        let said = if why == Why::Refresh { offer.clone() } else { leg.described(offer.clone()) };
+        let client = self.send_inside(id, &Method::Invite, said.as_ref(), &proposed, Purpose::Reinvite(id));
         let Some(client) = client else { return false };
         // A far side that says 100 and then nothing must not hold the leg for ever.
         self.io.after(self.io.config.give_up(), Token::Cancelled(client));
-        leg.reinvite_out = Some(Reinvite { client, why, offer });
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.reinvite_out = Some(Reinvite { client, why, offer, said });
+        }
         true
     }
 
@@ -106,6 +114,11 @@ impl<M: Media> Core<M> {
         if let Some(dialog) = leg.dialog.as_mut() {
             dialog.retarget(&response.headers);
         }
+        if reinvite.said.is_some() {
+            leg.local_sdp = reinvite.said;
+        }
+        self.session_confirmed(id, &response.headers);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         match reinvite.why {
             Why::Swap => {
                 self.send_ack(id, client, None);
@@ -116,6 +129,22 @@ impl<M: Media> Core<M> {
                     leg.remote_sdp = body;
                 }
                 self.send_ack(id, client, None);
+            }
+            Why::Join(of) => {
+                if body.is_some() {
+                    leg.remote_sdp.clone_from(&body);
+                }
+                self.send_ack(id, client, None);
+                self.callee_took(of, id, body);
+            }
+            Why::Refresh => {
+                let before = std::mem::replace(&mut leg.remote_sdp, body.clone());
+                self.send_ack(id, client, None);
+                self.refreshed(id, before, body);
+            }
+            Why::Lost => {
+                let answer = leg.local_sdp.clone().filter(|_| reinvite.offer.is_none());
+                self.send_ack(id, client, answer.as_ref());
             }
             Why::Relay(server) => {
                 if body.is_some() {
@@ -140,17 +169,48 @@ impl<M: Media> Core<M> {
         self.next_reinvite(id);
     }
 
-    /// 200 to the far side's re-INVITE.
+    /// The phone of a refreshed leg may have said something new all the same.
+    fn refreshed(&mut self, id: LegId, before: Option<Body>, now: Option<Body>) {
+        let moved = match (&before, &now) {
+            (Some(before), Some(now)) => !same_media(&before.bytes, &now.bytes),
+            _ => false,
+        };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if now.is_none() {
+            leg.remote_sdp = before;
+        }
+        let (playing, peer) = (leg.port.is_some(), leg.peer.filter(|_| leg.bridged));
+        match (moved.then_some(now).flatten(), peer) {
+            (Some(now), Some(peer)) => self.reinvite(peer, now, Why::Mend),
+            (Some(now), None) if playing => {
+                self.hear(id, Some(&now));
+            }
+            _ => {}
+        }
+    }
+
+    /// 200 to the far side's re-INVITE, or to the UPDATE that its peer got as a re-INVITE.
     fn answer_reinvite(&mut self, id: LegId, server: ServerId, body: Option<Body>) {
+        let agreed = self.session_agreed(id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.reinvite_in = None;
         let body = leg.described(body);
+        if body.is_some() {
+            leg.local_sdp.clone_from(&body);
+        }
         let Some(flow) = leg.dialog.as_ref().map(|dialog| dialog.flow) else { return };
         let Some(request) = self.transactions.server_request(server) else { return };
+        if request.method == Method::Update {
+            self.respond_with(server, 200, body.as_ref(), &agreed);
+            return;
+        }
         let sequence = cseq(&request.headers).unwrap_or(0);
         let response = message::response(request, 200, "").and_then(|builder| {
             let builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
-            let builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+            let mut builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+            for (name, value) in agreed {
+                builder = builder.header(name, value).ok()?;
+            }
             message::with_body(builder, body.as_ref())
         });
         self.transactions.belongs(server, id);
@@ -196,6 +256,23 @@ impl<M: Media> Core<M> {
             }
             return;
         }
+        if !gone {
+            match reinvite.why {
+                Why::Join(of) => return self.transfer_refused(of, cause),
+                Why::Swap if self.legs.get(&id).is_some_and(|leg| leg.transfer.is_some()) => {
+                    return self.transfer_refused(id, cause);
+                }
+                Why::Refresh => {
+                    self.io.count("session.refresh_refused");
+                    return self.next_reinvite(id);
+                }
+                Why::Lost => return self.next_reinvite(id),
+                _ => {}
+            }
+        } else if reinvite.why == Why::Refresh {
+            self.vanished(id);
+            return;
+        }
         match (joining, peer) {
             (Joining::Swapping, Some(callee)) if !gone => {
                 self.end(callee, Cause::Local, &Farewell::Bye(None));
@@ -210,10 +287,15 @@ impl<M: Media> Core<M> {
         let Some(leg) = self.legs.get(&id) else { return };
         let peer = leg.peer.filter(|_| leg.bridged);
         let peer_occupied = peer.and_then(|peer| self.legs.get(&peer)).is_some_and(occupied);
-        let busy = occupied(leg) || peer_occupied || leg.joining == Joining::Swapping;
+        let peer_moving = peer.and_then(|peer| self.legs.get(&peer)).is_some_and(Leg::in_transfer);
+        let moving = leg.in_transfer() || peer_moving || leg.joining == Joining::Swapping;
+        let busy = occupied(leg) || peer_occupied || moving;
         if busy || leg.stage != Stage::Up || (peer.is_none() && leg.port.is_none()) {
             self.io.count("reinvite.glare");
             self.respond_inside(server, 491, None);
+            return;
+        }
+        if !self.takes_terms(id, server, request) {
             return;
         }
         let offer = Body::of(&request.headers, request.body());
@@ -228,6 +310,13 @@ impl<M: Media> Core<M> {
             if offer.is_some() {
                 leg.remote_sdp.clone_from(&offer);
             }
+        }
+        self.relay_offer(id, peer, server, offer);
+    }
+
+    /// What a leg's phone offers reaches the peer's phone as a re-INVITE.
+    pub(super) fn relay_offer(&mut self, id: LegId, peer: LegId, server: ServerId, offer: Option<Body>) {
+        if let Some(leg) = self.legs.get_mut(&id) {
             leg.reinvite_in = Some(server);
         }
         self.transactions.belongs(server, id);
@@ -236,6 +325,21 @@ impl<M: Media> Core<M> {
                 leg.reinvite_in = None;
             }
             self.respond_inside(server, 500, None);
+        }
+    }
+
+    /// What was being agreed on with a leg's peer, which is gone while the leg stays.
+    pub(super) fn separate(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.reinvite_in = None;
+        if let Some(reinvite) = leg.reinvite_out.as_mut()
+            && matches!(reinvite.why, Why::Relay(_))
+        {
+            reinvite.why = Why::Lost;
+        }
+        let said = leg.local_sdp.clone();
+        if let Some(due) = leg.ack_due.take() {
+            self.send_ack(id, due.client, said.as_ref());
         }
     }
 
@@ -317,7 +421,13 @@ impl<M: Media> Core<M> {
                 }
                 let due = peer.and_then(|peer| self.legs.get_mut(&peer)).and_then(|peer| peer.ack_due.take());
                 if let (Some(peer), Some(due)) = (peer, due) {
-                    let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(body));
+                    let body = self.legs.get_mut(&peer).and_then(|leg| {
+                        let body = leg.described(body);
+                        if body.is_some() {
+                            leg.local_sdp.clone_from(&body);
+                        }
+                        body
+                    });
                     self.send_ack(peer, due.client, body.as_ref());
                     self.next_reinvite(peer);
                 }

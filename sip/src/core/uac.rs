@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
+use sipx_sip::session::Refresher;
 use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::Core;
-use super::dialog::Dialog;
+use super::dialog::{Dialog, contact_of};
+use super::inside::Extra;
 use super::io::Token;
 use super::leg::{Branch, Destination, Leg, Role, Stage};
 use super::message::{self, Body};
+use super::refresh;
 use super::transactions::{Answer, ClientId, Purpose};
 use crate::api::{Cause, Identity, LegId, Target};
 use crate::media::Media;
@@ -23,6 +26,8 @@ pub(super) struct Call {
     pub(super) timeout_ms: u64,
     pub(super) offer: Option<Body>,
     pub(super) hops: u8,
+    /// Who had the call transferred (RFC 3892).
+    pub(super) referred_by: Option<Bytes>,
 }
 
 /// Where a target's phones are.
@@ -41,15 +46,7 @@ impl<M: Media> Core<M> {
                 if !self.subscribers.contains_key(number) {
                     return Err(Cause::Refused(404));
                 }
-                let io = &mut self.io;
-                let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
-                let destinations: Vec<_> = contacts
-                    .map(|contact| Destination {
-                        uri: contact.uri.clone(),
-                        flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
-                        routes: contact.path.clone(),
-                    })
-                    .collect();
+                let destinations = self.destinations(number);
                 if destinations.is_empty() {
                     return Err(Cause::Refused(480));
                 }
@@ -74,6 +71,18 @@ impl<M: Media> Core<M> {
         }
     }
 
+    /// Where a subscriber's phones are.
+    pub(super) fn destinations(&mut self, number: &str) -> Vec<Destination> {
+        let io = &mut self.io;
+        let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
+        let destination = |contact: &crate::registrar::Contact| Destination {
+            uri: contact.uri.clone(),
+            flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
+            routes: contact.path.clone(),
+        };
+        contacts.map(destination).collect()
+    }
+
     /// Whether a target could be called now; the address of ours that its (most preferred) phone can send media to.
     pub(super) fn reached_from(&mut self, target: &Target) -> Result<IpAddr, Cause> {
         let route = self.route(target)?;
@@ -88,8 +97,9 @@ impl<M: Media> Core<M> {
             self.io.count("leg.shed");
             return Err(Cause::Refused(503));
         }
-        let mut leg = Leg::new(role, Stage::Calling, route.line.clone());
+        let mut leg = Leg::new(role, Stage::Calling, route.line.clone(), route.number.clone());
         leg.hops = call.hops;
+        leg.local_sdp.clone_from(&call.offer);
         for destination in &route.destinations {
             let tag = self.io.token();
             let invite = self.invite(&route, destination, call, &tag);
@@ -108,7 +118,7 @@ impl<M: Media> Core<M> {
             };
             let tag = Bytes::from(tag);
             self.tags.insert(tag.clone(), id);
-            leg.branches.push(Branch { client, tag, rang: false, failed: None });
+            leg.branches.push(Branch { client, tag, rang: false, failed: None, diverted: None });
         }
         if leg.branches.is_empty() {
             return Err(Cause::Refused(500));
@@ -116,7 +126,7 @@ impl<M: Media> Core<M> {
         leg.timer = Some(self.io.after(call.timeout_ms, Token::Ring(id)));
         self.legs.insert(id, leg);
         if let Some(line) = &route.line {
-            self.line_up(line);
+            self.line_up(line, id);
         }
         Ok(())
     }
@@ -149,6 +159,12 @@ impl<M: Media> Core<M> {
             .ok()?
             .header(HeaderName::PAssertedIdentity, from)
             .ok()?;
+        for (name, value) in refresh::proposal(self.session_interval(), Refresher::Uac) {
+            builder = builder.header(name, value).ok()?;
+        }
+        if let Some(by) = &call.referred_by {
+            builder = builder.header(HeaderName::ReferredBy, by.clone()).ok()?;
+        }
         if let Some(body) = &call.offer {
             builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
         }
@@ -174,7 +190,13 @@ impl<M: Media> Core<M> {
                 self.callee_rings(id, status, body);
             }
             200..300 => self.picked_up(id, client, response),
-            _ => self.invite_failed(id, client, Cause::Status(status), status),
+            _ => {
+                let diverted = (300..400).contains(&status).then(|| contact_of(&response.headers)).flatten();
+                if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) {
+                    branch.diverted = diverted.as_ref().and_then(message::number_of);
+                }
+                self.invite_failed(id, client, Cause::Status(status), status);
+            }
         }
     }
 
@@ -211,11 +233,14 @@ impl<M: Media> Core<M> {
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
+        self.session_confirmed(id, &response.headers);
         self.probe_later(id);
+        self.leg_changed(id);
         match role {
             Role::Rung => self.rung_answered(id, client),
             Role::Dialled(caller) => self.dialled_answered(id, caller, client),
             Role::Connected(first) => self.connected_answered(id, first, client),
+            Role::Transferred(of) => self.transfer_answered(id, of, client),
             Role::Caller => {}
         }
     }
@@ -248,6 +273,13 @@ impl<M: Media> Core<M> {
         let causes: Option<Vec<Cause>> = leg.branches.iter().map(|branch| branch.failed).collect();
         let best = causes.and_then(|causes| causes.into_iter().max_by_key(|cause| weight(*cause)));
         if let Some(cause) = best {
+            let redirects = matches!(cause, Cause::Status(300..=399));
+            let diverted = leg.branches.iter().find_map(|branch| branch.diverted.clone());
+            if let Some(number) = diverted.filter(|_| redirects)
+                && self.diverted(id, cause, number)
+            {
+                return;
+            }
             self.callee_failed(id, cause);
         }
     }
@@ -298,16 +330,8 @@ impl<M: Media> Core<M> {
     }
 
     fn authorized(&mut self, answer: &Answer) -> Option<()> {
-        let leg = match answer.purpose {
-            Purpose::Invite(leg)
-            | Purpose::Reinvite(leg)
-            | Purpose::Bye(leg)
-            | Purpose::Probe(leg)
-            | Purpose::Relay(leg, _) => leg,
-            Purpose::Orphan | Purpose::Nothing => return None,
-        };
-        let (flow, trunk) = self.transactions.client_target(answer.client)?;
-        let trunk = trunk?;
+        answer.purpose.leg()?;
+        let trunk = self.transactions.client_target(answer.client)?.1?;
         let (user, password) = self.trunks.iter().find(|known| known.name == trunk)?.credentials.clone()?;
         let request = self.transactions.client_request(answer.client)?;
         let tried = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
@@ -316,11 +340,6 @@ impl<M: Media> Core<M> {
             return None;
         }
         let challenge = challenge_of(&answer.response)?;
-        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
-        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
-            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
-            sequence = dialog.local_cseq;
-        }
         let cnonce = self.io.token();
         let authorization = respond(
             &challenge,
@@ -330,17 +349,31 @@ impl<M: Media> Core<M> {
             1,
             &cnonce,
         );
+        self.repeat(answer, &[(challenge.response_header(), Bytes::from(authorization))])
+    }
+
+    /// Sends a refused request once more with these headers in place of those of their names.
+    pub(super) fn repeat(&mut self, answer: &Answer, changed: &[Extra]) -> Option<()> {
+        let leg = answer.purpose.leg()?;
+        let (flow, trunk) = self.transactions.client_target(answer.client)?;
+        let request = self.transactions.client_request(answer.client)?;
+        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
+        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
+            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
+            sequence = dialog.local_cseq;
+        }
         let via = message::via(&mut self.io, flow);
         let mut builder = RequestBuilder::new(request.method.clone(), request.uri.clone())
             .header(HeaderName::Via, via)
             .ok()?
             .cseq(sequence, &request.method)
-            .ok()?
-            .header(challenge.response_header(), authorization)
             .ok()?;
+        for (name, value) in changed {
+            builder = builder.header(name.clone(), value.clone()).ok()?;
+        }
         for header in request.headers.iter() {
             let ours = [HeaderName::Via, HeaderName::CSeq, HeaderName::ContentLength];
-            if !ours.contains(header.name()) {
+            if !ours.contains(header.name()) && !changed.iter().any(|(name, _)| name == header.name()) {
                 builder = builder.header(header.name().clone(), header.value().into_owned()).ok()?;
             }
         }
@@ -348,7 +381,7 @@ impl<M: Media> Core<M> {
             builder = builder.body(request.body().clone());
         }
         let request = builder.build();
-        let client = self.transactions.request(&mut self.io, request, flow, answer.purpose, Some(trunk))?;
+        let client = self.transactions.request(&mut self.io, request, flow, answer.purpose, trunk)?;
         let leg = self.legs.get_mut(&leg)?;
         if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
             branch.client = client;

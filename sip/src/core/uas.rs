@@ -11,6 +11,7 @@ use super::end::Farewell;
 use super::io::{Flow, Token};
 use super::leg::{AckWanted, Leg, Role, Stage};
 use super::message::{self, Body};
+use super::refresh::{self, Refreshing};
 use super::transactions::ServerId;
 use crate::api::{Cause, Event, LegId, Party};
 use crate::media::Media;
@@ -41,12 +42,28 @@ impl<M: Media> Core<M> {
             self.refuse(server, request, 503);
             return;
         }
+        let replaced = match self.replaced(request) {
+            Ok(replaced) => replaced,
+            Err(status) => {
+                self.io.count("replaces.refused");
+                self.refuse(server, request, status);
+                return;
+            }
+        };
         let key = pending_key(request);
         if self.pending.contains_key(&key) {
             self.io.count("request.merged");
             self.refuse(server, request, 482);
             return;
         }
+        let accepted = match self.session_terms(request) {
+            Ok(accepted) => accepted,
+            Err(least) => {
+                self.io.count("session.too_brief");
+                self.refuse_with(server, request, 422, &[refresh::too_brief(least)]);
+                return;
+            }
+        };
         let tag = self.io.token();
         let Some(dialog) = Dialog::called(request, &tag, from, trunk.map(|(name, _)| name)) else {
             self.io.count("request.malformed");
@@ -55,20 +72,29 @@ impl<M: Media> Core<M> {
         };
         let call_id: Arc<str> = Arc::from(String::from_utf8_lossy(&dialog.call_id).as_ref());
         let id = self.begin_leg();
-        let mut leg = Leg::new(Role::Caller, Stage::Routing, line.clone());
+        let mut leg = Leg::new(Role::Caller, Stage::Routing, line.clone(), number.clone());
         leg.tag = dialog.local_tag.clone();
         leg.dialog = Some(dialog);
         leg.invite = Some(server);
         leg.hops = hops;
+        leg.refreshing = Refreshing::of(accepted, &request.headers);
         leg.remote_sdp = Body::of(&request.headers, request.body());
-        leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
+        leg.announced = replaced.is_none();
+        if replaced.is_none() {
+            leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
+        }
         self.tags.insert(leg.tag.clone(), id);
         self.pending.insert(key, id);
         self.legs.insert(id, leg);
         self.transactions.belongs(server, id);
-        self.io.emit(Event::Incoming { leg: id, from: party, number, display, dialled, call_id });
+        if replaced.is_none() {
+            self.io.emit(Event::Incoming { leg: id, from: party, number, display, dialled, call_id });
+        }
         if let Some(line) = line {
-            self.line_up(&line);
+            self.line_up(&line, id);
+        }
+        if let Some(replaced) = replaced {
+            self.take_over(id, replaced);
         }
     }
 
@@ -82,9 +108,13 @@ impl<M: Media> Core<M> {
 
     /// A response to a caller's INVITE, from its leg.
     fn caller_response(&mut self, id: LegId, status: u16, body: Option<Body>) -> Option<(ServerId, Response)> {
+        let agreed = if status == 200 { self.session_agreed(id) } else { Vec::new() };
         let leg = self.legs.get_mut(&id)?;
         let server = leg.invite?;
         let body = leg.described(body);
+        if body.is_some() {
+            leg.local_sdp.clone_from(&body);
+        }
         let tag = String::from_utf8_lossy(&leg.tag).into_owned();
         let (request, flow) = self.transactions.server_request_and_flow(server)?;
         let mut builder = message::response(request, status, &tag)?;
@@ -95,6 +125,9 @@ impl<M: Media> Core<M> {
             }
             builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
+        }
+        for (name, value) in agreed {
+            builder = builder.header(name, value).ok()?;
         }
         let builder = message::with_body(builder, body.as_ref())?;
         Some((server, ResponseBuilder::build(builder)))
@@ -117,6 +150,7 @@ impl<M: Media> Core<M> {
             leg.invite = None;
             leg.ack_wanted = Some(AckWanted { server, cseq });
         }
+        self.leg_changed(id);
         self.probe_later(id);
     }
 

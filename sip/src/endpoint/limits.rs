@@ -111,6 +111,8 @@ limits! {
     max_expires_s: 7_200 in 1..=86_400,
     /// How often the phone of a call is asked whether it is still in it; 0: never.
     probe_s: 300 in 0..=86_400,
+    /// The session timer that is asked for (RFC 4028); 0: none.
+    session_s: 1_800 in 0..=86_400,
     /// How long the application may take to say what is done with a call; then the caller gets 500.
     decision_s: 10 in 1..=300,
     /// RFC 3261 T1, the round trip; 64 of it are waited for an answer.
@@ -186,6 +188,8 @@ impl Limits {
             idle_ms: u64::from(self.connection_idle_s) * 1_000,
         };
         core.probe_ms = u64::from(self.probe_s) * 1_000;
+        // RFC 4028 5: nothing below 90 s may be asked for.
+        core.session_ms = if self.session_s == 0 { 0 } else { u64::from(self.session_s.max(90)) * 1_000 };
         core.route_timeout_ms = u64::from(self.decision_s) * 1_000;
         core.timers.t1 = Duration::from_millis(self.t1_ms.into());
         core.timers.t2 = Duration::from_millis(self.t2_ms.into());

@@ -103,7 +103,7 @@ fn an_offer_in_the_answer_is_answered_in_the_ack() {
 
 #[test]
 fn refusals_reach_the_caller() {
-    for (status, wire) in [(486, 486), (603, 603), (404, 404), (302, 480), (401, 403), (500, 500)] {
+    for (status, wire) in [(486, 486), (603, 603), (404, 404), (401, 403), (500, 500)] {
         let (mut net, a, _) = pair(5, Plan::default(), Plan { refuse: Some((status, 30)), ..Plan::default() });
         let (leg, call) = dialled(&mut net, a, "101");
         assert_eq!(net.ended(1000, leg), Cause::Status(status));

@@ -391,7 +391,15 @@ impl Transactions {
                 Some(Silence::NoAnswer(id, purpose))
             }
             Token::Unsent(id) => self.unreachable(io, id),
-            Token::Route(_) | Token::Ring(_) | Token::Probe(_) | Token::Again(_) | Token::Connection(_) => None,
+            Token::Route(_)
+            | Token::Ring(_)
+            | Token::Probe(_)
+            | Token::Again(_)
+            | Token::Connection(_)
+            | Token::Refresh(_)
+            | Token::Transfer(_)
+            | Token::Lamp(_)
+            | Token::LampExpiry(_) => None,
         }
     }
 

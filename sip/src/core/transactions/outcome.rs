@@ -3,6 +3,7 @@
 use sipx_sip::{Request, Response};
 
 use crate::api::LegId;
+use crate::core::lamps::LampId;
 
 /// A client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,12 +24,36 @@ pub(in crate::core) enum Purpose {
     Bye(LegId),
     /// OPTIONS that asks whether the far side is still in the call.
     Probe(LegId),
+    /// UPDATE that refreshes a leg's session.
+    Refresh(LegId),
+    /// NOTIFY that tells a transferor how far its REFER is.
+    Told(LegId),
     /// A request passed on from the leg's peer; the response goes back.
     Relay(LegId, ServerId),
+    /// MESSAGE to one of the phones of a subscriber.
+    Page(u64),
+    /// NOTIFY to a busy lamp.
+    Lamp(LampId),
     /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
     Orphan,
     /// CANCEL: nobody asks.
     Nothing,
+}
+
+impl Purpose {
+    /// The leg whose business it is.
+    pub(in crate::core) fn leg(self) -> Option<LegId> {
+        match self {
+            Self::Invite(leg)
+            | Self::Reinvite(leg)
+            | Self::Bye(leg)
+            | Self::Probe(leg)
+            | Self::Refresh(leg)
+            | Self::Told(leg)
+            | Self::Relay(leg, _) => Some(leg),
+            Self::Page(_) | Self::Lamp(_) | Self::Orphan | Self::Nothing => None,
+        }
+    }
 }
 
 /// What a received request turned out to be.

@@ -6,6 +6,14 @@ use sipx_sip::{HeaderName, Message, Method, Request, ResponseBuilder, StatusCode
 
 use super::{Act, Call, Phone, State};
 
+fn headed(mut builder: ResponseBuilder, more: &[(&'static str, &'static str)]) -> ResponseBuilder {
+    for (name, value) in more {
+        let name = HeaderName::parse(&Bytes::from_static(name.as_bytes()));
+        builder = builder.header(name, *value).unwrap();
+    }
+    builder
+}
+
 impl Phone {
     pub(super) fn respond(
         &mut self,
@@ -26,6 +34,12 @@ impl Phone {
         builder = builder.header(HeaderName::Contact, self.says_contact()).unwrap();
         if let Some(route) = self.plan.record_route {
             builder = builder.header(HeaderName::RecordRoute, route).unwrap();
+        }
+        if (200..300).contains(&status) && matches!(request.method, Method::Invite | Method::Update) {
+            builder = headed(builder, self.plan.grants);
+        }
+        if let Some((_, name, value)) = self.plan.refuse_inside.filter(|(refused, ..)| *refused == status) {
+            builder = headed(builder, &[(name, value)]);
         }
         if status == 407 {
             let challenge = "Digest realm=\"far\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"";
@@ -53,6 +67,8 @@ impl Phone {
             self.respond(&key, 407, None, None);
             return;
         }
+        let first = request.headers.typed::<To>().unwrap().unwrap().tag().is_none();
+        let index = index.filter(|_| request.method != Method::Invite || !first);
         match (&request.method, index) {
             (Method::Invite, None) => self.called(key, request, &tag),
             (Method::Invite, Some(index)) => self.reinvited(&key, index, request),
@@ -73,7 +89,13 @@ impl Phone {
                 self.respond(&key, 481, Some(&tag), None);
             }
             _ => {
-                self.respond(&key, 200, Some(&tag), None);
+                let status = self.plan.refuse_inside.map_or(200, |(status, ..)| status);
+                let offered = request.method == Method::Update && !request.body().is_empty();
+                if let Some(index) = index.filter(|_| offered && status == 200) {
+                    self.calls[index].remote_sdp = Some(request.body().clone());
+                }
+                let answer = (offered && status == 200).then(|| self.sdp());
+                self.respond(&key, status, Some(&tag), answer);
             }
         }
     }

@@ -7,6 +7,14 @@ use sipx_sip::{HeaderName, Message, Method, RequestBuilder, Response, Uri};
 
 use super::{Act, Call, PASSWORD, Phone, State};
 
+fn headed(mut builder: RequestBuilder, more: &[(&str, &str)]) -> RequestBuilder {
+    for (name, value) in more {
+        let name = HeaderName::parse(&Bytes::copy_from_slice(name.as_bytes()));
+        builder = builder.header(name, (*value).to_owned()).unwrap();
+    }
+    builder
+}
+
 impl Phone {
     pub(crate) fn register(&mut self, now: u64, expires: u32) {
         self.now = now;
@@ -28,6 +36,7 @@ impl Phone {
         let (local, remote) = (format!("<sip:{}@test>;tag={tag}", self.number), format!("<{uri}>"));
         let id = self.token();
         let mut builder = self.build(&Method::Invite, uri.clone(), [&local, &remote, &id], 1);
+        builder = headed(builder, self.plan.asks);
         if !self.plan.late_offer {
             builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(self.sdp());
         }
@@ -104,6 +113,52 @@ impl Phone {
         self.send(request);
     }
 
+    /// A request within a call with these headers and description.
+    pub(crate) fn say(&mut self, now: u64, index: usize, method: &Method, more: &[(&str, &str)], sdp: bool) {
+        self.now = now;
+        let mut builder = headed(self.inside(index, method), more);
+        if sdp {
+            let sdp = self.sdp();
+            builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(sdp);
+        }
+        let request = builder.build();
+        if *method == Method::Invite {
+            self.calls[index].invite = Some(request.clone());
+            self.calls[index].pending = true;
+            self.calls[index].ack = None;
+        }
+        self.send(request);
+    }
+
+    /// REFER of this call to a number or URI.
+    pub(crate) fn refer(&mut self, now: u64, index: usize, to: &str, more: &[(&str, &str)]) {
+        let to = if to.contains(':') { to.to_owned() } else { format!("<sip:{to}@{}>", self.switch) };
+        let mut headers = vec![("Refer-To", to.as_str())];
+        headers.extend_from_slice(more);
+        self.say(now, index, &Method::Refer, &headers, false);
+    }
+
+    /// The Replaces header that names this call, escaped for a URI.
+    pub(crate) fn replaces(&self, index: usize, escaped: bool) -> String {
+        let call = &self.calls[index];
+        let tag = |side: &str| side.rsplit_once("tag=").unwrap().1.to_owned();
+        let text = format!("{};to-tag={};from-tag={}", call.id, tag(&call.remote), tag(&call.local));
+        if escaped { text.replace(';', "%3B").replace('=', "%3D").replace('@', "%40") } else { text }
+    }
+
+    /// What NOTIFY told of our REFERs: the sipfrag's status line and the subscription's state.
+    pub(crate) fn progress(&self) -> Vec<(String, String)> {
+        let notifies = self.requests(&Method::Notify).into_iter();
+        notifies
+            .map(|notify| {
+                let state = notify.headers.value(&HeaderName::SubscriptionState).unwrap().into_owned();
+                let state = String::from_utf8(state).unwrap();
+                let line = String::from_utf8(notify.body().to_vec()).unwrap();
+                (line.trim_end().to_owned(), state.split(';').next().unwrap().to_owned())
+            })
+            .collect()
+    }
+
     pub(super) fn inside(&mut self, index: usize, method: &Method) -> RequestBuilder {
         self.calls[index].cseq += 1;
         let call = &self.calls[index];
@@ -121,6 +176,11 @@ impl Phone {
                 self.registered = u16::try_from(response.headers.count(&HeaderName::Contact)).unwrap();
             }
             (Method::Invite, _) => self.invite_response(response, status),
+            (Method::Update, 200..300) if !response.body().is_empty() => {
+                if let Some(index) = self.find(&Message::Response(response.clone())) {
+                    self.calls[index].remote_sdp = Some(response.body().clone());
+                }
+            }
             _ => {}
         }
     }
@@ -154,6 +214,9 @@ impl Phone {
             None => format!("<sip:{}@test>", self.number),
         };
         let mut builder = self.build(method, uri, [&from, &to, &id], sequence).header(answer, value).unwrap();
+        if *method == Method::Invite {
+            builder = headed(builder, self.plan.asks);
+        }
         if let Some(sdp) = sdp {
             builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(sdp);
         }
@@ -172,6 +235,7 @@ impl Phone {
         let call = &mut self.calls[index];
         match status {
             101..200 if call.state == State::Trying => {
+                call.remote = to;
                 call.state = State::Ringing;
                 if call.cancelled {
                     self.send_cancel(index);

@@ -48,6 +48,14 @@ pub(crate) struct Plan {
     pub(crate) hang_up_after: Option<u64>,
     /// Says nothing at all.
     pub(crate) dead: bool,
+    /// More headers of its first INVITE.
+    pub(crate) asks: &'static [(&'static str, &'static str)],
+    /// More headers of its 2xx to INVITE and UPDATE.
+    pub(crate) grants: &'static [(&'static str, &'static str)],
+    /// The status and a header of its answers to other requests within a call, when not 200.
+    pub(crate) refuse_inside: Option<(u16, &'static str, &'static str)>,
+    /// Added to its description: hold.
+    pub(crate) direction: &'static str,
 }
 
 impl Default for Plan {
@@ -69,6 +77,10 @@ impl Default for Plan {
             late_offer: false,
             hang_up_after: None,
             dead: false,
+            asks: &[],
+            grants: &[],
+            refuse_inside: None,
+            direction: "",
         }
     }
 }
@@ -190,8 +202,8 @@ impl Phone {
         }
         let ip = self.address.ip();
         Bytes::from(format!(
-            "v=0\r\no=- {} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 8\r\n",
-            self.number, self.port
+            "v=0\r\no=- {} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 8\r\n{}",
+            self.number, self.port, self.plan.direction
         ))
     }
 
@@ -244,7 +256,7 @@ impl Phone {
 
     fn find(&self, message: &Message) -> Option<usize> {
         let id = message.headers().value(&HeaderName::CallId)?.into_owned();
-        self.calls.iter().position(|call| call.id.as_bytes() == id.as_slice())
+        self.calls.iter().rposition(|call| call.id.as_bytes() == id.as_slice())
     }
 
     pub(crate) fn datagram(&mut self, now: u64, bytes: Bytes) {

@@ -1,0 +1,555 @@
+//! Transfers (RFC 3515, 3891, 5589), done here: no phone has to call anybody on another's word.
+//!
+//! The *transferor*'s leg sends REFER; its peer, the leg that is *transferred*, is joined with a new callee (blind) or
+//! with the callee of another leg of the transferor (attended). Until that is done the two talk on.
+
+use bytes::Bytes;
+use ccbs_timers::Handle;
+use sipx_sip::event::{Reason, Subscription};
+use sipx_sip::headers::Address;
+use sipx_sip::{HeaderName, Method, Request};
+
+use super::Core;
+use super::end::{Farewell, wire_status};
+use super::inside::Extra;
+use super::io::Token;
+use super::leg::{Leg, Role, Stage, Why};
+use super::message::{self, Body};
+use super::replaces::{Replaces, undirected};
+use super::transactions::{ClientId, Purpose, ServerId};
+use super::uac::Call;
+use crate::api::{Cause, Event, Identity, LegId, Target};
+use crate::media::Media;
+
+/// On the transferor's leg: its REFER, and what it is told of it.
+#[derive(Debug)]
+pub(super) struct Refer {
+    /// The leg that is transferred.
+    leg: LegId,
+    /// CSeq of the REFER: names the subscription (RFC 3515 2.4.6).
+    sequence: u32,
+    /// Whether it is told at all (RFC 4488).
+    notify: bool,
+    /// A NOTIFY is under way; they keep their order one at a time.
+    telling: bool,
+    /// What is told next: status, and whether it is the last word.
+    next: Option<(u16, bool)>,
+    /// The last word was given.
+    over: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The application is asked where to.
+    Asking,
+    /// The new callee is called.
+    Calling(LegId),
+    /// An answered callee is offered the transferred leg's media.
+    Offering(LegId),
+    /// The transferred leg is offered the callee's media.
+    Swapping(LegId),
+}
+
+/// On the leg that is transferred.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// The transferor, while it is there.
+    by: Option<LegId>,
+    /// The other leg of the transferor, in an attended transfer.
+    consult: Option<LegId>,
+    step: Step,
+    pub(super) timer: Option<Handle>,
+    referred_by: Option<Bytes>,
+}
+
+impl Transfer {
+    fn callee(&self) -> Option<LegId> {
+        match self.step {
+            Step::Asking => None,
+            Step::Calling(callee) | Step::Offering(callee) | Step::Swapping(callee) => Some(callee),
+        }
+    }
+}
+
+impl Leg {
+    /// Whether its media is being agreed on for a transfer, so that nobody else may change it.
+    pub(super) fn in_transfer(&self) -> bool {
+        let moving = |transfer: &Transfer| matches!(transfer.step, Step::Offering(_) | Step::Swapping(_));
+        self.claimed.is_some() || self.transfer.as_deref().is_some_and(moving)
+    }
+}
+
+impl<M: Media> Core<M> {
+    /// REFER within a dialog.
+    pub(super) fn referred(&mut self, id: LegId, server: ServerId, request: &Request) {
+        let (target, replaces) = match destination(request) {
+            Ok(found) => found,
+            Err(status) => {
+                self.io.count("refer.malformed");
+                self.respond_inside(server, status, None);
+                return;
+            }
+        };
+        let Some(leg) = self.legs.get(&id) else { return };
+        let Some(peer) = leg.peer.filter(|_| leg.bridged && leg.stage == Stage::Up) else {
+            self.io.count("refer.out_of_place");
+            self.respond_inside(server, 403, None);
+            return;
+        };
+        let moving = |leg: &Leg| leg.transfer.is_some() || leg.claimed.is_some() || leg.refer.is_some();
+        if moving(leg) || self.legs.get(&peer).is_none_or(moving) {
+            self.io.count("refer.glare");
+            self.respond_inside(server, 491, None);
+            return;
+        }
+        let silent = request.headers.value(&HeaderName::ReferSub).is_some_and(|value| {
+            value
+                .split(|&byte| byte == b';')
+                .next()
+                .is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"false"))
+        });
+        let sequence = super::dialog::cseq(&request.headers).unwrap_or(0);
+        let accepted = if silent { vec![(HeaderName::ReferSub, Bytes::from_static(b"false"))] } else { Vec::new() };
+        self.respond_with(server, 202, None, &accepted);
+        let referred_by = request.headers.value(&HeaderName::ReferredBy).map(|by| Bytes::copy_from_slice(&by));
+        if let Some(leg) = self.legs.get_mut(&id) {
+            let refer = Refer { leg: peer, sequence, notify: !silent, telling: false, next: None, over: false };
+            leg.refer = Some(Box::new(refer));
+        }
+        let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(peer));
+        if let Some(leg) = self.legs.get_mut(&peer) {
+            let transfer =
+                Transfer { by: Some(id), consult: None, step: Step::Asking, timer: Some(timer), referred_by };
+            leg.transfer = Some(Box::new(transfer));
+        }
+        self.tell(id, 100, false);
+        match replaces {
+            Some(replaces) => self.attend(peer, id, &replaces),
+            None => self.io.emit(Event::Transfer { leg: peer, by: id, dialled: target }),
+        }
+    }
+
+    /// An attended transfer: the peer of the transferor's other leg becomes the callee.
+    fn attend(&mut self, id: LegId, by: LegId, replaces: &Replaces) {
+        let consult = self.leg_of(replaces).filter(|consult| *consult != by && *consult != id);
+        let found = consult.and_then(|consult| {
+            let leg = self.legs.get(&consult)?;
+            let callee = leg.peer.filter(|callee| *callee != id && *callee != by)?;
+            let free = |leg: &Leg| leg.claimed.is_none() && leg.transfer.is_none() && leg.refer.is_none();
+            (free(leg) && self.legs.get(&callee).is_some_and(free)).then_some((consult, callee))
+        });
+        let Some((consult, callee)) = found else {
+            self.io.count("refer.no_dialog");
+            self.transfer_failed(id, Cause::Refused(481));
+            return;
+        };
+        let stage = |leg| self.legs.get(&leg).map(|leg: &Leg| (leg.stage, leg.bridged));
+        match (stage(consult), stage(callee)) {
+            (Some((Stage::Up, true)), Some((Stage::Up, true))) => {
+                if let Some(leg) = self.legs.get_mut(&callee) {
+                    leg.claimed = Some(id);
+                }
+                self.join_answered(id, consult, callee);
+            }
+            // The transferor does not wait for the answer of whom it called.
+            (Some((Stage::Dialling, _)), Some((Stage::Calling, _))) => {
+                let before = self.legs.get(&consult).and_then(|leg| leg.remote_sdp.clone());
+                for leg in [consult, callee] {
+                    if let Some(leg) = self.legs.get_mut(&leg) {
+                        leg.peer = None;
+                    }
+                }
+                let rang = self.legs.get_mut(&callee).is_some_and(|leg| {
+                    leg.role = Role::Transferred(id);
+                    leg.offered = before;
+                    leg.rang
+                });
+                self.step(id, Step::Calling(callee));
+                self.end(consult, Cause::Transferred, &Farewell::Final(487));
+                if rang {
+                    self.tell(by, 180, false);
+                }
+            }
+            _ => self.transfer_failed(id, Cause::Refused(481)),
+        }
+    }
+
+    /// Offers an answered callee the media of the leg that is transferred to it.
+    fn join_answered(&mut self, id: LegId, consult: LegId, callee: LegId) {
+        self.step(id, Step::Offering(callee));
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let offer = leg.remote_sdp.as_ref().map(undirected);
+        if let Some(transfer) = leg.transfer.as_mut() {
+            transfer.consult = Some(consult);
+        }
+        let Some(offer) = offer else {
+            self.transfer_failed(id, Cause::Refused(488));
+            return;
+        };
+        if let Some(leg) = self.legs.get_mut(&callee) {
+            leg.offered = Some(offer.clone());
+        }
+        self.reinvite(callee, offer, Why::Join(id));
+    }
+
+    /// The callee of an attended transfer took the transferred leg's media.
+    pub(super) fn callee_took(&mut self, id: LegId, callee: LegId, answer: Option<Body>) {
+        let offering = self.legs.get(&id).and_then(|leg| leg.transfer.as_ref()).map(|transfer| transfer.step)
+            == Some(Step::Offering(callee));
+        let Some(answer) = answer.filter(|_| offering) else {
+            self.restore(callee);
+            return;
+        };
+        self.step(id, Step::Swapping(callee));
+        if self.legs.get(&id).is_some_and(|leg| leg.invite.is_some()) {
+            self.taken_over(id, answer);
+            self.transfer_swapped(id, None);
+        } else {
+            self.reinvite(id, answer, Why::Swap);
+        }
+    }
+
+    /// A leg that calls us takes the place of another: a transfer on its own word.
+    pub(super) fn transfer_itself(&mut self, id: LegId, replaced: LegId, callee: LegId) {
+        let transfer = Transfer { by: None, consult: None, step: Step::Asking, timer: None, referred_by: None };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.transfer = Some(Box::new(transfer));
+        }
+        if let Some(leg) = self.legs.get_mut(&callee) {
+            leg.claimed = Some(id);
+        }
+        self.join_answered(id, replaced, callee);
+    }
+
+    fn step(&mut self, id: LegId, step: Step) {
+        if let Some(transfer) = self.legs.get_mut(&id).and_then(|leg| leg.transfer.as_mut()) {
+            transfer.step = step;
+            if let Some(timer) = transfer.timer.take() {
+                self.io.wheel.cancel(timer);
+            }
+        }
+    }
+
+    /// `Transfer`.
+    pub(super) fn transfer(&mut self, id: LegId, target: &Target, identity: Identity, timeout_ms: u64) {
+        let asking = |leg: &&Leg| leg.transfer.as_ref().is_some_and(|transfer| transfer.step == Step::Asking);
+        let Some(leg) = self.legs.get(&id).filter(asking) else {
+            self.io.count("command.out_of_place");
+            return;
+        };
+        let offer = leg.remote_sdp.as_ref().map(undirected);
+        let referred_by = leg.transfer.as_ref().and_then(|transfer| transfer.referred_by.clone());
+        let hops = leg.hops;
+        let callee = self.begin_leg();
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by };
+        match self.call(callee, Role::Transferred(id), target, &call) {
+            Ok(()) => {
+                self.step(id, Step::Calling(callee));
+                if let Some(leg) = self.legs.get_mut(&callee) {
+                    leg.offered = offer;
+                }
+            }
+            Err(cause) => self.transfer_failed(id, cause),
+        }
+    }
+
+    /// The new callee diverts the call: the application is asked again.
+    pub(super) fn ask_transfer_again(&mut self, id: LegId) {
+        let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
+        match self.legs.get_mut(&id).and_then(|leg| leg.transfer.as_mut()) {
+            Some(transfer) => {
+                transfer.step = Step::Asking;
+                transfer.timer = Some(timer);
+            }
+            None => {
+                self.io.wheel.cancel(timer);
+            }
+        }
+    }
+
+    /// `RejectTransfer`, or the application did not say where to.
+    pub(super) fn reject_transfer(&mut self, id: LegId, status: u16) {
+        let transfer = self.legs.get(&id).and_then(|leg| leg.transfer.as_ref());
+        match transfer.filter(|transfer| transfer.step == Step::Asking).map(|transfer| transfer.by) {
+            Some(Some(_)) => self.transfer_failed(id, Cause::Refused(status)),
+            // The transferor has hung up and nobody else is there to talk to.
+            Some(None) => self.hang_up(id, Cause::Peer, Farewell::Bye(None)),
+            None => self.io.count("command.out_of_place"),
+        }
+    }
+
+    /// The application took too long.
+    pub(super) fn transfer_timeout(&mut self, id: LegId) {
+        self.io.count("leg.not_routed");
+        if let Some(transfer) = self.legs.get_mut(&id).and_then(|leg| leg.transfer.as_mut()) {
+            transfer.timer = None;
+        }
+        self.reject_transfer(id, 500);
+    }
+
+    /// The new callee's phone rings.
+    pub(super) fn transfer_rings(&mut self, id: LegId) {
+        if let Some(by) = self.legs.get(&id).and_then(|leg| leg.transfer.as_ref()).and_then(|transfer| transfer.by) {
+            self.tell(by, 180, false);
+        }
+    }
+
+    /// The new callee answered: the transferred leg gets its media.
+    pub(super) fn transfer_answered(&mut self, callee: LegId, id: LegId, client: ClientId) {
+        self.send_ack(callee, client, None);
+        let answer = self.legs.get(&callee).and_then(|leg| leg.remote_sdp.clone());
+        let Some(answer) = answer.filter(|_| self.legs.contains_key(&id)) else {
+            self.io.count("media.no_answer");
+            self.callee_failed(callee, Cause::Refused(488));
+            return;
+        };
+        self.step(id, Step::Swapping(callee));
+        self.reinvite(id, answer, Why::Swap);
+    }
+
+    /// The transferred leg took the callee's media; false when this was no transfer.
+    pub(super) fn transfer_swapped(&mut self, id: LegId, answer: Option<&Body>) -> bool {
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        let Some(transfer) = leg.transfer.take_if(|transfer| matches!(transfer.step, Step::Swapping(_))) else {
+            return false;
+        };
+        let Some(callee) = transfer.callee() else { return false };
+        if answer.is_some() {
+            leg.remote_sdp = answer.cloned();
+        }
+        for leg in [transfer.by, transfer.consult].into_iter().flatten() {
+            if let Some(leg) = self.legs.get_mut(&leg) {
+                leg.peer = None;
+                leg.bridged = false;
+            }
+        }
+        for (leg, peer) in [(id, callee), (callee, id)] {
+            if let Some(leg) = self.legs.get_mut(&leg) {
+                leg.peer = Some(peer);
+                leg.bridged = true;
+                leg.announced = true;
+                leg.claimed = None;
+            }
+        }
+        let number = |leg| self.legs.get(&leg).map_or_else(|| std::sync::Arc::from(""), |leg| leg.number.clone());
+        let (number, peer_number) = (number(id), number(callee));
+        self.io.emit(Event::Transferred { leg: id, by: transfer.by, peer: callee, number, peer_number });
+        if let Some(consult) = transfer.consult {
+            self.end(consult, Cause::Transferred, &Farewell::Bye(None));
+        }
+        if let Some(by) = transfer.by {
+            self.tell(by, 200, true);
+        }
+        true
+    }
+
+    /// A transfer came to nothing: the two talk on, or, when the transferor has hung up, the application says what
+    /// becomes of the one that is left.
+    pub(super) fn transfer_failed(&mut self, id: LegId, cause: Cause) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| leg.stage != Stage::Closing) else { return };
+        let Some(mut transfer) = leg.transfer.take() else { return };
+        if leg.invite.is_some() {
+            // It wanted another's place and never had one of its own.
+            self.hang_up(id, cause, Farewell::Final(wire_status(cause)));
+            return;
+        }
+        if let Some(timer) = transfer.timer.take() {
+            self.io.wheel.cancel(timer);
+        }
+        if let Some(swap) = leg.postponed.take_if(|postponed| postponed.why == Why::Swap)
+            && let Some(timer) = swap.timer
+        {
+            self.io.wheel.cancel(timer);
+        }
+        let alone = transfer.by.is_none();
+        match transfer.by {
+            Some(by) => self.tell(by, wire_status(cause), true),
+            None => {
+                let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
+                let alone = Transfer { consult: None, step: Step::Asking, timer: Some(timer), ..*transfer };
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.transfer = Some(Box::new(alone));
+                }
+            }
+        }
+        self.io.emit(Event::TransferFailed { leg: id, cause, alone });
+    }
+
+    /// The callee refused the media of the leg that was to be transferred to it, or that leg refused the callee's.
+    pub(super) fn transfer_refused(&mut self, id: LegId, cause: Cause) {
+        let Some(step) = self.legs.get(&id).and_then(|leg| leg.transfer.as_ref()).map(|transfer| transfer.step) else {
+            return;
+        };
+        let (Step::Calling(callee) | Step::Offering(callee) | Step::Swapping(callee)) = step else { return };
+        if self.legs.get(&callee).is_some_and(|leg| leg.claimed.is_some()) {
+            self.unclaim(callee, step);
+        } else {
+            self.end(callee, Cause::Local, &Farewell::Bye(None));
+        }
+        self.transfer_failed(id, cause);
+    }
+
+    /// Gives the callee of an attended transfer back to the leg that called it, with the media it had.
+    fn unclaim(&mut self, callee: LegId, step: Step) {
+        let Some(leg) = self.legs.get_mut(&callee) else { return };
+        leg.claimed = None;
+        if let Some(join) = leg.postponed.take_if(|postponed| matches!(postponed.why, Why::Join(_)))
+            && let Some(timer) = join.timer
+        {
+            self.io.wheel.cancel(timer);
+        }
+        if leg.peer.is_some() {
+            if step == Step::Swapping(callee) {
+                self.restore(callee);
+            }
+        } else {
+            self.hang_up(callee, Cause::Peer, Farewell::Bye(None));
+        }
+    }
+
+    /// Offers a leg the media of its peer again, after it was offered another's.
+    pub(super) fn restore(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get(&id).filter(|leg| leg.bridged) else { return };
+        let before = leg.peer.and_then(|peer| self.legs.get(&peer)).and_then(|peer| peer.remote_sdp.clone());
+        if let Some(before) = before {
+            self.reinvite(id, before, Why::Mend);
+        }
+    }
+
+    /// A leg ends that has a part in a transfer; true when its peer stays.
+    pub(super) fn leaves_transfer(&mut self, id: LegId, cause: Cause) -> bool {
+        let Some(leg) = self.legs.get(&id) else { return false };
+        let (peer, claimed, role) = (leg.peer, leg.claimed, leg.role);
+        let transferred = leg.refer.as_ref().map(|refer| refer.leg);
+        if leg.transfer.is_some() {
+            self.transferred_leaves(id);
+        }
+        // The callee of an attended transfer: its caller goes with it, the transferred leg does not.
+        if let Some(by) = claimed {
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.claimed = None;
+            }
+            self.transfer_failed(by, cause);
+            return false;
+        }
+        // The callee of a blind one.
+        if let Role::Transferred(of) = role
+            && self.legs.get(&of).and_then(|leg| leg.transfer.as_ref()).and_then(|transfer| transfer.callee())
+                == Some(id)
+        {
+            self.transfer_failed(of, cause);
+            return false;
+        }
+        // The transferor, or its other leg.
+        let stays = peer.filter(|peer| {
+            let Some(leg) = self.legs.get(peer) else { return false };
+            let by = leg.transfer.as_ref().and_then(|transfer| transfer.by);
+            (by == Some(id) && transferred == Some(*peer)) || leg.claimed.is_some()
+        });
+        let Some(stays) = stays else { return false };
+        if let Some(transfer) = self.legs.get_mut(&stays).and_then(|leg| leg.transfer.as_mut()) {
+            transfer.by = None;
+        }
+        for leg in [id, stays] {
+            if let Some(leg) = self.legs.get_mut(&leg) {
+                leg.peer = None;
+                leg.bridged = false;
+            }
+        }
+        self.separate(stays);
+        true
+    }
+
+    /// The leg that is transferred ends itself.
+    fn transferred_leaves(&mut self, id: LegId) {
+        let Some(transfer) = self.legs.get_mut(&id).and_then(|leg| leg.transfer.take()) else { return };
+        if let Some(timer) = transfer.timer {
+            self.io.wheel.cancel(timer);
+        }
+        if let Some(callee) = transfer.callee() {
+            if self.legs.get(&callee).is_some_and(|leg| leg.claimed.is_some()) {
+                self.unclaim(callee, transfer.step);
+            } else {
+                self.end(callee, Cause::Peer, &Farewell::Bye(None));
+            }
+        }
+        if let Some(by) = transfer.by {
+            self.tell(by, 487, true);
+        }
+    }
+
+    /// Tells the transferor how far its REFER is.
+    fn tell(&mut self, by: LegId, status: u16, last: bool) {
+        let Some(leg) = self.legs.get_mut(&by) else { return };
+        let Some(refer) = leg.refer.as_mut() else { return };
+        refer.over |= last;
+        if !refer.notify {
+            if last {
+                self.told(by, true);
+            }
+            return;
+        }
+        if refer.telling {
+            refer.next = Some((status, last));
+            return;
+        }
+        refer.telling = true;
+        let state = if last {
+            Subscription::terminated(Reason::NoResource)
+        } else {
+            // As long as the phone that is called may ring, and more.
+            Subscription::active(std::time::Duration::from_secs(300))
+        };
+        let event = format!("refer;id={}", refer.sequence);
+        let body = Body {
+            kind: Bytes::from_static(b"message/sipfrag;version=2.0"),
+            bytes: Bytes::from(format!("SIP/2.0 {status} {}\r\n", message::phrase(status))),
+        };
+        let extra: [Extra; 2] =
+            [(HeaderName::Event, Bytes::from(event)), (HeaderName::SubscriptionState, Bytes::from(state.to_value()))];
+        if self.send_inside(by, &Method::Notify, Some(&body), &extra, Purpose::Told(by)).is_none() {
+            self.told(by, false);
+        }
+    }
+
+    /// The transferor heard a NOTIFY, or never will.
+    pub(super) fn told(&mut self, by: LegId, heard: bool) {
+        let Some(leg) = self.legs.get_mut(&by).filter(|leg| leg.stage != Stage::Closing) else { return };
+        let Some(refer) = leg.refer.as_mut() else { return };
+        refer.telling = false;
+        refer.notify &= heard;
+        if let Some((status, last)) = refer.next.take() {
+            self.tell(by, status, last);
+        } else if refer.over {
+            leg.refer = None;
+            if leg.peer.is_none() {
+                // It has nobody to talk to any more: its line is free.
+                self.end(by, Cause::Transferred, &Farewell::Bye(None));
+            }
+        }
+    }
+}
+
+/// Where a REFER leads: the number, and the dialog to be replaced, if any; else the status of the refusal.
+fn destination(request: &Request) -> Result<(std::sync::Arc<str>, Option<Replaces>), u16> {
+    let mut values = request.headers.get_all(&HeaderName::ReferTo);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(400) };
+    let address = Address::parse(&value.value(), "Refer-To").map_err(|_| 400_u16)?;
+    if !address.uri.scheme().is_sip() {
+        return Err(416);
+    }
+    let replaces = match address.uri.headers().and_then(|headers| headers.value("Replaces")) {
+        Some(value) => Some(Replaces::escaped(value).ok_or(400_u16)?),
+        None => None,
+    };
+    match (message::number_of(&address.uri), &replaces) {
+        (Some(number), _) => Ok((number, replaces)),
+        (None, Some(_)) => Ok((std::sync::Arc::from(""), replaces)),
+        (None, None) => Err(404),
+    }
+}
+
+/// The response that makes a subscription needs our Contact.
+pub(super) fn needs_contact(method: &Method) -> bool {
+    matches!(method, Method::Update | Method::Refer | Method::Subscribe)
+}
