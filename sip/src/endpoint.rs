@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::api::{Command, Event, LegId};
-use crate::core::CoreConfig;
+use crate::api::{Command, Event, LegId, Transport};
+use crate::core::{CoreConfig, Listener};
+use crate::net::Bound;
 pub use crate::net::ListenError;
 use crate::rtp::PlayerConfig;
 pub use limits::{Limits, OutOfRange, Range};
@@ -27,14 +28,14 @@ use events::{CounterBoard, Counts, EventQueue};
 const ANSWER: Duration = Duration::from_secs(1);
 /// How many may wait for the counters.
 const ASKERS: usize = 16;
+/// Most addresses to listen on.
+const MOST_LISTENERS: usize = 16;
 
 /// What an endpoint is told at its start.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
-    /// Where SIP is received over UDP; port 0 takes any free port.
-    pub listen: SocketAddr,
-    /// The address that phones are told, for SIP and RTP; needed when listening on all interfaces.
-    pub advertise: Option<IpAddr>,
+    /// Where SIP is received: one address at least, at most 16; phones of any of them can call each other.
+    pub listen: Vec<Listen>,
     /// The digest realm.
     pub realm: String,
     /// Local ports for prompts; even ones are used.
@@ -49,12 +50,45 @@ pub struct EndpointConfig {
     pub seed: Option<[u8; 32]>,
 }
 
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The address; port 0 takes any free port, the same over UDP and TCP.
+    pub address: SocketAddr,
+    /// The address that phones are told, for SIP and RTP; needed when listening on all interfaces.
+    pub advertise: Option<IpAddr>,
+    /// Whether over UDP.
+    pub udp: bool,
+    /// Whether over TCP.
+    pub tcp: bool,
+}
+
+impl Listen {
+    /// UDP and TCP at an address, which phones are told.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, advertise: None, udp: true, tcp: true }
+    }
+
+    fn advertised(&self) -> Result<IpAddr, ListenError> {
+        let listen = self.address;
+        match self.advertise {
+            Some(address)
+                if address.is_unspecified() || address.is_multicast() || address.is_ipv4() != listen.is_ipv4() =>
+            {
+                Err(ListenError::BadAdvertise(address, listen))
+            }
+            Some(address) => Ok(address),
+            None if listen.ip().is_unspecified() => Err(ListenError::NoAdvertise(listen)),
+            None => Ok(listen.ip()),
+        }
+    }
+}
+
 impl EndpointConfig {
     /// The defaults for an endpoint at an address, in a realm.
     pub fn new(listen: SocketAddr, realm: impl Into<String>) -> Self {
         Self {
-            listen,
-            advertise: None,
+            listen: vec![Listen::new(listen)],
             realm: realm.into(),
             rtp_ports: 16_384..=32_766,
             user_agent: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -85,33 +119,48 @@ pub struct Endpoint {
     events: Arc<EventQueue>,
     counters: Arc<CounterBoard>,
     next_leg: AtomicU64,
-    local: SocketAddr,
+    locals: Vec<SocketAddr>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Endpoint {
-    /// Binds the socket and starts the thread. `wake` is called, from that thread, each time the events that wait
+    /// Binds the sockets and starts the thread. `wake` is called, from that thread, each time the events that wait
     /// become some from none, and at the thread's end; it must not wait.
     pub fn start(config: EndpointConfig, wake: impl Fn() + Send + 'static) -> Result<Self, ListenError> {
-        let listen = config.listen;
-        let io = |error| ListenError::Io(listen, error);
-        let advertised = advertised(&config)?;
+        if config.listen.len() > MOST_LISTENERS {
+            return Err(ListenError::TooMany(config.listen.len()));
+        }
+        let Some(first) = config.listen.first().filter(|_| config.listen.iter().all(|listen| listen.udp || listen.tcp))
+        else {
+            return Err(ListenError::Nowhere);
+        };
+        let first = first.address;
+        let io = |error| ListenError::Io(Transport::Udp, first, error);
+        let told = config.listen.iter().map(Listen::advertised).collect::<Result<Vec<IpAddr>, _>>()?;
         if config.rtp_ports.clone().all(|port| port % 2 == 1) {
             return Err(ListenError::NoRtpPorts(*config.rtp_ports.start(), *config.rtp_ports.end()));
         }
-        let socket = crate::net::bind(listen, limits::size(config.limits.receive_buffer_kib) * 1_024)?;
-        let local = socket.local_addr().map_err(io)?;
+        let buffer = limits::size(config.limits.receive_buffer_kib) * 1_024;
+        let bind = |listen: &Listen| crate::net::bind(listen.address, buffer, listen.udp, listen.tcp);
+        let bound = config.listen.iter().map(bind).collect::<Result<Vec<Bound>, _>>()?;
+        let locals: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
         let seed = match config.seed {
             Some(seed) => seed,
             None => os_seed().map_err(io)?,
         };
 
-        let mut core = CoreConfig::new(SocketAddr::new(advertised, local.port()), config.realm);
+        let listeners = config.listen.iter().zip(&told).zip(&locals).map(|((listen, told), local)| {
+            let address = SocketAddr::new(*told, local.port());
+            Listener { address, media_address: *told, udp: listen.udp, tcp: listen.tcp }
+        });
+        let mut core = CoreConfig::new(first, config.realm);
+        core.listeners = listeners.collect();
         core.product = config.user_agent;
         core.trace = config.trace;
         let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = seed;
         let player_seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]).rotate_left(17);
-        let mut player = PlayerConfig::new(listen.ip(), config.rtp_ports, player_seed);
+        let mut player = PlayerConfig::new(first.ip(), config.rtp_ports, player_seed);
+        player.addresses = told.into_iter().zip(locals.iter().map(SocketAddr::ip)).collect();
         config.limits.apply(&mut core, &mut player);
 
         let (commands, command_inbox) = mpsc::channel(limits::size(config.limits.commands).max(1));
@@ -120,12 +169,12 @@ impl Endpoint {
         let events = Arc::new(EventQueue::new(limits::size(config.limits.events), wake));
         let counters = Arc::new(CounterBoard::default());
         let parts = run::Parts {
-            socket,
-            local,
+            bound,
             core,
             seed,
             player,
             datagrams: limits::size(config.limits.datagrams),
+            tcp: config.limits.tcp(),
             close: Duration::from_millis(config.limits.close_ms.into()),
             commands: command_inbox,
             closed,
@@ -141,7 +190,7 @@ impl Endpoint {
             events,
             counters,
             next_leg: AtomicU64::new(2),
-            local,
+            locals,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -167,9 +216,14 @@ impl Endpoint {
         LegId(self.next_leg.fetch_add(2, Ordering::Relaxed))
     }
 
-    /// Where SIP is received.
+    /// Where SIP is received, at the first of its addresses.
     pub fn local_address(&self) -> SocketAddr {
-        self.local
+        self.locals[0]
+    }
+
+    /// Where SIP is received, in the order of [`EndpointConfig::listen`].
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.locals
     }
 
     /// What has been counted, by name; after the end, what had been.
@@ -200,20 +254,6 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-fn advertised(config: &EndpointConfig) -> Result<IpAddr, ListenError> {
-    let listen = config.listen;
-    match config.advertise {
-        Some(address)
-            if address.is_unspecified() || address.is_multicast() || address.is_ipv4() != listen.is_ipv4() =>
-        {
-            Err(ListenError::BadAdvertise(address, listen))
-        }
-        Some(address) => Ok(address),
-        None if listen.ip().is_unspecified() => Err(ListenError::NoAdvertise(listen)),
-        None => Ok(listen.ip()),
     }
 }
 

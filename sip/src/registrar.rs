@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sipx_sip::{HeaderName, Request, Uri};
+use sipx_sip::{HeaderName, Host, Request, Uri};
 
+use crate::api::Transport;
 use crate::core::Flow;
 use request::{Asked, Bindings};
 
@@ -93,6 +94,8 @@ pub struct Registrar {
     bindings: BTreeMap<Arc<str>, Vec<Contact>>,
     /// The end of each binding, and whose it is.
     ends: BTreeSet<(u64, Arc<str>)>,
+    /// Whose bindings were made over each connection.
+    connections: BTreeMap<u64, BTreeSet<Arc<str>>>,
     refreshes: u64,
     displaced: u64,
 }
@@ -100,7 +103,14 @@ pub struct Registrar {
 impl Registrar {
     /// An empty registrar.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, bindings: BTreeMap::new(), ends: BTreeSet::new(), refreshes: 0, displaced: 0 }
+        Self {
+            limits,
+            bindings: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            refreshes: 0,
+            displaced: 0,
+        }
     }
 
     /// Carries out a REGISTER of the authenticated subscriber `number` that came over `flow`. One without
@@ -200,6 +210,28 @@ impl Registrar {
         changed.into_iter().collect()
     }
 
+    /// A connection is gone: drops the bindings made over it, but those whose phone can be reached by opening one to
+    /// the address in its Contact. The numbers that lost some, in order.
+    pub fn lost(&mut self, flow: Flow) -> Vec<Arc<str>> {
+        let numbers = self.connections.get(&flow.connection).cloned().unwrap_or_default();
+        let mut changed = Vec::new();
+        for number in numbers {
+            let mut contacts = self.contacts(&number).to_vec();
+            let before = contacts.len();
+            contacts.retain(|contact| contact.flow != flow || contact.is_reachable());
+            if contacts.len() != before {
+                self.put(number.clone(), contacts);
+                changed.push(number);
+            }
+        }
+        changed
+    }
+
+    /// Whether a binding was made over a connection.
+    pub fn is_over(&self, connection: u64) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
     /// When the next binding ends (Unix ms).
     pub fn next_deadline(&self) -> Option<u64> {
         self.ends.first().map(|(end, _)| *end)
@@ -213,9 +245,18 @@ impl Registrar {
     fn put(&mut self, number: Arc<str>, contacts: Vec<Contact>) {
         for contact in self.bindings.get(&number).into_iter().flatten() {
             self.ends.remove(&(contact.expires_ms, number.clone()));
+            if let Some(numbers) = self.connections.get_mut(&contact.flow.connection) {
+                numbers.remove(&number);
+                if numbers.is_empty() {
+                    self.connections.remove(&contact.flow.connection);
+                }
+            }
         }
         for contact in &contacts {
             self.ends.insert((contact.expires_ms, number.clone()));
+            if contact.flow.transport == Transport::Tcp {
+                self.connections.entry(contact.flow.connection).or_default().insert(number.clone());
+            }
         }
         if contacts.is_empty() {
             self.bindings.remove(&number);
@@ -233,6 +274,13 @@ fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow)> {
 }
 
 impl Contact {
+    /// Whether a connection to the address in its URI leads to it: it is the one its REGISTER came from, and it did
+    /// not ask to be reached over that flow alone (RFC 5626).
+    fn is_reachable(&self) -> bool {
+        let outbound = self.instance.as_ref().is_some_and(|(_, flow)| flow.is_some());
+        !outbound && matches!(self.uri.host(), Some(Host::Ip(ip)) if *ip == self.flow.remote.ip())
+    }
+
     /// Its Contact value in a 200 to REGISTER.
     fn header(&self, now_ms: u64) -> Bytes {
         let mut value = b"<".to_vec();

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sipx_sip::Timers;
 
+use super::connections::ConnectionLimits;
+use crate::api::Transport;
+
 /// An address that we listen on, as the far sides see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
@@ -11,6 +14,26 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Where our media is received: goes into our session descriptions.
     pub media_address: IpAddr,
+    /// Whether datagrams go from here.
+    pub udp: bool,
+    /// Whether connections are opened and accepted here.
+    pub tcp: bool,
+}
+
+impl Listener {
+    /// UDP and TCP at one address, which is also our media's.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, media_address: address.ip(), udp: true, tcp: true }
+    }
+
+    /// Whether it can reach an address over a transport.
+    pub(super) fn reaches(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let carries = match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => self.tcp,
+        };
+        carries && self.address.is_ipv4() == remote.is_ipv4()
+    }
 }
 
 /// What the core is told at its start.
@@ -36,6 +59,8 @@ pub struct CoreConfig {
     pub nonce_life_ms: u64,
     /// Most digest nonces in use that are remembered.
     pub nonces: usize,
+    /// Limits of connections.
+    pub connections: ConnectionLimits,
     /// Limits of busy lamps.
     pub lamps: super::LampLimits,
     /// How often a call may be diverted by 3xx before it fails.
@@ -59,7 +84,7 @@ impl CoreConfig {
     /// The defaults for a switch at `address` in `realm`.
     pub fn new(address: SocketAddr, realm: impl Into<String>) -> Self {
         Self {
-            listeners: vec![Listener { address, media_address: address.ip() }],
+            listeners: vec![Listener::new(address)],
             realm: realm.into(),
             product: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             timers: Timers::default(),
@@ -68,6 +93,7 @@ impl CoreConfig {
             session_ms: 1_800_000,
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,
+            connections: ConnectionLimits::default(),
             lamps: super::LampLimits::default(),
             max_diversions: 5,
             late_offer: false,

@@ -1,15 +1,14 @@
 //! One dialog: the state that both ends share (RFC 3261 12).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sipx_sip::headers::{Contact, RecordRoute, Route};
 use sipx_sip::message::Headers;
-use sipx_sip::{CSeq, HeaderName, Host, Method, Request, RequestBuilder, Response, Uri};
+use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::io::{Flow, Io};
-use super::message::{Body, contact, from_tag, to_tag, via};
+use super::message::{Body, address_of, contact, from_tag, to_tag, via};
 use crate::api::Transport;
 
 #[derive(Debug, Clone)]
@@ -94,10 +93,19 @@ impl Dialog {
             Some(route) => <Route as sipx_sip::TypedHeader>::decode(route).ok().map(|r| r.uri.clone()),
             None => Some(self.target.clone()),
         };
-        if let Some(uri) = next
-            && let Some(Host::Ip(ip)) = uri.host()
-        {
-            self.flow.remote = SocketAddr::new(*ip, uri.port().unwrap_or(5060));
+        if let Some(address) = next.as_ref().and_then(address_of) {
+            self.flow.remote = address;
+        }
+    }
+
+    /// In place of a connection that is gone, the next request goes over a new one, where there may be one.
+    fn revive(&mut self, io: &mut Io) {
+        if io.connected(self.flow) {
+            return;
+        }
+        let named = address_of(&self.target);
+        if let Some(live) = io.live_or_at(self.flow, named) {
+            self.flow = live;
         }
     }
 
@@ -127,7 +135,7 @@ impl Dialog {
             .ok()
     }
 
-    /// A request within the dialog, with the next number.
+    /// A request within the dialog, with the next number, for [`Self::flow`] as it is afterwards.
     pub(super) fn request(
         &mut self,
         io: &mut Io,
@@ -135,6 +143,7 @@ impl Dialog {
         body: Option<&Body>,
         extra: &[(HeaderName, Bytes)],
     ) -> Option<Request> {
+        self.revive(io);
         self.local_cseq = self.local_cseq.saturating_add(1);
         let mut builder = self.build(io, method, self.local_cseq)?;
         if matches!(method, Method::Invite | Method::Update | Method::Notify) {

@@ -147,7 +147,8 @@ impl<M: Media> Core<M> {
             return;
         }
         let peer = self.legs.get(&id).and_then(|leg| leg.peer);
-        let moving = [Some(id), peer].into_iter().flatten().any(|leg| self.legs.get(&leg).is_some_and(Leg::in_transfer));
+        let moving =
+            [Some(id), peer].into_iter().flatten().any(|leg| self.legs.get(&leg).is_some_and(Leg::in_transfer));
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let offer = Body::of(&request.headers, request.body());
         if let Some(dialog) = leg.dialog.as_mut() {
@@ -177,8 +178,7 @@ impl<M: Media> Core<M> {
                     leg.remote_sdp = Some(offer);
                     leg.local_sdp.clone_from(&body);
                 }
-                let (status, agreed) =
-                    if body.is_some() { (200, self.session_agreed(id)) } else { (488, Vec::new()) };
+                let (status, agreed) = if body.is_some() { (200, self.session_agreed(id)) } else { (488, Vec::new()) };
                 self.respond_with(server, status, body.as_ref(), &agreed);
             }
         }
@@ -209,8 +209,7 @@ impl<M: Media> Core<M> {
         };
         let body = Body::of(&request.headers, request.body());
         let body = self.legs.get_mut(&peer).and_then(|leg| leg.described(body));
-        let proposed =
-            if request.method == Method::Update { self.session_proposed(peer) } else { Vec::new() };
+        let proposed = if request.method == Method::Update { self.session_proposed(peer) } else { Vec::new() };
         let purpose = Purpose::Relay(peer, server);
         if self.send_inside(peer, &request.method, body.as_ref(), &proposed, purpose).is_none() {
             self.respond_inside(server, 500, None);

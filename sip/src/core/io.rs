@@ -10,6 +10,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sipx_sip::transaction::Timer;
 
 use super::config::{CoreConfig, Counters, Listener};
+use super::connections::{Connections, is_ours};
 use super::lamps::LampId;
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Event, LegId, Transport};
@@ -21,7 +22,7 @@ pub struct Flow {
     pub transport: Transport,
     /// Our address: its place in [`CoreConfig::listeners`].
     pub local: u8,
-    /// The connection, never used again for another; 0 over UDP.
+    /// The connection, never used again for another: even if we began it, odd if the far side did; 0 over UDP.
     pub connection: u64,
     /// The far address.
     pub remote: SocketAddr,
@@ -37,7 +38,7 @@ impl Flow {
 /// A message to be put on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where it goes. A connection that is not known yet is to be opened.
+    /// Where it goes. A connection that is not known yet is to be opened from our address.
     pub flow: Flow,
     /// The whole message.
     pub bytes: Bytes,
@@ -70,6 +71,10 @@ pub(super) enum Token {
     Transfer(LegId),
     /// A re-INVITE refused with 491 is due again (RFC 3261 14.1).
     Again(LegId),
+    /// A client transaction's request could not be sent at all.
+    Unsent(ClientId),
+    /// A connection may have been silent for too long.
+    Connection(u64),
 }
 
 /// What every part of the core shares: time, timers, outputs, random bits, counters.
@@ -78,6 +83,7 @@ pub(super) struct Io {
     pub(super) now: u64,
     pub(super) wheel: Wheel<Token>,
     pub(super) transmits: VecDeque<Transmit>,
+    pub(super) connections: Connections,
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) config: CoreConfig,
@@ -97,6 +103,7 @@ impl Io {
             now: 0,
             wheel: Wheel::new(0),
             transmits: VecDeque::new(),
+            connections: Connections::default(),
             events: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -135,7 +142,16 @@ impl Io {
         self.wheel.insert(self.now.saturating_add(ms), token)
     }
 
+    /// Sends a message, or counts that its connection is gone.
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
+        if flow.transport == Transport::Tcp {
+            let now = self.now;
+            let Some(connection) = self.connections.get(flow.connection) else {
+                self.count("tcp.gone");
+                return;
+            };
+            connection.used = now;
+        }
         self.trace(true, flow, &bytes);
         self.transmits.push_back(Transmit { flow, bytes });
     }
@@ -145,10 +161,67 @@ impl Io {
         self.config.listeners.get(usize::from(flow.local)).unwrap_or(&self.config.listeners[0])
     }
 
-    /// The flow to a far address that we have none to yet; none when no listener of ours is of its family.
+    /// The flow to a far address that is not reached over one of its own; none when no listener of ours is of its
+    /// family. Over TCP it is the connection that we have to there; a new one is opened when something is sent.
     pub(super) fn flow_to(&mut self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
-        let local = self.config.listeners.iter().position(|ours| ours.address.is_ipv4() == remote.is_ipv4())?;
-        Some(Flow { transport, local: u8::try_from(local).ok()?, connection: 0, remote })
+        let local = self.config.listeners.iter().position(|ours| ours.reaches(transport, remote))?;
+        let local = u8::try_from(local).ok()?;
+        match transport {
+            Transport::Udp => Some(Flow::udp(local, remote)),
+            Transport::Tcp => Some(self.connection_to(local, remote)),
+        }
+    }
+
+    fn connection_to(&mut self, local: u8, remote: SocketAddr) -> Flow {
+        if let Some(flow) = self.connections.to(local, remote) {
+            return flow;
+        }
+        let flow = self.connections.insert(self.now, local, remote, true);
+        self.watch(flow);
+        flow
+    }
+
+    /// The flow itself, or a new connection in place of one that we had begun and that is gone.
+    pub(super) fn live(&mut self, flow: Flow) -> Option<Flow> {
+        if flow.transport == Transport::Udp || self.connections.is_open(flow) {
+            return Some(flow);
+        }
+        is_ours(flow).then(|| self.connection_to(flow.local, flow.remote))
+    }
+
+    /// Whether something can be sent over a flow without opening a connection.
+    pub(super) fn connected(&self, flow: Flow) -> bool {
+        flow.transport == Transport::Udp || self.connections.is_open(flow)
+    }
+
+    /// The flow while it lives; else a connection to the address that the far side names as its own, if that is the
+    /// same host's: it is not behind a NAT then.
+    pub(super) fn live_or_at(&mut self, flow: Flow, named: Option<SocketAddr>) -> Option<Flow> {
+        let live = self.live(flow);
+        if live.is_some() {
+            return live;
+        }
+        let named = named.filter(|named| named.ip() == flow.remote.ip())?;
+        Some(self.connection_to(flow.local, named))
+    }
+
+    /// Looks at a connection again when something may be due.
+    pub(super) fn watch(&mut self, flow: Flow) {
+        let limits = self.config.connections;
+        let Some(connection) = self.connections.get(flow.connection) else { return };
+        let silent = (!connection.spoke && !is_ours(flow)).then_some(connection.begun + limits.message_ms);
+        let within = connection.within.map(|since| since + limits.message_ms);
+        let idle = connection.used.max(connection.begun) + limits.idle_ms;
+        let due = [silent, within].into_iter().flatten().fold(idle, u64::min).max(self.now + 1);
+        let timer = self.wheel.insert(due, Token::Connection(flow.connection));
+        if let Some(before) = connection.timer.replace(timer) {
+            self.wheel.cancel(before);
+        }
+    }
+
+    /// Timers, without those that each connection has.
+    pub(super) fn call_timers(&self) -> usize {
+        self.wheel.len() - self.connections.len()
     }
 
     pub(super) fn trace(&mut self, sent: bool, flow: Flow, bytes: &[u8]) {

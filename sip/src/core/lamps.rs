@@ -135,7 +135,8 @@ impl<M: Media> Core<M> {
         let mut kinds = request.headers.get_all(&HeaderName::Accept).peekable();
         let takes = |value: &[u8]| {
             let text = String::from_utf8_lossy(value).to_ascii_lowercase();
-            text.split(',').any(|kind| [KIND, "application/*", "*/*"].contains(&kind.split(';').next().unwrap_or("").trim()))
+            text.split(',')
+                .any(|kind| [KIND, "application/*", "*/*"].contains(&kind.split(';').next().unwrap_or("").trim()))
         };
         if kinds.peek().is_some() && !kinds.any(|kind| takes(&kind.value())) {
             self.refuse(server, request, 406);
@@ -346,10 +347,8 @@ impl<M: Media> Core<M> {
             Some(id) => format!("{PACKAGE};id={}", String::from_utf8_lossy(id)),
             None => PACKAGE.to_owned(),
         };
-        let extra: [Extra; 2] = [
-            (HeaderName::Event, Bytes::from(event)),
-            (HeaderName::SubscriptionState, Bytes::from(state.to_value())),
-        ];
+        let extra: [Extra; 2] =
+            [(HeaderName::Event, Bytes::from(event)), (HeaderName::SubscriptionState, Bytes::from(state.to_value()))];
         lamp.full = false;
         lamp.version += 1;
         lamp.in_flight = true;

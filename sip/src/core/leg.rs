@@ -9,8 +9,8 @@ use super::dialog::Dialog;
 use super::io::Flow;
 use super::message::Body;
 use super::refresh::Refreshing;
-use super::transfer::{Refer, Transfer};
 use super::transactions::{ClientId, ServerId};
+use super::transfer::{Refer, Transfer};
 use crate::api::{Cause, LegId};
 
 /// One of the phones that a called leg rings.

@@ -180,9 +180,13 @@ impl<M: Media> Core<M> {
 
     pub(super) fn expire_registrations(&mut self) {
         for number in self.registrar.expire(self.io.now) {
-            let contacts = u16::try_from(self.registrar.contacts(&number).len()).unwrap_or(u16::MAX);
-            self.io.emit(Event::Registration { number, contacts });
+            self.tell_contacts(&number);
         }
+    }
+
+    pub(super) fn tell_contacts(&mut self, number: &Arc<str>) {
+        let contacts = u16::try_from(self.registrar.contacts(number).len()).unwrap_or(u16::MAX);
+        self.io.emit(Event::Registration { number: number.clone(), contacts });
     }
 }
 

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sipx_sip::headers::{From, MaxForwards, To};
 use sipx_sip::message::Headers;
-use sipx_sip::{Header, HeaderName, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
+use sipx_sip::{Header, HeaderName, Host, PAssertedIdentity, Request, Response, ResponseBuilder, StatusCode, Uri, Via};
 
 use super::io::{Flow, Io};
 use crate::api::{Identity, Transport};
 
 /// What we answer in Allow (RFC 3261 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// The extensions we have (RFC 3261 20.37).
 pub(super) const SUPPORTED: &str = "replaces, timer";
@@ -281,6 +282,23 @@ pub(super) fn contact(io: &Io, flow: Flow) -> String {
 /// The value of a Reason header with a SIP cause (RFC 3326).
 pub(super) fn reason(cause: u16, text: &str) -> String {
     format!("SIP;cause={cause};text=\"{text}\"")
+}
+
+/// The address that a SIP URI names, if it is one: names are not resolved here.
+pub(super) fn address_of(uri: &Uri) -> Option<SocketAddr> {
+    match uri.host()? {
+        Host::Ip(ip) => Some(SocketAddr::new(*ip, uri.port().unwrap_or(5060))),
+        Host::Name(_) => None,
+    }
+}
+
+/// The address that a request's sender says it listens on, in its topmost Via.
+pub(super) fn sent_by(request: &Request) -> Option<SocketAddr> {
+    let via = request.headers.typed::<Via>()?.ok()?;
+    match via.host {
+        Host::Ip(ip) => Some(SocketAddr::new(ip, via.port.unwrap_or(5060))),
+        Host::Name(_) => None,
+    }
 }
 
 /// Writes the address a request came from into its topmost Via (RFC 3261 18.2.1, RFC 3581).

@@ -12,12 +12,15 @@
 //! - `refresh`: session timers
 //! - `transfer`, `replaces`: who talks to whom changes
 //! - `end`: how a leg ends, from any state
+//! - `streams`: connections, and the messages that arrive over them
 mod command;
 mod config;
 mod connect;
+mod connections;
 mod dial;
 mod dialog;
 mod end;
+mod framing;
 mod inside;
 mod io;
 mod lamps;
@@ -28,6 +31,7 @@ mod page;
 mod refresh;
 mod reinvite;
 mod replaces;
+mod streams;
 mod transactions;
 mod transfer;
 mod uac;
@@ -45,6 +49,7 @@ use sipx_sip::{
 };
 
 pub use self::config::{CoreConfig, Counters, Listener};
+pub use self::connections::ConnectionLimits;
 pub use self::io::{Flow, Transmit};
 pub use self::lamps::LampLimits;
 
@@ -125,9 +130,15 @@ impl<M: Media> Core<M> {
         let flow = Flow::udp(u8::try_from(at).unwrap_or(0), from);
         self.io.trace(false, flow, &bytes);
         match parse_datagram(message::hash_escaped(bytes), &Limits::datagram()) {
-            Ok(Message::Request(request)) => self.request(request, flow),
-            Ok(Message::Response(response)) => self.response(response),
+            Ok(message) => self.message(message, flow),
             Err(_) => self.io.count("datagram.unparsable"),
+        }
+    }
+
+    fn message(&mut self, message: Message, from: Flow) {
+        match message {
+            Message::Request(request) => self.request(request, from),
+            Message::Response(response) => self.response(response),
         }
     }
 
@@ -153,15 +164,16 @@ impl<M: Media> Core<M> {
                 Token::Ring(leg) => self.ring_timeout(leg),
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
+                Token::Connection(connection) => self.connection_due(connection),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),
                 Token::Lamp(lamp) => self.lamp_due(lamp),
                 Token::LampExpiry(lamp) => self.lamp_expired(lamp),
-                _ => match self.transactions.expired(&mut self.io, token) {
-                    Some(Silence::NoAnswer(client, purpose)) => self.no_answer(client, purpose),
-                    Some(Silence::NoAck(server, leg)) => self.no_ack(server, leg),
-                    None => {}
-                },
+                _ => {
+                    if let Some(silence) = self.transactions.expired(&mut self.io, token) {
+                        self.silent(silence);
+                    }
+                }
             }
         }
         self.expire_registrations();
@@ -170,6 +182,11 @@ impl<M: Media> Core<M> {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.io.transmits.pop_front()
+    }
+
+    /// The next connection to close, after all that [`Self::poll_transmit`] gives. Nothing more comes from it.
+    pub fn poll_close(&mut self) -> Option<Flow> {
+        self.io.connections.closing.pop_front()
     }
 
     /// The next event for the application.
@@ -195,16 +212,16 @@ impl<M: Media> Core<M> {
         &mut self.media
     }
 
-    /// How many legs, transactions and timers there are: all 0 in a core at rest.
+    /// How many legs, transactions and timers of calls there are: all 0 in a core at rest.
     pub fn load(&self) -> (usize, usize, usize) {
-        (self.legs.len(), self.transactions.len(), self.io.wheel.len())
+        (self.legs.len(), self.transactions.len(), self.io.call_timers())
     }
 
     /// Whether nothing of any call is left.
     pub fn is_idle(&self) -> bool {
         let left = self.legs.len() + self.tags.len() + self.pending.len() + self.lines.len();
         let left = left + self.lamps.len() + self.pages.len();
-        left + self.transactions.len() + self.io.wheel.len() == 0
+        left + self.transactions.len() + self.io.call_timers() == 0
     }
 
     /// Legs of a subscriber's line now.
@@ -359,6 +376,13 @@ impl<M: Media> Core<M> {
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
             Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
+        }
+    }
+
+    fn silent(&mut self, silence: Silence) {
+        match silence {
+            Silence::NoAnswer(client, purpose) => self.no_answer(client, purpose),
+            Silence::NoAck(server, leg) => self.no_ack(server, leg),
         }
     }
 

@@ -126,4 +126,3 @@ impl<M: Media> Core<M> {
         self.transactions.respond(&mut self.io, server, response);
     }
 }
-

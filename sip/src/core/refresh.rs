@@ -282,4 +282,3 @@ impl<M: Media> Core<M> {
 pub(super) fn too_brief(least: Duration) -> Extra {
     (HeaderName::MinSe, Bytes::from(least.as_secs().to_string()))
 }
-

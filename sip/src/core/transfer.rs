@@ -103,7 +103,10 @@ impl<M: Media> Core<M> {
             return;
         }
         let silent = request.headers.value(&HeaderName::ReferSub).is_some_and(|value| {
-            value.split(|&byte| byte == b';').next().is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"false"))
+            value
+                .split(|&byte| byte == b';')
+                .next()
+                .is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"false"))
         });
         let sequence = super::dialog::cseq(&request.headers).unwrap_or(0);
         let accepted = if silent { vec![(HeaderName::ReferSub, Bytes::from_static(b"false"))] } else { Vec::new() };
@@ -208,8 +211,7 @@ impl<M: Media> Core<M> {
 
     /// A leg that calls us takes the place of another: a transfer on its own word.
     pub(super) fn transfer_itself(&mut self, id: LegId, replaced: LegId, callee: LegId) {
-        let transfer =
-            Transfer { by: None, consult: None, step: Step::Asking, timer: None, referred_by: None };
+        let transfer = Transfer { by: None, consult: None, step: Step::Asking, timer: None, referred_by: None };
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.transfer = Some(Box::new(transfer));
         }
@@ -503,10 +505,8 @@ impl<M: Media> Core<M> {
             kind: Bytes::from_static(b"message/sipfrag;version=2.0"),
             bytes: Bytes::from(format!("SIP/2.0 {status} {}\r\n", message::phrase(status))),
         };
-        let extra: [Extra; 2] = [
-            (HeaderName::Event, Bytes::from(event)),
-            (HeaderName::SubscriptionState, Bytes::from(state.to_value())),
-        ];
+        let extra: [Extra; 2] =
+            [(HeaderName::Event, Bytes::from(event)), (HeaderName::SubscriptionState, Bytes::from(state.to_value()))];
         if self.send_inside(by, &Method::Notify, Some(&body), &extra, Purpose::Told(by)).is_none() {
             self.told(by, false);
         }
@@ -529,7 +529,6 @@ impl<M: Media> Core<M> {
         }
     }
 }
-
 
 /// Where a REFER leads: the number, and the dialog to be replaced, if any; else the status of the refusal.
 fn destination(request: &Request) -> Result<(std::sync::Arc<str>, Option<Replaces>), u16> {
@@ -554,4 +553,3 @@ fn destination(request: &Request) -> Result<(std::sync::Arc<str>, Option<Replace
 pub(super) fn needs_contact(method: &Method) -> bool {
     matches!(method, Method::Update | Method::Refer | Method::Subscribe)
 }
-

@@ -72,11 +72,12 @@ impl<M: Media> Core<M> {
     }
 
     /// Where a subscriber's phones are.
-    pub(super) fn destinations(&self, number: &str) -> Vec<Destination> {
-        let contacts = self.registrar.contacts(number).iter().take(self.io.config.max_forks);
+    pub(super) fn destinations(&mut self, number: &str) -> Vec<Destination> {
+        let io = &mut self.io;
+        let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
         let destination = |contact: &crate::registrar::Contact| Destination {
             uri: contact.uri.clone(),
-            flow: contact.flow,
+            flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
             routes: contact.path.clone(),
         };
         contacts.map(destination).collect()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::CoreConfig;
+use crate::net::TcpLimits;
 use crate::rtp::PlayerConfig;
 
 /// A limit outside its range.
@@ -74,6 +75,24 @@ limits! {
     commands: 65_536 in 1..=10_000_000,
     /// Received datagrams that wait; more are shed and counted.
     datagrams: 16_384 in 16..=1_000_000,
+    /// TCP connections that others began, at once; more are refused.
+    connections: 8_192 in 1..=1_000_000,
+    /// The same of one address (IPv6: of one /64).
+    connections_per_address: 1_024 in 1..=1_000_000,
+    /// Longest message over TCP (KiB); a longer one ends its connection.
+    message_kib: 64 in 4..=1_024,
+    /// How long a message over TCP may take to arrive, and a new connection to bring its first.
+    message_s: 10 in 1..=300,
+    /// How long a connection that no phone is registered over and no call needs may be silent.
+    connection_idle_s: 600 in 10..=86_400,
+    /// How long a connection may be silent before the system asks whether the far side is still there.
+    connection_probe_s: 60 in 10..=7_200,
+    /// How long opening a connection may take.
+    connect_ms: 4_000 in 100..=30_000,
+    /// What may wait to be written to one connection (KiB); one that reads too slowly is closed.
+    write_queue_kib: 256 in 64..=65_536,
+    /// How long it may wait while the far side reads nothing.
+    write_stall_s: 20 in 1..=300,
     /// Receive buffer asked of the kernel (KiB).
     receive_buffer_kib: 4_096 in 64..=1_048_576,
     /// Legs at once; an INVITE beyond gets 503.
@@ -142,6 +161,15 @@ impl Limits {
         Duration::from_secs(self.prompt_s.into())
     }
 
+    pub(super) fn tcp(&self) -> TcpLimits {
+        TcpLimits {
+            queue: size(self.write_queue_kib) * 1_024,
+            stall: Duration::from_secs(self.write_stall_s.into()),
+            connect: Duration::from_millis(self.connect_ms.into()),
+            keepalive: Duration::from_secs(self.connection_probe_s.into()),
+        }
+    }
+
     pub(super) fn apply(&self, core: &mut CoreConfig, player: &mut PlayerConfig) {
         core.max_legs = size(self.legs);
         core.max_transactions = size(self.transactions);
@@ -151,6 +179,13 @@ impl Limits {
             max_expires_s: self.max_expires_s,
             default_expires_s: self.default_expires_s,
             contacts: size(self.contacts),
+        };
+        core.connections = crate::core::ConnectionLimits {
+            total: size(self.connections),
+            per_address: size(self.connections_per_address),
+            message: size(self.message_kib) * 1_024,
+            message_ms: u64::from(self.message_s) * 1_000,
+            idle_ms: u64::from(self.connection_idle_s) * 1_000,
         };
         core.probe_ms = u64::from(self.probe_s) * 1_000;
         // RFC 4028 5: nothing below 90 s may be asked for.
@@ -197,22 +232,49 @@ mod tests {
     fn every_limit_of_the_core_and_the_player_is_set() {
         let mut limits = Limits::default();
         for (at, range) in Limits::RANGES.iter().enumerate() {
-            let value = range.default + 1 + u32::try_from(at).unwrap();
+            let value = (range.default + 1 + u32::try_from(at).unwrap()).min(range.max);
             assert_eq!(limits.set(range.field, value.into()), Ok(true), "{range:?}");
         }
         let address = "127.0.0.1:5060".parse().unwrap();
         let mut core = CoreConfig::new(address, "ccbs");
         let mut player = PlayerConfig::new(address.ip(), 2..=4, 0);
         limits.apply(&mut core, &mut player);
-        assert_eq!((core.max_legs, core.max_transactions, core.max_forks), (20_005, 400_006, 17));
+        let given = &limits;
+        let number = |value: usize| u32::try_from(value).unwrap();
+        let seconds = |ms: u64| u32::try_from(ms / 1_000).unwrap();
+        assert_eq!(
+            [core.max_legs, core.max_transactions, core.max_forks].map(number),
+            [given.legs, given.transactions, given.forks]
+        );
         let registrar = core.registrar;
-        assert_eq!((registrar.contacts, registrar.min_expires_s), (18, 39));
-        assert_eq!((registrar.default_expires_s, registrar.max_expires_s), (3_610, 7_211));
-        assert_eq!((core.probe_ms, core.route_timeout_ms), (312_000, 23_000));
-        let timers = [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| timer.as_millis());
-        assert_eq!(timers, [514, 4_015, 5_016]);
-        assert_eq!((core.nonce_life_ms, core.nonces, player.streams), (317_000, 100_018, 2_019));
-        assert_eq!(limits.prompt(), Duration::from_secs(80));
+        assert_eq!([number(registrar.contacts), registrar.min_expires_s], [given.contacts, given.min_expires_s]);
+        assert_eq!(
+            [registrar.default_expires_s, registrar.max_expires_s],
+            [given.default_expires_s, given.max_expires_s]
+        );
+        assert_eq!([core.probe_ms, core.route_timeout_ms].map(seconds), [given.probe_s, given.decision_s]);
+        let timers =
+            [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| u32::try_from(timer.as_millis()).unwrap());
+        assert_eq!(timers, [given.t1_ms, given.t2_ms, given.t4_ms]);
+        assert_eq!([seconds(core.nonce_life_ms), number(core.nonces)], [given.nonce_life_s, given.nonces]);
+        let connections = core.connections;
+        assert_eq!(
+            [connections.total, connections.per_address, connections.message / 1_024].map(number),
+            [given.connections, given.connections_per_address, given.message_kib]
+        );
+        assert_eq!(
+            [connections.message_ms, connections.idle_ms].map(seconds),
+            [given.message_s, given.connection_idle_s]
+        );
+        let tcp = given.tcp();
+        assert_eq!(number(tcp.queue / 1_024), given.write_queue_kib);
+        assert_eq!(
+            [tcp.stall, tcp.keepalive].map(|time| time.as_secs()),
+            [u64::from(given.write_stall_s), u64::from(given.connection_probe_s)]
+        );
+        assert_eq!(tcp.connect.as_millis(), u128::from(given.connect_ms));
+        assert_eq!(number(player.streams), given.streams);
+        assert_eq!(limits.prompt().as_secs(), u64::from(given.prompt_s));
     }
 
     #[test]

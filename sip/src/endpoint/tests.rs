@@ -1,4 +1,5 @@
 mod phone;
+mod tcp;
 
 use std::net::UdpSocket;
 use std::sync::atomic::AtomicBool;
@@ -59,15 +60,24 @@ fn identity(number: &str) -> Identity {
     Identity { number: number.into(), display: None }
 }
 
-/// 102 calls 101 and both talk; the caller's leg and the dialog's Contact at the caller.
+/// 102 calls 101 and both talk over UDP; the caller's leg.
 fn talking(switch: &mut Switch) -> (Phone, Phone, LegId) {
+    let server = switch.endpoint.local_address();
+    talking_over(switch, (Transport::Udp, server), (Transport::Udp, server))
+}
+
+/// 102 calls 101 and both talk, each over its transport to one of our addresses; the caller's leg.
+fn talking_over(
+    switch: &mut Switch,
+    (caller, endpoint): (Transport, SocketAddr),
+    (callee, server): (Transport, SocketAddr),
+) -> (Phone, Phone, LegId) {
     switch.subscriber("101");
     switch.subscriber("102");
-    let mut callee = Phone::new(switch, "101");
-    let mut caller = Phone::new(switch, "102");
+    let mut callee = Phone::over(callee, server, "101");
+    let mut caller = Phone::over(caller, endpoint, "102");
     callee.register();
     caller.register();
-    let endpoint = switch.endpoint.local_address();
     let uri = format!("sip:101@{endpoint}");
     let description = caller.description();
     let call = std::thread::spawn(move || {
@@ -264,17 +274,21 @@ fn what_cannot_be_listened_on_is_said_clearly() {
     let switch = Switch::start(|_| {});
     let used = switch.endpoint.local_address();
     let error = |config: EndpointConfig| Endpoint::start(config, || {}).unwrap_err();
-    assert!(matches!(error(EndpointConfig::new(used, REALM)), ListenError::InUse(address) if address == used));
+    assert!(matches!(error(EndpointConfig::new(used, REALM)), ListenError::InUse(_, address) if address == used));
     let wildcard = EndpointConfig::new("0.0.0.0:0".parse().unwrap(), REALM);
     assert!(error(wildcard.clone()).to_string().contains("set the address to advertise"));
     let elsewhere = EndpointConfig::new("192.0.2.1:5060".parse().unwrap(), REALM);
-    assert!(matches!(error(elsewhere), ListenError::NotLocal(_)));
+    assert!(matches!(error(elsewhere), ListenError::NotLocal(..)));
     let odd = EndpointConfig { rtp_ports: 4_001..=4_001, ..EndpointConfig::new("127.0.0.1:0".parse().unwrap(), REALM) };
     assert!(matches!(error(odd), ListenError::NoRtpPorts(4_001, 4_001)));
-    let v6 = EndpointConfig { advertise: Some("2001:db8::1".parse().unwrap()), ..wildcard.clone() };
+    let told = |address: &str| {
+        let mut config = wildcard.clone();
+        config.listen[0].advertise = Some(address.parse().unwrap());
+        config
+    };
+    let v6 = told("2001:db8::1");
     assert!(matches!(error(v6), ListenError::BadAdvertise(..)));
-    let advertised = EndpointConfig { advertise: Some("127.0.0.1".parse().unwrap()), ..wildcard };
-    assert!(Endpoint::start(advertised, || {}).is_ok());
+    assert!(Endpoint::start(told("127.0.0.1"), || {}).is_ok());
     switch.endpoint.close();
     assert!(Endpoint::start(EndpointConfig::new(used, REALM), || {}).is_ok(), "the port is free after close()");
 }
@@ -291,8 +305,8 @@ fn garbage_and_refused_sends_do_not_end_reception() {
             gone.send(&format!(
                 "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{number}\r\n\r\n{state}"
             ));
-            gone.socket.send_to(&state.to_le_bytes(), gone.server).unwrap();
-            gone.socket.send_to(&[], gone.server).unwrap();
+            gone.datagrams().send_to(&state.to_le_bytes(), gone.server).unwrap();
+            gone.datagrams().send_to(&[], gone.server).unwrap();
         }
     }
     let mut phone = Phone::new(&switch, "2");

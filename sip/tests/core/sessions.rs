@@ -41,8 +41,14 @@ fn both_legs_are_refreshed_by_us_in_what_their_phones_take() {
     assert_eq!(net.phones[b].requests(&Method::Invite).len(), 1);
     let reinvites = net.phones[a].requests(&Method::Invite);
     assert_eq!(reinvites.len(), 4, "a phone that does not list UPDATE is refreshed by re-INVITE");
-    let said = net.phones[a].received.iter().find_map(|(_, message)| Some(message.as_response()?.body().clone()).filter(|body| !body.is_empty()));
-    assert!(reinvites.iter().all(|invite| Some(invite.body()) == said.as_ref()), "with the description it knows, version and all");
+    let said = net.phones[a]
+        .received
+        .iter()
+        .find_map(|(_, message)| Some(message.as_response()?.body().clone()).filter(|body| !body.is_empty()));
+    assert!(
+        reinvites.iter().all(|invite| Some(invite.body()) == said.as_ref()),
+        "with the description it knows, version and all"
+    );
     assert!(net.phones[a].requests(&Method::Update).is_empty());
     assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
     net.command(Command::Release { leg, cause: None });
@@ -85,7 +91,13 @@ fn a_phone_that_wants_to_refresh_does_and_is_given_up_when_it_does_not() {
     assert_eq!(ok.headers.value(&HeaderName::Require).unwrap().as_ref(), b"timer");
     net.run(60_000);
     let now = net.now;
-    net.phones[a].say(now, call, &Method::Update, &[("Session-Expires", "120;refresher=uac"), ("Supported", "timer")], false);
+    net.phones[a].say(
+        now,
+        call,
+        &Method::Update,
+        &[("Session-Expires", "120;refresher=uac"), ("Supported", "timer")],
+        false,
+    );
     net.drain();
     net.run(60_000);
     let ok = answer_to_invite(&net, a);

@@ -93,7 +93,10 @@ fn a_blind_transfer_by_either_side_frees_the_line_of_who_transfers() {
         let (leg, by, new) = transferred(&mut net);
         assert_eq!((leg, by.is_some()), (goes, true));
         net.run(100);
-        assert_eq!(told(&net, 1), ["SIP/2.0 100 Trying active", "SIP/2.0 180 Ringing active", "SIP/2.0 200 OK terminated"]);
+        assert_eq!(
+            told(&net, 1),
+            ["SIP/2.0 100 Trying active", "SIP/2.0 180 Ringing active", "SIP/2.0 200 OK terminated"]
+        );
         assert_eq!(lines(&net), [1, 0, 1, 0]);
         assert_eq!(net.ended(0, by.unwrap()), Cause::Transferred);
         assert_eq!((net.state(0, 0), net.state(1, 0), net.state(2, 0)), (State::Up, State::Over(200), State::Up));
@@ -116,7 +119,10 @@ fn the_session_of_a_transferred_phone_stays_one_whoever_it_talks_to() {
         let (id, version, _) = ccbs_sip::sdp::origin(sdp).unwrap();
         (id, version)
     };
-    let first = net.phones[0].received.iter().find_map(|(_, message)| Some(message.as_response()?.body().clone()).filter(|body| !body.is_empty()));
+    let first = net.phones[0]
+        .received
+        .iter()
+        .find_map(|(_, message)| Some(message.as_response()?.body().clone()).filter(|body| !body.is_empty()));
     let (id, version) = origin(&first.unwrap());
     let last = net.phones[0].requests(&Method::Invite).last().unwrap().body().clone();
     assert_eq!(origin(&last), (id, version + 1), "RFC 3264 8");
@@ -312,7 +318,10 @@ fn a_dialog_nobody_has_cannot_be_replaced() {
         refer(&mut net, 1, 0, &format!("<sip:103@192.0.2.1?Replaces={replaces}>"), &[]);
         net.run(100);
     }
-    assert_eq!(told(&net, 1).last().map(String::as_str), Some("SIP/2.0 481 Call/Transaction Does Not Exist terminated"));
+    assert_eq!(
+        told(&net, 1).last().map(String::as_str),
+        Some("SIP/2.0 481 Call/Transaction Does Not Exist terminated")
+    );
     assert_eq!(net.phones[1].heard().last().map(String::as_str), Some("400 REFER"));
     refer(&mut net, 1, 0, "<tel:+1234567>", &[]);
     net.run(100);

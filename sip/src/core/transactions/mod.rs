@@ -6,7 +6,7 @@
 mod outcome;
 mod perform;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,9 +14,9 @@ use ccbs_timers::Handle;
 use sipx_sip::transaction::{ClientState, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, Method, Reliability, Request, Response, ServerTransaction, TransactionKey};
 
-use crate::api::LegId;
+use crate::api::{LegId, Transport};
 use crate::core::io::{Flow, Io, Token};
-use crate::core::message::{bytes_of_request, bytes_of_response, to_tag};
+use crate::core::message::{bytes_of_request, bytes_of_response, sent_by, to_tag};
 
 pub(super) use self::outcome::{Answer, Arrival, ClientId, Purpose, ServerId, Silence};
 use self::perform::{Timers, apply, cancel_for};
@@ -47,6 +47,8 @@ struct Client {
     cancel: Cancel,
     acks: Vec<Ack>,
     timers: Timers,
+    /// Whether it was sent once more over a new connection.
+    resent: bool,
 }
 
 #[derive(Debug)]
@@ -76,10 +78,17 @@ pub(super) struct Transactions {
     client_keys: HashMap<TransactionKey, ClientId>,
     server_keys: HashMap<TransactionKey, ServerId>,
     repeats: HashMap<ServerId, Repeat>,
+    /// Client transactions over each connection.
+    by_connection: HashMap<u64, BTreeSet<ClientId>>,
     next: u64,
 }
 
-const WIRE: Reliability = Reliability::Unreliable;
+fn reliability(flow: Flow) -> Reliability {
+    match flow.transport {
+        Transport::Udp => Reliability::Unreliable,
+        Transport::Tcp => Reliability::Reliable,
+    }
+}
 
 /// How many answering forks behind one INVITE get their 2xx acknowledged again.
 const MAX_ACKS: usize = 8;
@@ -110,11 +119,19 @@ impl Transactions {
             return None;
         }
         let id = ClientId(self.id());
-        let (machine, outputs) = ClientTransaction::new(request, WIRE, io.config.timers);
+        let live = io.live(flow);
+        let flow = live.unwrap_or(flow);
+        let (machine, outputs) = ClientTransaction::new(request, reliability(flow), io.config.timers);
         let mut timers = Timers::default();
         apply(io, outputs, flow, &mut timers, |timer| Token::Client(id, timer));
+        if live.is_none() {
+            io.after(0, Token::Unsent(id));
+        } else if flow.transport == Transport::Tcp {
+            self.by_connection.entry(flow.connection).or_default().insert(id);
+        }
         self.client_keys.insert(key.clone(), id);
-        let client = Client { machine, key, flow, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers };
+        let client =
+            Client { machine, key, flow, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers, resent: false };
         self.clients.insert(id, client);
         Some(id)
     }
@@ -149,7 +166,7 @@ impl Transactions {
             return Arrival::Absorbed;
         }
         let id = ServerId(self.id());
-        let (machine, outputs) = ServerTransaction::new(request, WIRE, io.config.timers);
+        let (machine, outputs) = ServerTransaction::new(request, reliability(from), io.config.timers);
         let mut timers = Timers::default();
         let (events, _) = apply(io, outputs, from, &mut timers, |timer| Token::Server(id, timer));
         self.server_keys.insert(key.clone(), id);
@@ -201,6 +218,11 @@ impl Transactions {
             return;
         };
         let Some(server) = self.servers.get_mut(&id) else { return };
+        if !io.connected(server.flow)
+            && let Some(live) = io.live_or_at(server.flow, sent_by(server.machine.request()))
+        {
+            server.flow = live;
+        }
         let flow = server.flow;
         if response.status.is_success()
             && server.machine.request().method == Method::Invite
@@ -368,10 +390,12 @@ impl Transactions {
                 self.drop_client(io, id);
                 Some(Silence::NoAnswer(id, purpose))
             }
+            Token::Unsent(id) => self.unreachable(io, id),
             Token::Route(_)
             | Token::Ring(_)
             | Token::Probe(_)
             | Token::Again(_)
+            | Token::Connection(_)
             | Token::Refresh(_)
             | Token::Transfer(_)
             | Token::Lamp(_)
@@ -379,9 +403,56 @@ impl Transactions {
         }
     }
 
+    /// Whether requests wait for their answers over a connection.
+    pub(super) fn needs(&self, connection: u64) -> bool {
+        self.by_connection.contains_key(&connection)
+    }
+
+    /// A connection is gone, and what waited for an answer over it gets none (RFC 3261 17.1.4). A request that the
+    /// far side may not have seen when it closed a connection of ours is sent once more over a new one.
+    pub(super) fn disconnected(&mut self, io: &mut Io, flow: Flow, was_open: bool) -> Vec<Silence> {
+        let ids = self.by_connection.remove(&flow.connection).unwrap_or_default();
+        let mut silences = Vec::new();
+        for id in ids {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let unheard = matches!(client.machine.state(), ClientState::Calling | ClientState::Trying);
+            let again = if unheard && was_open && !client.resent { io.live(flow) } else { None };
+            if let Some(again) = again {
+                client.resent = true;
+                client.flow = again;
+                io.count("request.resent");
+                io.send(again, bytes_of_request(client.machine.request()));
+                self.by_connection.entry(again.connection).or_default().insert(id);
+            } else {
+                silences.extend(self.unreachable(io, id));
+            }
+        }
+        silences
+    }
+
+    /// A client transaction's request cannot be delivered, or its answer not come back.
+    fn unreachable(&mut self, io: &mut Io, id: ClientId) -> Option<Silence> {
+        let client = self.clients.get_mut(&id)?;
+        let waits =
+            matches!(client.machine.state(), ClientState::Calling | ClientState::Trying | ClientState::Proceeding);
+        if !waits {
+            return None;
+        }
+        let purpose = client.purpose;
+        io.count("request.unreachable");
+        self.drop_client(io, id);
+        Some(Silence::NoAnswer(id, purpose))
+    }
+
     fn drop_client(&mut self, io: &mut Io, id: ClientId) {
         if let Some(client) = self.clients.remove(&id) {
             self.client_keys.remove(&client.key);
+            if let Some(ids) = self.by_connection.get_mut(&client.flow.connection) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.by_connection.remove(&client.flow.connection);
+                }
+            }
             for (_, handle) in client.timers.0 {
                 io.wheel.cancel(handle);
             }

@@ -6,7 +6,7 @@ use crate::api::LegId;
 use crate::core::lamps::LampId;
 
 /// A client transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::core) struct ClientId(pub(super) u64);
 
 /// A server transaction.

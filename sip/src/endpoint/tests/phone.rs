@@ -1,16 +1,18 @@
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use bytes::Bytes;
 use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
-use sipx_sip::{HeaderName, Limits, Message, Method, Request, Response, parse_datagram};
+use sipx_sip::{HeaderName, Limits, Message, Method, Request, Response, StreamParser, parse_datagram};
 
-use super::{PATIENCE, REALM, Switch};
+use super::{PATIENCE, REALM, Switch, Transport};
 
 /// A phone with just enough SIP to be called and to call, written on a plain socket.
 pub(super) struct Phone {
-    pub(super) socket: UdpSocket,
+    wire: Wire,
     pub(super) server: SocketAddr,
     pub(super) number: &'static str,
     pub(super) sequence: u32,
@@ -18,25 +20,83 @@ pub(super) struct Phone {
     pub(super) asked: RefCell<String>,
 }
 
+/// What carries its messages.
+pub(super) enum Wire {
+    Udp(UdpSocket),
+    Tcp(Box<Stream>),
+}
+
+/// A connection to the switch.
+pub(super) struct Stream {
+    pub(super) socket: TcpStream,
+    parser: RefCell<StreamParser>,
+    parsed: RefCell<VecDeque<Message>>,
+}
+
 impl Phone {
     pub(super) fn new(switch: &Switch, number: &'static str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(PATIENCE / 40)).unwrap();
-        Self { socket, server: switch.endpoint.local_address(), number, sequence: 0, asked: RefCell::default() }
+        Self::over(Transport::Udp, switch.endpoint.local_address(), number)
+    }
+
+    /// A phone at the server's own IP address.
+    pub(super) fn over(transport: Transport, server: SocketAddr, number: &'static str) -> Self {
+        let wire = match transport {
+            Transport::Udp => {
+                let socket = UdpSocket::bind((server.ip(), 0)).unwrap();
+                socket.set_read_timeout(Some(PATIENCE / 40)).unwrap();
+                Wire::Udp(socket)
+            }
+            Transport::Tcp => return Self::accepted(TcpStream::connect(server).unwrap(), number),
+        };
+        Self { wire, server, number, sequence: 0, asked: RefCell::default() }
+    }
+
+    /// A phone at the other end of a connection.
+    pub(super) fn accepted(socket: TcpStream, number: &'static str) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let server = socket.peer_addr().unwrap();
+        let parser = RefCell::new(StreamParser::new(Limits::stream()));
+        let wire = Wire::Tcp(Box::new(Stream { socket, parser, parsed: RefCell::default() }));
+        Self { wire, server, number, sequence: 0, asked: RefCell::default() }
+    }
+
+    /// The socket of a phone that speaks UDP.
+    pub(super) fn datagrams(&self) -> &UdpSocket {
+        match &self.wire {
+            Wire::Udp(socket) => socket,
+            Wire::Tcp(_) => panic!("it speaks TCP"),
+        }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
-        self.socket.local_addr().unwrap()
+        match &self.wire {
+            Wire::Udp(socket) => socket.local_addr().unwrap(),
+            Wire::Tcp(stream) => stream.socket.local_addr().unwrap(),
+        }
+    }
+
+    fn transport(&self) -> (&'static str, &'static str) {
+        match &self.wire {
+            Wire::Udp(_) => ("UDP", ""),
+            Wire::Tcp(_) => ("TCP", ";transport=tcp"),
+        }
     }
 
     pub(super) fn receive(&self) -> Message {
+        match &self.wire {
+            Wire::Udp(socket) => self.received(socket),
+            Wire::Tcp(stream) => stream.received(),
+        }
+    }
+
+    fn received(&self, socket: &UdpSocket) -> Message {
         let mut octets = [0; 8_192];
-        let mut heard = self.socket.recv(&mut octets);
+        let mut heard = socket.recv(&mut octets);
         for _ in 0..40 {
             if heard.is_err() && !self.asked.borrow().is_empty() {
                 self.send(&self.asked.borrow());
             }
-            heard = heard.or_else(|_| self.socket.recv(&mut octets));
+            heard = heard.or_else(|_| socket.recv(&mut octets));
         }
         let length = heard.expect("a message");
         parse_datagram(Bytes::copy_from_slice(&octets[..length]), &Limits::datagram()).unwrap()
@@ -65,7 +125,10 @@ impl Phone {
     }
 
     pub(super) fn send(&self, text: &str) {
-        self.socket.send_to(text.as_bytes(), self.server).unwrap();
+        match &self.wire {
+            Wire::Udp(socket) => assert_eq!(socket.send_to(text.as_bytes(), self.server).unwrap(), text.len()),
+            Wire::Tcp(stream) => (&stream.socket).write_all(text.as_bytes()).unwrap(),
+        }
     }
 
     /// A request outside a dialog, answered once when it is challenged.
@@ -74,11 +137,12 @@ impl Phone {
         loop {
             self.sequence += 1;
             let (me, number, sequence) = (self.address(), self.number, self.sequence);
+            let (transport, parameter) = self.transport();
             let to = if method == "REGISTER" { format!("sip:{number}@{REALM}") } else { uri.to_owned() };
             self.asked.replace(format!(
-                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {me};rport;branch=z9hG4bK{number}{sequence}\r\n\
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {me};rport;branch=z9hG4bK{number}{sequence}\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:{number}@{REALM}>;tag={number}\r\nTo: <{to}>\r\n\
-                 Call-ID: call-{number}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{number}@{me}>\r\n\
+                 Call-ID: call-{number}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{number}@{me}{parameter}>\r\n\
                  {authorization}{extra}Content-Length: {}\r\n\r\n{body}",
                 body.len()
             ));
@@ -103,10 +167,11 @@ impl Phone {
     }
 
     pub(super) fn acknowledge(&self, response: &Response, uri: &str, branch: &str) {
+        let (transport, _) = self.transport();
         let (me, number, sequence) = (self.address(), self.number, self.sequence);
         let to = String::from_utf8(response.headers.value(&HeaderName::To).unwrap().to_vec()).unwrap();
         self.send(&format!(
-            "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {me};rport;branch={branch}\r\nMax-Forwards: 70\r\n\
+            "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {me};rport;branch={branch}\r\nMax-Forwards: 70\r\n\
              From: <sip:{number}@{REALM}>;tag={number}\r\nTo: {to}\r\nCall-ID: call-{number}\r\n\
              CSeq: {sequence} ACK\r\nContent-Length: 0\r\n\r\n"
         ));
@@ -118,8 +183,10 @@ impl Phone {
     }
 
     pub(super) fn description(&self) -> String {
+        let ip = self.address().ip();
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
         format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {} RTP/AVP 8\r\n",
+            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 8\r\n",
             self.address().port()
         )
     }
@@ -137,8 +204,25 @@ impl Phone {
         }
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let me = self.address();
-        let _ =
-            write!(text, "Contact: <sip:{}@{me}>\r\n{kind}Content-Length: {}\r\n\r\n{body}", self.number, body.len());
+        let (_, parameter) = self.transport();
+        let _ = write!(
+            text,
+            "Contact: <sip:{}@{me}{parameter}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            self.number,
+            body.len()
+        );
         self.send(&text);
+    }
+}
+
+impl Stream {
+    fn received(&self) -> Message {
+        let mut octets = [0; 8_192];
+        while self.parsed.borrow().is_empty() {
+            let length = (&self.socket).read(&mut octets).expect("a message");
+            assert!(length > 0, "the connection was closed");
+            self.parsed.borrow_mut().extend(self.parser.borrow_mut().push(&octets[..length]).unwrap());
+        }
+        self.parsed.borrow_mut().pop_front().unwrap()
     }
 }

@@ -3,7 +3,8 @@ use super::*;
 fn run(test: impl AsyncFnOnce(Udp, std::net::UdpSocket, SocketAddr)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let socket = bind("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap();
+        let bound = crate::net::bind("127.0.0.1:0".parse().unwrap(), 1 << 20, true, false).unwrap();
+        let socket = bound.udp.unwrap();
         let address = socket.local_addr().unwrap();
         let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         test(Udp::new(socket, 2).unwrap(), far, address).await;
@@ -16,14 +17,14 @@ fn a_full_queue_sheds_the_newest_and_counts_them() {
         for number in 0..5_u8 {
             far.send_to(&[number], address).unwrap();
         }
-        udp.readable().await;
+        std::future::poll_fn(|context| udp.poll_readable(context)).await;
         udp.receive();
         assert_eq!(udp.next(), Some((far.local_addr().unwrap(), Bytes::from_static(&[0]))));
         assert_eq!(udp.next().unwrap().1, [1_u8][..]);
         assert!(!udp.has_next());
         assert_eq!((udp.counters.received, udp.counters.shed), (5, 3));
         far.send_to(&[9], address).unwrap();
-        udp.readable().await;
+        std::future::poll_fn(|context| udp.poll_readable(context)).await;
         udp.receive();
         assert_eq!(udp.next().unwrap().1, [9_u8][..]);
     });
@@ -34,7 +35,7 @@ fn the_largest_datagram_arrives_whole() {
     run(async |mut udp, far, address| {
         let octets = vec![7; 65_507];
         far.send_to(&octets, address).unwrap();
-        udp.readable().await;
+        std::future::poll_fn(|context| udp.poll_readable(context)).await;
         udp.receive();
         assert_eq!(udp.next().unwrap().1, octets);
     });
