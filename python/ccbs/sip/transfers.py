@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, fail_cause
-from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
+from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, may_divert
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
-    from ccbs._ccbs import Cause, Ended, Ringing, SipEndpoint, Transfer, TransferFailed, Transferred
+    from ccbs._ccbs import Cause, Diverted, Ended, Ringing, SipEndpoint, Transfer, TransferFailed, Transferred
     from ccbs.service import CallbackService
 
 __all__ = ["Book", "Transfers"]
@@ -71,6 +72,8 @@ class Transfers:
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
+    :param numbering: the plan.
+    :param diversions: which calls a callee's phone may divert.
     :param books: who knows the talks that may be transferred.
     :param log: where each call leaves a record.
     :param route: asked for the way, as for a call of the transferor.
@@ -87,6 +90,8 @@ class Transfers:
         endpoint: SipEndpoint,
         *,
         directory: Directory,
+        numbering: Numbering,
+        diversions: Diversions,
         books: Sequence[Book],
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
@@ -99,6 +104,8 @@ class Transfers:
     ) -> None:
         self._endpoint = endpoint
         self._directory = directory
+        self._numbering = numbering
+        self._diversions = diversions
         self._books: Final[tuple[Book, ...]] = (*books, self)
         self._log = log
         self._route = route
@@ -162,6 +169,26 @@ class Transfers:
             trunk=by.trunk if by.subscriber is None else None,
             display=self._name(goes),
             transferred_by=by.number,
+        )
+        move.task = asyncio.create_task(self._find_way(move, call))
+
+    def on_diverted(self, event: Diverted) -> None:
+        """The phone of the new callee diverts the call."""
+        move = self._moves.get(event.leg)
+        if move is None:
+            return
+        if not may_divert(self._diversions, self._numbering, event.dialled):
+            self._reject(event.leg, 480)
+            return
+        by = self._directory.get(move.to_subscriber) if move.to_subscriber is not None else None
+        call = Call(
+            number=move.goes.number,
+            dialled=event.dialled,
+            subscriber=by or move.by.subscriber,
+            trunk=move.by.trunk if by is None and move.by.subscriber is None else None,
+            display=self._name(move.goes),
+            transferred_by=move.by.number,
+            diverted_by=move.callee,
         )
         move.task = asyncio.create_task(self._find_way(move, call))
 

@@ -10,6 +10,7 @@
 //! - `inside`: requests within a dialog
 //! - `reinvite`: re-INVITEs, ours and theirs
 //! - `refresh`: session timers
+//! - `reliable`: reliable provisional responses
 //! - `transfer`, `replaces`: who talks to whom changes
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
@@ -30,6 +31,7 @@ mod message;
 mod page;
 mod refresh;
 mod reinvite;
+mod reliable;
 mod replaces;
 mod streams;
 mod transactions;
@@ -167,6 +169,7 @@ impl<M: Media> Core<M> {
                 Token::Connection(connection) => self.connection_due(connection),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),
+                Token::Reliable(leg) => self.reliable_again(leg),
                 Token::Lamp(lamp) => self.lamp_due(lamp),
                 Token::LampExpiry(lamp) => self.lamp_expired(lamp),
                 _ => {
@@ -362,6 +365,9 @@ impl<M: Media> Core<M> {
             return;
         }
         if status == 422 && self.lengthened(&answer) {
+            return;
+        }
+        if status == 421 && self.extended(&answer) {
             return;
         }
         match answer.purpose {

@@ -241,7 +241,7 @@ impl<M: Media> Core<M> {
         let referred_by = leg.transfer.as_ref().and_then(|transfer| transfer.referred_by.clone());
         let hops = leg.hops;
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by, reliable: false };
         match self.call(callee, Role::Transferred(id), target, &call) {
             Ok(()) => {
                 self.step(id, Step::Calling(callee));

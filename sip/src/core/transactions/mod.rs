@@ -399,6 +399,7 @@ impl Transactions {
             | Token::Refresh(_)
             | Token::Transfer(_)
             | Token::Lamp(_)
+            | Token::Reliable(_)
             | Token::LampExpiry(_) => None,
         }
     }
