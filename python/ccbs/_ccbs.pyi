@@ -877,8 +877,8 @@ def simulate_settings() -> list[tuple[str, str, str, str, str]]:
 Cause: TypeAlias = tuple[str, int | None]
 """Why a leg ended or failed: ``("status", 486)`` the far side's final status, ``("refused", 486)`` our own,
 ``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was
-joined to ended, ``("timeout", None)`` the far side fell silent, ``("transferred", None)`` its peer went to somebody
-else on its own wish."""
+joined to ended, ``("timeout", None)`` the far side fell silent, ``("transferred", None)`` its
+peer went to somebody else on its own wish."""
 
 @final
 class Incoming:
@@ -948,7 +948,8 @@ class ConnectFailed:
 class Diverted:
     """The phone of a callee diverts the call (3xx); to be answered as before, with the way to this number.
 
-    :param leg: the leg named in ``dial``, ``connect`` or ``transfer``; doing nothing after ``connect`` is giving up.
+    :param leg: the leg named in ``dial``, ``connect`` or ``transfer``; doing nothing after ``connect`` is
+        giving up.
     :param dialled: the number it shall go to, unescaped.
     """
 
@@ -1147,8 +1148,8 @@ class SipEndpoint:
         :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
         :param user_agent: value of the header fields User-Agent and Server.
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
-        :param late_offer: whether ``ring`` calls without a description, so that the phone offers all it can and
-            wideband codecs are kept (RFC 3725 §4.3).
+        :param late_offer: whether ``ring`` calls without a description, so that the phone offers all it can
+            and wideband codecs are kept (RFC 3725 §4.3).
         :param events: events that may wait to be drained, 1–10,000,000.
         :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
         :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
@@ -1336,8 +1337,8 @@ class SipEndpoint:
     ) -> None:
         """Say where a leg goes whose peer's phone wants it transferred (:class:`Transfer`).
 
-        Answered by :class:`Transferred`, :class:`TransferFailed` or :class:`Ended`. The arguments are those of
-        :meth:`dial`.
+        Answered by :class:`Transferred`, :class:`TransferFailed` or :class:`Ended`. The arguments are those
+        of :meth:`dial`.
         """
 
     def reject_transfer(self, leg: int, status: int) -> None:

@@ -129,7 +129,8 @@ class OrdinaryCalls:
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
         ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480), and those of the order desk.
+        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480), and those
+        of the order desk.
         """
         return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 

@@ -40,8 +40,8 @@ class Call:
     :param transferred_by: who wants the party with ``number`` transferred to ``dialled``; ``subscriber`` and
         ``trunk`` are the transferor's then, for it is the transferor who dials. Only a :class:`Dial` or
         :class:`Reject` makes sense.
-    :param diverted_by: whose phone diverts the call to ``dialled``; ``subscriber`` is that one then, for it is
-        its word. Only a :class:`Dial` or :class:`Reject` makes sense.
+    :param diverted_by: whose phone diverts the call to ``dialled``; ``subscriber`` is that one then, for
+        it is its word. Only a :class:`Dial` or :class:`Reject` makes sense.
     """
 
     number: str
@@ -120,8 +120,8 @@ class Codes:
 
 
 Diversions: TypeAlias = Literal["off", "internal", "any"]
-"""Which calls a callee's phone may divert (3xx): none, those to numbers of this switch, any that its own subscriber
-could make."""
+"""Which calls a callee's phone may divert (3xx): none, those to numbers of this switch, any that its own
+subscriber could make."""
 
 
 def may_divert(policy: Diversions, numbering: Numbering, dialled: str) -> bool:

@@ -76,8 +76,8 @@ class SipSwitch:
         (:class:`NumberingRoute`).
     :param route_timeout: how long a route may take, in seconds; then the call is answered 500.
     :param ring_timeout: how long a callee rings in an ordinary call, in seconds.
-    :param diversions: which calls a callee's phone may divert by 3xx: ``off``, to ``internal`` numbers, to ``any``
-        that its subscriber could call.
+    :param diversions: which calls a callee's phone may divert by 3xx: ``off``, to ``internal`` numbers, to
+        ``any`` that its subscriber could call.
     :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
     :param default_language: for callers through trunks and for languages without prompts.
     :param on_event: is told every event of the endpoint, after the switch has dealt with it.

@@ -66,9 +66,9 @@ class _Talk:
 class Transfers:
     """Calls that come of a transfer.
 
-    The transferred party is called for as if it had dialled the number itself, by the route of the transferor: a
-    transfer to a busy number lets the transferred party order a call back. When a transfer fails whose transferor
-    has hung up, the transferor is rung.
+    The transferred party is called for as if it had dialled the number itself, by the route of the
+    transferor: a transfer to a busy number lets the transferred party order a call back. When a transfer
+    fails whose transferor has hung up, the transferor is rung.
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
@@ -207,7 +207,9 @@ class Transfers:
         else:
             # Attended: the calls of the two may be over already, when the transferor was quick to hang up.
             goes = self._party(event.leg) or Party(event.number, self._directory.get(event.number))
-            callee = self._party(event.peer) or Party(event.peer_number, self._directory.get(event.peer_number))
+            callee = self._party(event.peer) or Party(
+                event.peer_number, self._directory.get(event.peer_number)
+            )
         for book in self._books:
             for leg in (event.leg, event.peer):
                 book.hand_over(leg)

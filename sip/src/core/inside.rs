@@ -9,9 +9,9 @@ use super::end::Farewell;
 use super::io::Flow;
 use super::leg::{Joining, Leg, Stage};
 use super::message::{self, Body};
+use super::refer::needs_contact;
 use super::reinvite::occupied;
 use super::transactions::{ClientId, Purpose, ServerId};
-use super::transfer::needs_contact;
 use crate::api::{Cause, LegId};
 use crate::media::Media;
 

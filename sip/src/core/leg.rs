@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use super::dialog::Dialog;
 use super::io::Flow;
 use super::message::Body;
+use super::refer::Refer;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliable};
 use super::transactions::{ClientId, ServerId};
-use super::transfer::{Refer, Transfer};
+use super::transfer::Transfer;
 use crate::api::{Cause, LegId};
 
 /// One of the phones that a called leg rings.

@@ -11,7 +11,7 @@
 //! - `reinvite`: re-INVITEs, ours and theirs
 //! - `refresh`: session timers
 //! - `reliable`: reliable provisional responses
-//! - `transfer`, `replaces`: who talks to whom changes
+//! - `refer`, `transfer`, `replaces`: who talks to whom changes
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
 mod command;
@@ -29,6 +29,7 @@ mod leg;
 mod line;
 mod message;
 mod page;
+mod refer;
 mod refresh;
 mod reinvite;
 mod reliable;
