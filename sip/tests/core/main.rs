@@ -1,13 +1,18 @@
 //! The SIP core in a virtual network, on virtual time.
 mod calls;
+mod diversions;
 mod failures;
 mod hops;
 mod hostile;
+mod lamps;
+mod late_offer;
+mod messages;
 mod net;
 mod phone;
 mod races;
 mod random;
 mod recall;
+mod replaces;
 mod sessions;
 mod several;
 mod strangers;

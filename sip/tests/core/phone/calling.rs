@@ -5,7 +5,7 @@ use sipx_sip::auth::{Challenge, Credentials, respond};
 use sipx_sip::headers::{CSeq, Contact};
 use sipx_sip::{HeaderName, Message, Method, RequestBuilder, Response, Uri};
 
-use super::{Act, Call, PASSWORD, Phone, State};
+use super::{Act, Call, Errand, PASSWORD, Phone, State};
 
 fn headed(mut builder: RequestBuilder, more: &[(&str, &str)]) -> RequestBuilder {
     for (name, value) in more {
@@ -130,6 +130,71 @@ impl Phone {
         self.send(request);
     }
 
+    /// MESSAGE to a number.
+    pub(crate) fn page(&mut self, to: &str, text: &'static str) {
+        let more = [("Content-Type".to_owned(), "text/plain".to_owned())];
+        self.outside(&Method::Message, to, more.to_vec(), text);
+    }
+
+    /// SUBSCRIBE to a number.
+    pub(crate) fn subscribe(&mut self, to: &str, more: &[(&str, &str)]) {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.outside(&Method::Subscribe, to, more, "");
+    }
+
+    fn outside(&mut self, method: &Method, to: &str, more: Vec<(String, String)>, text: &'static str) {
+        let uri = Uri::parse(Bytes::from(format!("sip:{to}@{}", self.switch))).unwrap();
+        let (tag, id) = (self.token(), self.token());
+        let head = [format!("<sip:{}@test>;tag={tag}", self.number), format!("<{uri}>"), id];
+        self.errand = Some(Errand { method: method.clone(), uri, head, cseq: 1, more, text });
+        self.run_errand(None);
+    }
+
+    /// SUBSCRIBE within the last subscription.
+    pub(crate) fn resubscribe(&mut self, expires: u32) {
+        let errand = self.errand.as_mut().unwrap();
+        errand.more.retain(|(name, _)| name != "Expires");
+        errand.more.push(("Expires".to_owned(), expires.to_string()));
+        errand.cseq += 1;
+        self.run_errand(None);
+    }
+
+    fn run_errand(&mut self, credentials: Option<(HeaderName, String)>) {
+        let errand = self.errand.clone().unwrap();
+        let [from, to, id] = &errand.head;
+        let mut builder = self.build(&errand.method, errand.uri, [from, to, id], errand.cseq);
+        let more: Vec<(&str, &str)> = errand.more.iter().map(|(name, value)| (&**name, &**value)).collect();
+        builder = headed(builder, &more);
+        if let Some((name, value)) = credentials {
+            builder = builder.header(name, value).unwrap();
+        }
+        if !errand.text.is_empty() {
+            builder = builder.body(errand.text);
+        }
+        self.send(builder.build());
+    }
+
+    /// What came back for a MESSAGE or SUBSCRIBE outside of a call.
+    fn errand_answered(&mut self, response: &Response, status: u16) {
+        let Some(errand) = self.errand.as_mut() else { return };
+        if (200..300).contains(&status) {
+            let to = response.headers.value(&HeaderName::To).unwrap().into_owned();
+            errand.head[1] = String::from_utf8(to).unwrap();
+            if let Some(Ok(contact)) = response.headers.typed::<Contact>() {
+                errand.uri = contact.uri.clone();
+            }
+        }
+        if status == 407 {
+            let value = response.headers.value(&HeaderName::ProxyAuthenticate).unwrap();
+            let challenge = Challenge::parse(&value, true).unwrap();
+            let credentials = Credentials::new(self.number.clone(), PASSWORD);
+            let (method, uri) = (errand.method.to_string(), errand.uri.to_string());
+            errand.cseq += 1;
+            let value = respond(&challenge, &credentials, &method, &uri, 1, "cn");
+            self.run_errand(Some((HeaderName::ProxyAuthorization, value)));
+        }
+    }
+
     /// REFER of this call to a number or URI.
     pub(crate) fn refer(&mut self, now: u64, index: usize, to: &str, more: &[(&str, &str)]) {
         let to = if to.contains(':') { to.to_owned() } else { format!("<sip:{to}@{}>", self.switch) };
@@ -171,6 +236,9 @@ impl Phone {
         let status = response.status.code();
         let method = response.headers.typed::<CSeq>().unwrap().unwrap().method;
         match (&method, status) {
+            (Method::Message | Method::Subscribe, _) if self.find(&Message::Response(response.clone())).is_none() => {
+                self.errand_answered(response, status);
+            }
             (_, 401 | 407) => self.authorize(response, &method),
             (Method::Register, 200) => {
                 self.registered = u16::try_from(response.headers.count(&HeaderName::Contact)).unwrap();

@@ -120,6 +120,18 @@ pub(crate) struct Call {
     pub(crate) asserted: Option<String>,
 }
 
+/// A request outside of a call, kept for its challenge and repetition.
+#[derive(Debug, Clone)]
+struct Errand {
+    method: Method,
+    uri: Uri,
+    /// From, To and Call-ID.
+    head: [String; 3],
+    cseq: u32,
+    more: Vec<(String, String)>,
+    text: &'static str,
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Ring(usize),
@@ -145,6 +157,7 @@ pub(crate) struct Phone {
     now: u64,
     serial: u64,
     port: u16,
+    errand: Option<Errand>,
     /// A re-INVITE not yet answered.
     slow: Option<TransactionKey>,
     /// Sent in place of its own description.
@@ -169,6 +182,7 @@ impl Phone {
             now: 0,
             serial: 0,
             port: 10_000,
+            errand: None,
             slow: None,
             only_sdp: None,
         }
