@@ -19,6 +19,9 @@ use crate::sip_arguments::{self as arguments, Callee};
 use crate::sip_events;
 use crate::wake::Wake;
 
+/// A further address to listen on: IP address, port, address to advertise, transports.
+type Further = (String, i64, Option<String>, Many<Text>);
+
 /// A SIP switch on a thread of its own; commands return at once, events come by `drain()`.
 #[pyclass(frozen, weakref, module = "ccbs._ccbs")]
 pub(crate) struct SipEndpoint {
@@ -58,17 +61,21 @@ impl SipEndpoint {
             listen,
             realm,
             advertise = Given(Ok(None)),
+            transports = Given(Ok(None)),
+            also = Given(Ok(None)),
             rtp_ports = Given(Ok((16_384, 32_766))),
             user_agent = Given(Ok(Text("ccbs".into()))),
             trace = Given(Ok(false)),
             late_offer = Given(Ok(false)),
             **limits,
         ),
-        text_signature = "(*, listen, realm, advertise=None, rtp_ports=(16384, 32766), user_agent='ccbs', \
-trace=False, late_offer=False, events=65536, commands=65536, datagrams=16384, receive_buffer_kib=4096, legs=20000, \
+        text_signature = "(*, listen, realm, advertise=None, transports=('udp', 'tcp'), also=(), \
+rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, events=65536, commands=65536, \
+datagrams=16384, connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
+connection_probe_s=60, connect_ms=4000, write_queue_kib=256, write_stall_s=20, receive_buffer_kib=4096, legs=20000, \
 transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
-probe_s=300, session_s=1800, diversions=5, lamps=10000, lamps_each=200, lamp_apart_ms=500, decision_s=10, t1_ms=500, \
-t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, streams=2000, \
+probe_s=300, session_s=1800, diversions=5, lamps=10000, lamps_each=200, lamp_apart_ms=500, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, \
+guesses=20, guess_window_s=60, guess_sources=10000, streams=2000, \
 prompt_s=60, close_ms=1000)"
     )]
     #[allow(clippy::too_many_arguments)]
@@ -77,19 +84,24 @@ prompt_s=60, close_ms=1000)"
         listen: Given<(String, i64)>,
         realm: Given<Text>,
         advertise: Given<Option<String>>,
+        transports: Given<Option<Many<Text>>>,
+        also: Given<Option<Many<Further>>>,
         rtp_ports: Given<(i64, i64)>,
         user_agent: Given<Text>,
         trace: Given<bool>,
         late_offer: Given<bool>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> Result<Self, Error> {
-        let listen = arguments::address("listen", &listen.named("listen")?, 0)?;
+        let advertise = advertise.named("advertise")?;
+        let transports = transports.named("transports")?.map(|given| given.0);
+        let first = arguments::listen("listen", &listen.named("listen")?, advertise.as_deref(), transports)?;
         let realm = arguments::plain("realm", realm.named("realm")?)?;
-        let mut config = EndpointConfig::new(listen, &*realm);
-        config.advertise = match advertise.named("advertise")? {
-            Some(address) => Some(arguments::ip("advertise", &address)?),
-            None => None,
-        };
+        let mut config = EndpointConfig::new(first.address, &*realm);
+        config.listen = vec![first];
+        for (host, port, advertise, transports) in also.named("also")?.map(|given| given.0).unwrap_or_default() {
+            let further = arguments::listen("also", &(host, port), advertise.as_deref(), Some(transports.0))?;
+            config.listen.push(further);
+        }
         config.rtp_ports = arguments::rtp_ports(rtp_ports.named("rtp_ports")?)?;
         config.user_agent = arguments::plain("user_agent", user_agent.named("user_agent")?)?.to_string();
         config.trace = trace.named("trace")?;
@@ -114,6 +126,12 @@ prompt_s=60, close_ms=1000)"
     #[getter]
     fn local_address(&self) -> Result<(String, u16), Error> {
         Ok(sip_events::address(&self.endpoint.get()?.local_address()))
+    }
+
+    /// Every IP address and port that it listens on: that of `listen`, then those of `also`.
+    #[getter]
+    fn local_addresses(&self) -> Result<Vec<(String, u16)>, Error> {
+        Ok(self.endpoint.get()?.local_addresses().iter().map(sip_events::address).collect())
     }
 
     /// Its limits, by name.
@@ -180,9 +198,13 @@ prompt_s=60, close_ms=1000)"
             username = Given(Ok(None)),
             password = Given(Ok(None)),
             trusted = Given(Ok(false)),
+            transport = Given(Ok(Text("udp".into()))),
+            register = Given(Ok(None)),
         ),
-        text_signature = "($self, name, *, address, username=None, password=None, trusted=False)"
+        text_signature = "($self, name, *, address, username=None, password=None, trusted=False, transport='udp', \
+register=None)"
     )]
+    #[allow(clippy::too_many_arguments)]
     fn set_trunk(
         &self,
         name: Given<Text>,
@@ -190,14 +212,20 @@ prompt_s=60, close_ms=1000)"
         username: Given<Option<Text>>,
         password: Given<Option<Text>>,
         trusted: Given<bool>,
+        transport: Given<Text>,
+        register: Given<Option<(Text, i64)>>,
     ) -> Result<(), Error> {
-        let trunk = arguments::trunk(
+        let mut trunk = arguments::trunk(
             name.named("name")?,
             &address.named("address")?,
             username.named("username")?,
             password.named("password")?,
             trusted.named("trusted")?,
         )?;
+        trunk.transport = arguments::transport("transport", &transport.named("transport")?.0)?;
+        if let Some((domain, expires_s)) = register.named("register")? {
+            trunk.register = Some(arguments::register(domain, expires_s, trunk.credentials.is_some())?);
+        }
         self.command(Command::SetTrunk(trunk))
     }
 
@@ -411,14 +439,16 @@ impl From<ListenError> for Error {
     fn from(error: ListenError) -> Self {
         let message = error.to_string();
         let errno = match error {
-            ListenError::InUse(_) => Some(rustix::io::Errno::ADDRINUSE),
-            ListenError::NotPermitted(_) => Some(rustix::io::Errno::ACCESS),
-            ListenError::NotLocal(_) => Some(rustix::io::Errno::ADDRNOTAVAIL),
+            ListenError::InUse(..) => Some(rustix::io::Errno::ADDRINUSE),
+            ListenError::NotPermitted(..) => Some(rustix::io::Errno::ACCESS),
+            ListenError::NotLocal(..) => Some(rustix::io::Errno::ADDRNOTAVAIL),
             ListenError::NoAdvertise(_) | ListenError::BadAdvertise(..) => {
                 return Self::InvalidValue { field: "advertise".into(), message };
             }
             ListenError::NoRtpPorts(..) => return Self::InvalidValue { field: "rtp_ports".into(), message },
-            ListenError::Io(_, error) => {
+            ListenError::Nowhere => return Self::InvalidValue { field: "transports".into(), message },
+            ListenError::TooMany(_) => return Self::InvalidValue { field: "also".into(), message },
+            ListenError::Io(_, _, error) => {
                 return Self::Listen { errno: error.raw_os_error(), message };
             }
         };

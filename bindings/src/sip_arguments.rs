@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use ccbs_sip::api::{Identity, Subscriber, Target, Transport, Trunk};
+use ccbs_sip::api::{Identity, Register, Subscriber, Target, Transport, Trunk};
 
-use ccbs_sip::endpoint::Limits;
+use ccbs_sip::endpoint::{Limits, Listen};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -161,5 +161,54 @@ pub(crate) fn trunk(
         transport: Transport::Udp,
         credentials,
         trusted,
+        register: None,
     })
+}
+
+/// How a trunk is registered at: the host part of the address of record, and for how long.
+pub(crate) fn register(domain: Text, expires_s: i64, credentials: bool) -> Result<Register, Error> {
+    let domain = plain("register", domain)?;
+    if ccbs_sip::uri_host(&domain).is_none() {
+        return Err(Error::invalid("register", format!("'{domain}' is no host name and no IP address")));
+    }
+    if !credentials {
+        return Err(Error::invalid("register", "expected a username too: it is what is registered"));
+    }
+    let expires_s = u32::try_from(expires_s)
+        .ok()
+        .filter(|seconds| (60..=86_400).contains(seconds))
+        .ok_or_else(|| Error::invalid("register", format!("{expires_s} is outside 60–86400 seconds")))?;
+    Ok(Register { domain, expires_s })
+}
+
+pub(crate) fn transport(field: &str, name: &str) -> Result<Transport, Error> {
+    match name {
+        "udp" => Ok(Transport::Udp),
+        "tcp" => Ok(Transport::Tcp),
+        _ => Err(Error::invalid(field, format!("'{name}' is no transport; expected udp or tcp"))),
+    }
+}
+
+/// One address to listen on; `transports` left out are both.
+pub(crate) fn listen(
+    field: &str,
+    given: &(String, i64),
+    advertise: Option<&str>,
+    transports: Option<Vec<Text>>,
+) -> Result<Listen, Error> {
+    let mut listen = Listen::new(address(field, given, 0)?);
+    listen.advertise = match advertise {
+        Some(told) => Some(ip("advertise", told)?),
+        None => None,
+    };
+    if let Some(transports) = transports {
+        (listen.udp, listen.tcp) = (false, false);
+        for name in transports {
+            match transport("transports", &name.0)? {
+                Transport::Udp => listen.udp = true,
+                Transport::Tcp => listen.tcp = true,
+            }
+        }
+    }
+    Ok(listen)
 }

@@ -73,13 +73,15 @@ record! {
     LineLegs { number: Text, legs: u16 }
     /// A subscriber's phones changed.
     Registration { number: Text, contacts: u16 }
+    /// A REGISTER of ours at a trunk had an outcome.
+    TrunkRegistration { trunk: Text, registered: bool, status: u16, again_ms: u64 }
     /// A SIP message as it went over the wire.
     Trace { at_us: u64, sent: bool, local: Address, remote: Address, message: Bytes }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Cause", module.py().eval(c"tuple[str, int | None]", None, None)?)?;
-    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Diverted | Played | Transfer | Transferred | TransferFailed | Ended | LineLegs | Registration | Trace)
+    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Diverted | Played | Transfer | Transferred | TransferFailed | Ended | LineLegs | Registration | TrunkRegistration | Trace)
 }
 
 /// The events as a Python list, in their order.
@@ -141,6 +143,10 @@ fn to_object<'py>(py: Python<'py>, event: &api::Event) -> PyResult<Bound<'py, Py
         Event::Line { number, legs } => Bound::new(py, LineLegs { number: number.into(), legs: *legs })?.into_any(),
         Event::Registration { number, contacts } => {
             Bound::new(py, Registration { number: number.into(), contacts: *contacts })?.into_any()
+        }
+        Event::TrunkRegistration { trunk, registered, status, again_ms } => {
+            let (registered, status, again_ms) = (*registered, *status, *again_ms);
+            Bound::new(py, TrunkRegistration { trunk: trunk.into(), registered, status, again_ms })?.into_any()
         }
         Event::Trace { at_us, sent, local, remote, message } => {
             let trace = Trace {

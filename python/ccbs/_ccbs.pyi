@@ -1052,6 +1052,22 @@ class Registration:
     def __new__(cls, number: str, contacts: int) -> Registration: ...
 
 @final
+class TrunkRegistration:
+    """A REGISTER of ours at a trunk had an outcome.
+
+    :param registered: whether we are registered there now.
+    :param status: the final status; 408 when nobody answered, 503 when it could not be sent.
+    :param again_ms: how long until the next REGISTER, in milliseconds.
+    """
+
+    __match_args__ = ("trunk", "registered", "status", "again_ms")
+    trunk: Final[str]
+    registered: Final[bool]
+    status: Final[int]
+    again_ms: Final[int]
+    def __new__(cls, trunk: str, registered: bool, status: int, again_ms: int) -> TrunkRegistration: ...
+
+@final
 class Trace:
     """A SIP message as it went over the wire; only with ``trace=True``.
 
@@ -1090,6 +1106,7 @@ SipEvent: TypeAlias = (
     | Ended
     | LineLegs
     | Registration
+    | TrunkRegistration
     | Trace
 )
 
@@ -1108,6 +1125,8 @@ class SipEndpoint:
         listen: tuple[str, int],
         realm: str,
         advertise: str | None = None,
+        transports: Sequence[str] = ("udp", "tcp"),
+        also: Sequence[tuple[str, int, str | None, Sequence[str]]] = (),
         rtp_ports: tuple[int, int] = (16_384, 32_766),
         user_agent: str = "ccbs",
         trace: bool = False,
@@ -1115,6 +1134,15 @@ class SipEndpoint:
         events: int = 65_536,
         commands: int = 65_536,
         datagrams: int = 16_384,
+        connections: int = 8_192,
+        connections_per_address: int = 1_024,
+        message_kib: int = 64,
+        message_s: int = 10,
+        connection_idle_s: int = 600,
+        connection_probe_s: int = 60,
+        connect_ms: int = 4_000,
+        write_queue_kib: int = 256,
+        write_stall_s: int = 20,
         receive_buffer_kib: int = 4_096,
         legs: int = 20_000,
         transactions: int = 400_000,
@@ -1135,16 +1163,22 @@ class SipEndpoint:
         t4_ms: int = 5_000,
         nonce_life_s: int = 300,
         nonces: int = 100_000,
+        guesses: int = 20,
+        guess_window_s: int = 60,
+        guess_sources: int = 10_000,
         streams: int = 2_000,
         prompt_s: int = 60,
         close_ms: int = 1_000,
     ) -> SipEndpoint:
-        """Listen on UDP and start.
+        """Listen and start.
 
         :param listen: IP address and port; port 0 takes a free one, see :attr:`local_address`.
         :param realm: of the digest (RFC 7616 §3.3); HA1s are made with it.
         :param advertise: IP address to write into Via, Contact and SDP, where ``listen`` is not what
             others see.
+        :param transports: ``udp``, ``tcp`` or both, on the one port.
+        :param also: further addresses, for instance of IPv6, at most 15: each with its port, the address
+            to advertise or ``None``, and its transports. Phones of any of them can call each other.
         :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
         :param user_agent: value of the header fields User-Agent and Server.
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
@@ -1153,6 +1187,19 @@ class SipEndpoint:
         :param events: events that may wait to be drained, 1–10,000,000.
         :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
         :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
+        :param connections: TCP connections that others began, at once, 1–1,000,000; more are refused.
+        :param connections_per_address: the same of one address (IPv6: of one /64).
+        :param message_kib: longest message over TCP, 4–1,024 KiB; a longer one ends its connection.
+        :param message_s: how long a message over TCP may take to arrive, and a new connection to bring
+            its first, 1–300 s.
+        :param connection_idle_s: how long a connection that no phone is registered over and no call needs
+            may be silent, 10–86,400 s.
+        :param connection_probe_s: how long a connection may be silent before the system asks whether the
+            far side is still there, 10–7,200 s.
+        :param connect_ms: how long opening a connection may take, 100–30,000 ms.
+        :param write_queue_kib: what may wait to be written to one connection, 64–65,536 KiB; one that
+            reads too slowly is closed.
+        :param write_stall_s: how long it may wait while the far side reads nothing, 1–300 s.
         :param receive_buffer_kib: receive buffer asked of the kernel, 64–1,048,576 KiB.
         :param legs: legs at once, 1–1,000,000; an INVITE beyond is answered 503.
         :param transactions: transactions at once, 16–10,000,000; a request beyond is shed and
@@ -1179,6 +1226,10 @@ class SipEndpoint:
         :param t4_ms: RFC 3261 T4, how long a message may be under way, 50–32,000 ms.
         :param nonce_life_s: how long a digest nonce is good, 10–86,400 s.
         :param nonces: digest nonces in use that are remembered, against replays, 100–10,000,000.
+        :param guesses: refused credentials that one address (IPv6: one /64) may send in
+            ``guess_window_s``, 1–1,000,000; then all its credentials are refused unread until that is over.
+        :param guess_window_s: the time in which they are counted, 1–86,400 s.
+        :param guess_sources: addresses whose refused credentials are counted, 16–10,000,000.
         :param streams: streams of prompts and ringback at once, 1–16,384.
         :param prompt_s: longest prompt, 1–80 s.
         :param close_ms: how long :meth:`close` waits for phones to answer, 0–5,000 ms.
@@ -1189,6 +1240,10 @@ class SipEndpoint:
     @property
     def local_address(self) -> tuple[str, int]:
         """IP address and port that it listens on."""
+
+    @property
+    def local_addresses(self) -> list[tuple[str, int]]:
+        """Every IP address and port that it listens on: that of ``listen``, then those of ``also``."""
 
     @property
     def limits(self) -> dict[str, int]:
@@ -1228,6 +1283,8 @@ class SipEndpoint:
         username: str | None = None,
         password: str | None = None,
         trusted: bool = False,
+        transport: str = "udp",
+        register: tuple[str, int] | None = None,
     ) -> None:
         """Add or change a trunk.
 
@@ -1235,6 +1292,10 @@ class SipEndpoint:
         :param username: for its digest challenges, together with ``password``.
         :param trusted: whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any
             case.
+        :param transport: ``udp`` or ``tcp``: over what requests go; they may come over either.
+        :param register: to register there under ``username`` (RFC 3261 §10.2): the host part of the
+            address of record, and for how long, 60–86,400 s. Its outcomes come as
+            :class:`TrunkRegistration`.
         :raises InvalidValue: no IP address, or only one of ``username`` and ``password``.
         """
 

@@ -27,6 +27,7 @@ from ccbs._ccbs import (
     SipEvent,
     Step,
     Trace,
+    TrunkRegistration,
 )
 from ccbs.calls import CallLog
 from ccbs.codes import ServiceCodes
@@ -217,10 +218,14 @@ class Server:
         self._stop.set()
 
     def _greeting(self, endpoint: SipEndpoint) -> str:
-        host, port = endpoint.local_address
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        listen = self._config.listen
+        bound = zip(endpoint.local_addresses, [listen, *listen.also], strict=True)
+        addresses = ", ".join(
+            f"{f'[{host}]' if ':' in host else host}:{port} ({_names(at.transports)})"
+            for (host, port), at in bound
+        )
         return (
-            f"ccbs {importlib.metadata.version('ccbs')} listens on {address} (UDP), "
+            f"ccbs {importlib.metadata.version('ccbs')} listens on {addresses}, "
             f"realm {self._config.listen.realm}; subscribers: {len(self._config.subscribers)}, "
             f"trunks: {len(self._config.trunks)}; "
             f"control socket {self._config.control_socket}"
@@ -235,6 +240,20 @@ class Server:
                 self._trace.write(event)
         elif isinstance(event, Registration):
             _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
+        elif isinstance(event, TrunkRegistration):
+            if event.registered:
+                _LOG.info("trunk %s: registered, again in %.0f s", event.trunk, event.again_ms / 1000)
+            else:
+                _LOG.warning(
+                    "trunk %s: not registered (status %d), tried again in %.0f s",
+                    event.trunk,
+                    event.status,
+                    event.again_ms / 1000,
+                )
+
+
+def _names(transports: Sequence[str]) -> str:
+    return ", ".join(name.upper() for name in transports)
 
 
 def _profile(service: ServiceConfig) -> Profile:
@@ -316,6 +335,8 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             listen=(listen.address, listen.port),
             realm=listen.realm,
             advertise=listen.advertise,
+            transports=listen.transports,
+            also=[(at.address, at.port, at.advertise, at.transports) for at in listen.also],
             rtp_ports=(listen.rtp_ports.first, listen.rtp_ports.last),
             user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
             trace=tracing,
@@ -330,7 +351,8 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             f"The switch cannot listen: {error}. Correct the section listen or limits.endpoint."
         ) from None
     except ListenError as error:
-        where = f"{listen.address} port {listen.port} (UDP)"
+        addresses = [listen, *listen.also]
+        where = " and ".join(f"{at.address} port {at.port} ({_names(at.transports)})" for at in addresses)
         if error.errno == errno.EADDRINUSE:
             why, todo = "it is in use by another program", "Stop that program or set listen.port."
         elif error.errno in (errno.EACCES, errno.EPERM):
@@ -365,6 +387,10 @@ def _switch(
                     username=trunk.username,
                     password=trunk.password.get_secret_value() if trunk.password else None,
                     trusted=trunk.trusted,
+                    transport=trunk.transport,
+                    register=trunk.registration is not None,
+                    register_domain=trunk.registration.domain if trunk.registration else None,
+                    register_expires_s=trunk.registration.expires_s if trunk.registration else 3600,
                 )
                 for trunk in config.trunks
             ],

@@ -74,8 +74,17 @@ pub struct Subscriber {
     pub capacity: u16,
 }
 
+/// That we register at a trunk, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// The host part of the address of record, which is also the Request-URI.
+    pub domain: Arc<str>,
+    /// How long a registration shall last (s); it is refreshed before.
+    pub expires_s: u32,
+}
+
 /// A trunk: a SIP peer known by its address.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trunk {
     /// Its name.
     pub name: Arc<str>,
@@ -87,6 +96,8 @@ pub struct Trunk {
     pub credentials: Option<(Arc<str>, Arc<str>)>,
     /// Whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any case.
     pub trusted: bool,
+    /// Whether we register there, under the user name of the credentials.
+    pub register: Option<Register>,
 }
 
 /// An order of the application.
@@ -346,6 +357,17 @@ pub enum Event {
         number: Arc<str>,
         /// How many contacts it has now.
         contacts: u16,
+    },
+    /// A REGISTER of ours at a trunk had an outcome.
+    TrunkRegistration {
+        /// The trunk's name.
+        trunk: Arc<str>,
+        /// Whether we are registered there now.
+        registered: bool,
+        /// The final status; 408 when nobody answered, 503 when it could not be sent.
+        status: u16,
+        /// How long until the next REGISTER (ms).
+        again_ms: u64,
     },
     /// A SIP message as it went over the wire; only when tracing is on.
     Trace {

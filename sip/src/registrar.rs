@@ -52,6 +52,8 @@ pub struct Contact {
     cseq: u32,
     refreshed: u64,
     instance: Option<Instance>,
+    /// Parameters of its Contact that mean nothing to us, as they were written: capabilities, GRUUs.
+    parameters: Bytes,
 }
 
 /// Names a phone beyond its address (RFC 5626): `+sip.instance`, and `reg-id` if it has several flows.
@@ -68,6 +70,8 @@ pub struct Registered {
     pub count: u16,
     /// Whether something other than a plain refresh happened: a phone came, went or moved.
     pub changed: bool,
+    /// The flows of phones that were reached over another one before.
+    pub moved: Vec<(Flow, Flow)>,
 }
 
 /// A REGISTER that was refused.
@@ -127,6 +131,7 @@ impl Registrar {
             self.bindings.get_key_value(number).map_or_else(|| number.into(), |(key, _)| key.clone());
         let mut contacts = self.bindings.get(&number).cloned().unwrap_or_default();
         let before = identity(&contacts);
+        let mut moved = Vec::new();
         contacts.retain(|contact| contact.expires_ms > now_ms);
         match &asked.bindings {
             Bindings::Query => {}
@@ -154,9 +159,15 @@ impl Registrar {
                         cseq: asked.cseq,
                         refreshed: self.refreshes,
                         instance: binding.instance.clone(),
+                        parameters: binding.parameters.clone(),
                     });
                     match (at, bound) {
-                        (Some(at), Some(contact)) => contacts[at] = contact,
+                        (Some(at), Some(contact)) => {
+                            if contacts[at].flow != flow {
+                                moved.push((contacts[at].flow, flow));
+                            }
+                            contacts[at] = contact;
+                        }
                         (Some(at), None) => drop(contacts.remove(at)),
                         (None, Some(contact)) => contacts.push(contact),
                         (None, None) => {}
@@ -177,6 +188,7 @@ impl Registrar {
             path: asked.path,
             count: u16::try_from(contacts.len()).unwrap_or(u16::MAX),
             changed: identity(&contacts) != before,
+            moved,
         };
         self.put(number, contacts);
         Ok(registered)
@@ -299,6 +311,7 @@ impl Contact {
                 value.extend_from_slice(flow);
             }
         }
+        value.extend_from_slice(&self.parameters);
         Bytes::from(value)
     }
 }

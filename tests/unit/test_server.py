@@ -157,7 +157,7 @@ async def test_it_says_where_it_listens_and_leaves_with_0_at_sigterm(tmp_path: P
     async with serving(tmp_path) as served:
         line = await served.says("listens on")
         assert re.fullmatch(
-            r"ccbs \S+ listens on 127\.0\.0\.1:\d+ \(UDP\), realm test; subscribers: 3, trunks: 1; "
+            r"ccbs \S+ listens on 127\.0\.0\.1:\d+ \(UDP, TCP\), realm test; subscribers: 3, trunks: 1; "
             rf"control socket {re.escape(str(tmp_path))}/s",
             line,
         )
@@ -329,7 +329,7 @@ async def test_a_port_in_use_is_one_sentence_and_exit_code_2(tmp_path: Path) -> 
             code, log = await served.ends()
     assert code == 2
     assert log == (
-        f"The switch cannot listen on 127.0.0.1 port {port} (UDP): it is in use by another program. "
+        f"The switch cannot listen on 127.0.0.1 port {port} (UDP, TCP): it is in use by another program. "
         "Stop that program or set listen.port.\n"
     )
 
@@ -476,6 +476,6 @@ def test_a_port_without_permission_is_one_sentence(tmp_path: Path) -> None:
     )
     assert ran.returncode == 2
     assert ran.stderr.strip() == (
-        "The switch cannot listen on 127.0.0.1 port 7 (UDP): there is no permission. "
+        "The switch cannot listen on 127.0.0.1 port 7 (UDP, TCP): there is no permission. "
         "Choose listen.port from 1024 on."
     )

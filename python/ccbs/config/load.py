@@ -23,6 +23,7 @@ from ccbs.config.model import (
     Listen,
     SubscriberEntry,
     TrunkEntry,
+    TrunkRegistrationEntry,
 )
 from ccbs.config.problem import ConfigError, Problem
 from ccbs.config.validate import validate
@@ -85,10 +86,12 @@ class TrunkConfig:
 
     :ivar name: its name.
     :ivar host: IP address or host name.
-    :ivar port: UDP port.
+    :ivar port: its port.
     :ivar username: digest user name, or None.
     :ivar password: digest password, or None.
     :ivar trusted: whether its asserted identity is believed.
+    :ivar transport: ``udp`` or ``tcp``.
+    :ivar registration: whether and how the switch registers there.
     """
 
     name: str
@@ -97,6 +100,8 @@ class TrunkConfig:
     username: str | None
     password: SecretStr | None
     trusted: bool
+    transport: str = "udp"
+    registration: TrunkRegistrationEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,4 +311,6 @@ def _trunk(base: Path, entry: TrunkEntry) -> TrunkConfig:
         username=entry.username,
         password=_password(base, entry),
         trusted=entry.trusted,
+        transport=entry.transport,
+        registration=entry.registration,
     )

@@ -29,6 +29,7 @@ __all__ = [
     "EndpointLimits",
     "EngineLimits",
     "ExternalRule",
+    "FurtherAddress",
     "Limits",
     "Listen",
     "Numbering",
@@ -42,9 +43,11 @@ __all__ = [
     "SubscriberAutodial",
     "SubscriberEntry",
     "TrunkEntry",
+    "TrunkRegistrationEntry",
 ]
 
 Digests = Annotated[list[Literal["MD5", "SHA-256"]], Field(min_length=1, max_length=2)]
+Transports = Annotated[list[Literal["udp", "tcp"]], Field(min_length=1, max_length=2)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -61,6 +64,19 @@ class RtpPorts(Section):
     last: Annotated[int, Field(ge=1025, le=65_535)] = 32_766
 
 
+class FurtherAddress(Section):
+    """One more address where phones and trunks reach the switch."""
+
+    address: Address = Field(description="The address to bind; :: is every one of IPv6 and needs `advertise`.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=5060, description="The port, the same over UDP and TCP; 0: any free one."
+    )
+    transports: Transports = Field(default=["udp", "tcp"], description="Over what SIP is received.")
+    advertise: Address | None = Field(
+        default=None, description="The address that phones are told, where it is not the one bound."
+    )
+
+
 class Listen(Section):
     """Where phones and trunks reach the switch."""
 
@@ -68,7 +84,11 @@ class Listen(Section):
         default="127.0.0.1", description="The address to bind; 0.0.0.0 is every one and needs `advertise`."
     )
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
-        default=5060, description="The UDP port; 0: any free one."
+        default=5060, description="The port, the same over UDP and TCP; 0: any free one."
+    )
+    transports: Transports = Field(default=["udp", "tcp"], description="Over what SIP is received.")
+    also: Annotated[list[FurtherAddress], Field(max_length=15)] = Field(
+        default=[], description="Further addresses, for instance of IPv6."
     )
     realm: Realm = Field(description="The digest realm; HA1 values are made with it.")
     advertise: Address | None = Field(
@@ -217,6 +237,17 @@ class Profiles(Section):
     ccbs: CcbsSettings = CcbsSettings()
 
 
+class TrunkRegistrationEntry(Section):
+    """That the switch registers at a trunk, under the trunk's `username`."""
+
+    domain: Host | None = Field(
+        default=None, description="The host part of the address of record, where not the trunk's `address`."
+    )
+    expires_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
+        default=3_600, description="For how long (s); it is refreshed before."
+    )
+
+
 class TrunkEntry(Section):
     """A SIP peer, known by its address."""
 
@@ -232,6 +263,12 @@ class TrunkEntry(Section):
     trusted: bool = Field(
         default=False,
         description="Whether its P-Asserted-Identity is believed; ours is sent to it in any case.",
+    )
+    transport: Literal["udp", "tcp"] = Field(
+        default="udp", description="Over what requests go there; they may come over either."
+    )
+    registration: TrunkRegistrationEntry | None = Field(
+        default=None, alias="register", description="Given: the switch registers there; it needs `username`."
     )
 
 
@@ -287,6 +324,39 @@ class EndpointLimits(Section):
     )
     datagrams: Annotated[int, Field(ge=16, le=1_000_000)] = Field(
         default=16_384, description="Received datagrams that may wait; more are shed and counted."
+    )
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=8_192, description="TCP connections that others began, at once; more are refused."
+    )
+    connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1_024, description="The same of one address (IPv6: of one /64)."
+    )
+    message_kib: Annotated[int, Field(ge=4, le=1_024)] = Field(
+        default=64, description="Longest message over TCP (KiB); a longer one ends its connection."
+    )
+    message_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=10,
+        description="How long a message over TCP may take, and a new connection to bring its first (s).",
+    )
+    connection_idle_s: Annotated[int, Field(ge=10, le=86_400)] = Field(
+        default=600,
+        description="How long a connection that no phone is registered over and no call needs may be "
+        "silent (s).",
+    )
+    connection_probe_s: Annotated[int, Field(ge=10, le=7_200)] = Field(
+        default=60,
+        description="How long a connection may be silent before the system asks whether the far side is "
+        "still there (s).",
+    )
+    connect_ms: Annotated[int, Field(ge=100, le=30_000)] = Field(
+        default=4_000, description="How long opening a connection may take (ms)."
+    )
+    write_queue_kib: Annotated[int, Field(ge=64, le=65_536)] = Field(
+        default=256,
+        description="What may wait to be written to one connection (KiB); one that reads too slowly is closed.",
+    )
+    write_stall_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=20, description="How long it may wait while the far side reads nothing (s)."
     )
     receive_buffer_kib: Annotated[int, Field(ge=64, le=1_048_576)] = Field(
         default=4_096, description="Receive buffer asked of the kernel (KiB)."
@@ -346,6 +416,17 @@ class EndpointLimits(Section):
     )
     nonces: Annotated[int, Field(ge=100, le=10_000_000)] = Field(
         default=100_000, description="Digest nonces in use that are remembered, against replays."
+    )
+    guesses: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=20,
+        description="Refused credentials that one address (IPv6: one /64) may send in guess_window_s; then "
+        "all its credentials are refused unread until that is over.",
+    )
+    guess_window_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=60, description="The time in which they are counted (s)."
+    )
+    guess_sources: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
+        default=10_000, description="Addresses whose refused credentials are counted."
     )
     streams: Annotated[int, Field(ge=1, le=16_384)] = Field(
         default=2_000, description="Streams of prompts and ringback at once."

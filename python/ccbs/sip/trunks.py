@@ -19,6 +19,8 @@ __all__ = ["Trunk", "Trunks"]
 
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
+_FAMILIES: Final = {False: socket.AF_INET, True: socket.AF_INET6}
+_TYPES: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,14 @@ class Trunk:
 
     :param name: its name in the numbering plan.
     :param host: an IP address, or a name that is looked up at the start.
-    :param port: UDP port, 1 to 65535.
+    :param port: 1 to 65535.
     :param username: for its digest challenges, if any.
     :param password: for its digest challenges, if any.
     :param trusted: whether its P-Asserted-Identity is believed (RFC 3325); ours is sent to it in any case.
+    :param transport: ``udp`` or ``tcp``: over what requests go; they may come over either.
+    :param register: whether the switch registers there, as ``username``.
+    :param register_domain: the host part of the address of record; ``None``: ``host``.
+    :param register_expires_s: for how long, 60 to 86400 s; it is refreshed before.
     """
 
     name: str
@@ -39,6 +45,10 @@ class Trunk:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     trusted: bool = False
+    transport: str = "udp"
+    register: bool = False
+    register_domain: str | None = None
+    register_expires_s: int = 3600
 
 
 class Trunks:
@@ -94,16 +104,19 @@ class Trunks:
             username=trunk.username,
             password=trunk.password,
             trusted=trunk.trusted,
+            transport=trunk.transport,
+            register=(_domain(trunk), trunk.register_expires_s) if trunk.register else None,
         )
 
     async def _look_up(self, trunk: Trunk) -> None:
         wait = _FIRST_WAIT
-        # Our socket reaches addresses of its own family only.
-        family = socket.AF_INET6 if ":" in self._endpoint.local_address[0] else socket.AF_INET
+        # Our sockets reach addresses of their own families only.
+        families = {":" in host for host, _ in self._endpoint.local_addresses}
+        family = socket.AF_UNSPEC if len(families) == 2 else _FAMILIES[families.pop()]
         while True:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(
-                    trunk.host, trunk.port, family=family, type=socket.SOCK_DGRAM
+                    trunk.host, trunk.port, family=family, type=_TYPES[trunk.transport]
                 )
             # A name that no look-up accepts is a UnicodeError.
             except (OSError, UnicodeError) as error:
@@ -125,3 +138,8 @@ class Trunks:
             self._set(trunk, address)
         except CcbsError as error:
             self._logger.error("trunk %s: %s cannot be used: %s", trunk.name, address, error)
+
+
+def _domain(trunk: Trunk) -> str:
+    host = trunk.register_domain or trunk.host
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

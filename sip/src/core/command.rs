@@ -21,11 +21,17 @@ impl<M: Media> Core<M> {
                 }
             }
             Command::RemoveSubscriber(number) => self.remove_subscriber(&number),
-            Command::SetTrunk(trunk) => match self.trunks.iter_mut().find(|known| known.name == trunk.name) {
-                Some(known) => *known = trunk,
-                None => self.trunks.push(trunk),
-            },
-            Command::RemoveTrunk(name) => self.trunks.retain(|trunk| trunk.name != name),
+            Command::SetTrunk(trunk) => {
+                self.trunk_set(&trunk);
+                match self.trunks.iter_mut().find(|known| known.name == trunk.name) {
+                    Some(known) => *known = trunk,
+                    None => self.trunks.push(trunk),
+                }
+            }
+            Command::RemoveTrunk(name) => {
+                self.trunk_gone(&name);
+                self.trunks.retain(|trunk| trunk.name != name);
+            }
             Command::LoadPrompt { name, samples } => self.media.load(name, samples),
             Command::Reject { leg, status } => self.reject(leg, status),
             Command::Dial { leg, target, identity, timeout_ms } => {
@@ -52,8 +58,10 @@ impl<M: Media> Core<M> {
         }
     }
 
-    /// Ends every leg, in order of their ids: the switch is about to stop. `now` is Unix time (ms).
+    /// Ends every leg, in order of their ids, and takes our registrations back: the switch is about to stop. `now` is Unix time (ms).
     pub fn release_all(&mut self, now: u64) {
+        self.advance(now);
+        self.unregister_all();
         self.advance(now);
         self.lamps_out();
         let mut legs: Vec<LegId> = self.legs.keys().copied().collect();

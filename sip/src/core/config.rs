@@ -61,6 +61,8 @@ pub struct CoreConfig {
     pub nonces: usize,
     /// Limits of connections.
     pub connections: ConnectionLimits,
+    /// Limits of password guesses.
+    pub guesses: super::GuessLimits,
     /// Limits of busy lamps.
     pub lamps: super::LampLimits,
     /// How often a call may be diverted by 3xx before it fails.
@@ -94,6 +96,7 @@ impl CoreConfig {
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,
             connections: ConnectionLimits::default(),
+            guesses: super::GuessLimits::default(),
             lamps: super::LampLimits::default(),
             max_diversions: 5,
             late_offer: false,

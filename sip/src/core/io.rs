@@ -77,6 +77,8 @@ pub(super) enum Token {
     Unsent(ClientId),
     /// A connection may have been silent for too long.
     Connection(u64),
+    /// We register at a trunk again.
+    Register(u32),
 }
 
 /// What every part of the core shares: time, timers, outputs, random bits, counters.
@@ -86,6 +88,8 @@ pub(super) struct Io {
     pub(super) wheel: Wheel<Token>,
     pub(super) transmits: VecDeque<Transmit>,
     pub(super) connections: Connections,
+    /// Timers of registrations of ours.
+    pub(super) standing: usize,
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) config: CoreConfig,
@@ -106,6 +110,7 @@ impl Io {
             wheel: Wheel::new(0),
             transmits: VecDeque::new(),
             connections: Connections::default(),
+            standing: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -221,9 +226,9 @@ impl Io {
         }
     }
 
-    /// Timers, without those that each connection has.
+    /// Timers, without those that each connection and each registration of ours has.
     pub(super) fn call_timers(&self) -> usize {
-        self.wheel.len() - self.connections.len()
+        self.wheel.len() - self.connections.len() - self.standing
     }
 
     pub(super) fn trace(&mut self, sent: bool, flow: Flow, bytes: &[u8]) {

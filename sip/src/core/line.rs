@@ -54,7 +54,11 @@ impl<M: Media> Core<M> {
         (!registered).then_some(trunk)
     }
 
-    fn prove(&mut self, request: &Request, header: &HeaderName) -> Proof {
+    fn prove(&mut self, request: &Request, header: &HeaderName, from: Flow) -> Proof {
+        if request.headers.get(header).is_some() && self.guesses_too_much(request, from) {
+            self.io.count("digest.too_many_guesses");
+            return Proof::Refused(403);
+        }
         let (now, subscribers) = (self.io.now, &self.subscribers);
         let asked = request.uri.to_bytes();
         let mut verdicts = request.headers.get_all(header).map(|authorization| {
@@ -64,8 +68,23 @@ impl<M: Media> Core<M> {
         // A phone may add what it knows for the realms of other servers on the way.
         match verdicts.find(|verdict| *verdict != Verdict::OtherRealm) {
             None => Proof::Challenge { stale: false },
-            Some(verdict) => self.proof(verdict),
+            Some(verdict) => {
+                if matches!(verdict, Verdict::Refused(_)) {
+                    self.guesses.made(self.io.now, from.remote.ip(), &self.io.config.guesses);
+                }
+                self.proof(verdict)
+            }
         }
+    }
+
+    /// Whether credentials from there are refused unread: it sent too many wrong ones. A phone that is registered
+    /// over this very flow is heard all the same, whoever else is behind its address.
+    fn guesses_too_much(&self, request: &Request, from: Flow) -> bool {
+        if !self.guesses.too_many(self.io.now, from.remote.ip(), &self.io.config.guesses) {
+            return false;
+        }
+        let (caller, _) = message::caller_of(request, false);
+        !self.registrar.contacts(&caller).iter().any(|contact| contact.flow == from)
     }
 
     fn proof(&mut self, verdict: Verdict) -> Proof {
@@ -117,7 +136,8 @@ impl<M: Media> Core<M> {
         } else {
             (HeaderName::WwwAuthenticate, HeaderName::Authorization, 401)
         };
-        let stale = match self.prove(request, &answer) {
+        let (_, from) = self.transactions.server_request_and_flow(server)?;
+        let stale = match self.prove(request, &answer, from) {
             Proof::Number(number) => return Some(number),
             Proof::Refused(status) => {
                 self.refuse(server, request, status);
@@ -152,6 +172,7 @@ impl<M: Media> Core<M> {
         }
         let response = match result {
             Ok(registered) => {
+                self.follow(&number, &registered.moved);
                 if registered.changed {
                     self.io.emit(Event::Registration { number, contacts: registered.count });
                 }
@@ -176,6 +197,19 @@ impl<M: Media> Core<M> {
             }
         };
         self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
+    }
+
+    /// Calls of a phone whose registration came over another flow than before go on over the new one.
+    fn follow(&mut self, number: &Arc<str>, moved: &[(Flow, Flow)]) {
+        if moved.is_empty() || self.line(number) == 0 {
+            return;
+        }
+        let dialogs = self.legs.values_mut().filter(|leg| leg.line.as_ref() == Some(number));
+        for dialog in dialogs.filter_map(|leg| leg.dialog.as_mut()) {
+            if let Some((_, to)) = moved.iter().find(|(from, _)| *from == dialog.flow) {
+                dialog.flow = *to;
+            }
+        }
     }
 
     pub(super) fn expire_registrations(&mut self) {

@@ -12,6 +12,7 @@
 //! - `refresh`: session timers
 //! - `reliable`: reliable provisional responses
 //! - `refer`, `transfer`, `replaces`: who talks to whom changes
+//! - `registration`: ours at trunks
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
 mod command;
@@ -22,6 +23,7 @@ mod dial;
 mod dialog;
 mod end;
 mod framing;
+mod guesses;
 mod inside;
 mod io;
 mod lamps;
@@ -31,6 +33,7 @@ mod message;
 mod page;
 mod refer;
 mod refresh;
+mod registration;
 mod reinvite;
 mod reliable;
 mod replaces;
@@ -53,13 +56,16 @@ use sipx_sip::{
 
 pub use self::config::{CoreConfig, Counters, Listener};
 pub use self::connections::ConnectionLimits;
+pub use self::guesses::GuessLimits;
 pub use self::io::{Flow, Transmit};
 pub use self::lamps::LampLimits;
 
+use self::guesses::Guesses;
 use self::io::{Io, Token};
 use self::lamps::Lamps;
 use self::leg::Leg;
 use self::page::Pages;
+use self::registration::Registration;
 use self::transactions::{Arrival, Purpose, ServerId, Silence, Transactions};
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
 use crate::auth::Authenticator;
@@ -73,6 +79,7 @@ pub struct Core<M> {
     transactions: Transactions,
     media: M,
     authenticator: Authenticator,
+    guesses: Guesses,
     registrar: Registrar,
     subscribers: HashMap<Arc<str>, Subscriber>,
     /// How many subscribers are offered which algorithms: MD5, SHA-256.
@@ -82,6 +89,9 @@ pub struct Core<M> {
     lamps: Lamps,
     pages: Pages,
     trunks: Vec<Trunk>,
+    /// Ours at trunks.
+    registrations: BTreeMap<u32, Registration>,
+    next_registration: u32,
     legs: HashMap<LegId, Leg>,
     /// Our tags, each naming one dialog or the attempt to have one.
     tags: HashMap<Bytes, LegId>,
@@ -107,6 +117,7 @@ impl<M: Media> Core<M> {
             transactions: Transactions::default(),
             media,
             authenticator: Authenticator::new(&realm, secret).with_limits(nonce_life_ms, nonces),
+            guesses: Guesses::default(),
             registrar: Registrar::new(limits),
             subscribers: HashMap::new(),
             offers: BTreeMap::new(),
@@ -114,6 +125,8 @@ impl<M: Media> Core<M> {
             lamps: Lamps::default(),
             pages: Pages::default(),
             trunks: Vec::new(),
+            registrations: BTreeMap::new(),
+            next_registration: 0,
             legs: HashMap::new(),
             tags: HashMap::new(),
             pending: HashMap::new(),
@@ -168,6 +181,7 @@ impl<M: Media> Core<M> {
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
                 Token::Connection(connection) => self.connection_due(connection),
+                Token::Register(registration) => self.registration_due(registration),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),
                 Token::Reliable(leg) => self.reliable_again(leg),
@@ -381,6 +395,10 @@ impl<M: Media> Core<M> {
             Purpose::Page(page) => self.page_answered(page, status),
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
+            Purpose::Register(id) => {
+                let request = self.transactions.client_request(answer.client).cloned();
+                self.registration_answered(id, request.as_ref(), &answer.response);
+            }
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
             Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
         }
@@ -405,6 +423,7 @@ impl<M: Media> Core<M> {
             Purpose::Told(leg) => self.told(leg, false),
             Purpose::Page(page) => self.page_answered(page, 408),
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, 408),
+            Purpose::Register(id) => self.registration_failed(id, 408, None),
             Purpose::Orphan | Purpose::Nothing => {}
         }
     }

@@ -110,6 +110,7 @@ impl<M: Media> Core<M> {
             self.io.wheel.cancel(timer);
         }
         self.unregister_over(flow);
+        self.registrations_lost(flow);
         for silence in self.transactions.disconnected(&mut self.io, flow, was_open) {
             self.silent(silence);
         }
@@ -152,6 +153,7 @@ impl<M: Media> Core<M> {
     fn is_needed(&self, flow: Flow) -> bool {
         self.transactions.needs(flow.connection)
             || self.registrar.is_over(flow.connection)
+            || self.registered_over(flow)
             || self.legs.values().any(|leg| leg.dialog.as_ref().is_some_and(|dialog| dialog.flow == flow))
     }
 

@@ -406,7 +406,7 @@ impl<M: Media> Core<M> {
     }
 }
 
-fn challenge_of(response: &Response) -> Option<Challenge> {
+pub(super) fn challenge_of(response: &Response) -> Option<Challenge> {
     let mut challenges = Vec::new();
     for (name, proxy) in [(HeaderName::WwwAuthenticate, false), (HeaderName::ProxyAuthenticate, true)] {
         for header in response.headers.get_all(&name) {

@@ -133,6 +133,13 @@ limits! {
     nonce_life_s: 300 in 10..=86_400,
     /// Digest nonces in use that are remembered, against replays.
     nonces: 100_000 in 100..=10_000_000,
+    /// Refused credentials that one address (IPv6: one /64) may send in `guess_window_s`; then all its credentials are
+    /// refused unread until that is over.
+    guesses: 20 in 1..=1_000_000,
+    /// The time in which they are counted.
+    guess_window_s: 60 in 1..=86_400,
+    /// Addresses whose refused credentials are counted.
+    guess_sources: 10_000 in 16..=10_000_000,
     /// Streams of our own media at once.
     streams: 2_000 in 1..=16_384,
     /// Longest prompt. Two of them fit into what the engine gives a play.
@@ -210,6 +217,11 @@ impl Limits {
         core.timers.t4 = Duration::from_millis(self.t4_ms.into());
         core.nonce_life_ms = u64::from(self.nonce_life_s) * 1_000;
         core.nonces = size(self.nonces);
+        core.guesses = crate::core::GuessLimits {
+            guesses: self.guesses,
+            window_ms: u64::from(self.guess_window_s) * 1_000,
+            sources: size(self.guess_sources),
+        };
         player.streams = size(self.streams);
     }
 }
@@ -271,6 +283,11 @@ mod tests {
             [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| u32::try_from(timer.as_millis()).unwrap());
         assert_eq!(timers, [given.t1_ms, given.t2_ms, given.t4_ms]);
         assert_eq!([seconds(core.nonce_life_ms), number(core.nonces)], [given.nonce_life_s, given.nonces]);
+        let guesses = core.guesses;
+        assert_eq!(
+            [guesses.guesses, seconds(guesses.window_ms), number(guesses.sources)],
+            [given.guesses, given.guess_window_s, given.guess_sources]
+        );
         let connections = core.connections;
         assert_eq!(
             [connections.total, connections.per_address, connections.message / 1_024].map(number),

@@ -164,7 +164,7 @@ impl Loop {
         self.core.release_all(self.clock.now_ms());
         self.flush();
         let end = self.clock.now_ms().saturating_add(u64::try_from(self.close.as_millis()).unwrap_or(u64::MAX));
-        while self.core.load().0 > 0 && self.clock.now_ms() < end {
+        while self.core.is_leaving() && self.clock.now_ms() < end {
             let left = self.clock.until(end);
             let _ = tokio::time::timeout(left, self.turn()).await;
         }

@@ -6,6 +6,9 @@ use sipx_sip::{HeaderName, Request, Uri};
 
 use super::{Contact, Instance, Limits, Rejected};
 
+/// Most octets of parameters that are kept for others.
+const LONGEST_PARAMETERS: usize = 1_024;
+
 /// What a REGISTER asks for.
 pub(super) struct Asked {
     pub(super) bindings: Bindings,
@@ -28,6 +31,7 @@ pub(super) struct Binding {
     pub(super) q: u16,
     pub(super) expires_s: u32,
     pub(super) instance: Option<Instance>,
+    pub(super) parameters: Bytes,
 }
 
 impl Binding {
@@ -103,12 +107,49 @@ impl Binding {
             (Bytes::copy_from_slice(instance), flow.map(Bytes::copy_from_slice))
         });
         Ok(Self {
+            parameters: unknown(&address),
             q: address.param("q").and_then(thousandths).unwrap_or(1_000),
             expires_s: asked.min(limits.max_expires_s),
             instance,
             uri: address.uri,
         })
     }
+}
+
+/// The parameters of a Contact that the registrar does not write itself, each behind its semicolon.
+fn unknown(address: &Address) -> Bytes {
+    let mut out = Vec::new();
+    for param in &address.params {
+        let ours = ["expires", "q", "+sip.instance", "reg-id"];
+        let name = &param.name;
+        if ours.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+            continue;
+        }
+        let Some(value) = &param.value else {
+            out.push(b';');
+            out.extend_from_slice(name);
+            continue;
+        };
+        let token = !value.is_empty()
+            && value.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-.!%*_+`'~:[]".contains(octet));
+        out.push(b';');
+        out.extend_from_slice(name);
+        out.push(b'=');
+        if token {
+            out.extend_from_slice(value);
+            continue;
+        }
+        out.push(b'"');
+        for octet in value.iter() {
+            if matches!(octet, b'"' | b'\\') {
+                out.push(b'\\');
+            }
+            out.push(*octet);
+        }
+        out.push(b'"');
+    }
+    // Kept for each binding, so not without a bound.
+    if out.len() > LONGEST_PARAMETERS { Bytes::new() } else { Bytes::from(out) }
 }
 
 /// `delta-seconds`; a value too large for 32 bits is the largest, a malformed one is none (RFC 3261 §10.3

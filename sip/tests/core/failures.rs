@@ -285,6 +285,7 @@ fn a_phone_at_the_address_of_a_trunk_is_still_a_subscriber() {
         transport: ccbs_sip::api::Transport::Udp,
         credentials: None,
         trusted: false,
+        register: None,
     }));
     let (leg, ..) = connected(&mut net, a, "101");
     let subscriber = Party::Subscriber(Arc::from("102"));

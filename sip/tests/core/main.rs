@@ -1,6 +1,7 @@
 //! The SIP core in a virtual network, on virtual time.
 mod calls;
 mod diversions;
+mod edge;
 mod failures;
 mod hops;
 mod hostile;

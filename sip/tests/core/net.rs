@@ -179,6 +179,7 @@ impl Net {
             transport: Transport::Udp,
             credentials: credentials.then(|| (Arc::from("us"), Arc::from("pw"))),
             trusted,
+            register: None,
         }));
         index
     }

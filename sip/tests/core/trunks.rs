@@ -37,6 +37,7 @@ fn trap_05_a_request_to_oneself_keeps_its_two_transactions_apart() {
         transport: ccbs_sip::api::Transport::Udp,
         credentials: None,
         trusted: true,
+        register: None,
     }));
     let call = net.call(a, "8101");
     let first = net.incoming();

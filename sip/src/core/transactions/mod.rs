@@ -396,6 +396,7 @@ impl Transactions {
             | Token::Probe(_)
             | Token::Again(_)
             | Token::Connection(_)
+            | Token::Register(_)
             | Token::Refresh(_)
             | Token::Transfer(_)
             | Token::Lamp(_)

@@ -193,8 +193,14 @@ fn a_phone_whose_connection_is_gone_is_registered_no_longer() {
 fn a_trunk_is_called_over_one_connection_that_is_opened_and_opened_again() {
     let mut switch = Switch::start(|config| config.limits.connect_ms = 2_000);
     let far = TcpListener::bind("127.0.0.1:0").unwrap();
-    let trunk =
-        |address| Trunk { name: "far".into(), address, transport: Transport::Tcp, credentials: None, trusted: true };
+    let trunk = |address| Trunk {
+        name: "far".into(),
+        address,
+        transport: Transport::Tcp,
+        credentials: None,
+        trusted: true,
+        register: None,
+    };
     switch.endpoint.command(Command::SetTrunk(trunk(far.local_addr().unwrap()))).unwrap();
     let ring = |switch: &Switch| {
         let leg = switch.endpoint.next_leg();
