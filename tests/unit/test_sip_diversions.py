@@ -46,7 +46,7 @@ async def test_a_call_diverted_to_a_busy_phone_lets_the_caller_order() -> None:
         code = await w.phone("102").call("*37#")
         await until(code.ended.is_set)
         (order,) = w.service.orders()
-        assert order.callee == "n103"
+        assert order.callee == "103"
 
 
 async def test_a_recall_follows_its_callee() -> None:
