@@ -79,7 +79,7 @@ struct Lamp {
 /// All lamps.
 #[derive(Debug, Default)]
 pub(super) struct Lamps {
-    lamps: HashMap<LampId, Lamp>,
+    by_id: HashMap<LampId, Lamp>,
     by_tag: HashMap<Bytes, LampId>,
     by_line: HashMap<Arc<str>, Vec<LampId>>,
     by_watcher: HashMap<Arc<str>, usize>,
@@ -88,7 +88,7 @@ pub(super) struct Lamps {
 
 impl Lamps {
     pub(super) fn len(&self) -> usize {
-        self.lamps.len()
+        self.by_id.len()
     }
 
     fn insert(&mut self, lamp: Lamp) -> LampId {
@@ -97,12 +97,12 @@ impl Lamps {
         self.by_tag.insert(lamp.dialog.local_tag.clone(), id);
         self.by_line.entry(lamp.line.clone()).or_default().push(id);
         *self.by_watcher.entry(lamp.watcher.clone()).or_insert(0) += 1;
-        self.lamps.insert(id, lamp);
+        self.by_id.insert(id, lamp);
         id
     }
 
     fn remove(&mut self, id: LampId) -> Option<Lamp> {
-        let lamp = self.lamps.remove(&id)?;
+        let lamp = self.by_id.remove(&id)?;
         self.by_tag.remove(&lamp.dialog.local_tag);
         if let Some(lamps) = self.by_line.get_mut(&lamp.line) {
             lamps.retain(|other| *other != id);
@@ -192,7 +192,7 @@ impl<M: Media> Core<M> {
         let Some(watcher) = self.authenticated(server, request, true) else { return true };
         let Some(expires) = self.granted(server, request) else { return true };
         let sequence = cseq(&request.headers).unwrap_or(0);
-        let Some(lamp) = self.lamps.lamps.get_mut(&id) else { return false };
+        let Some(lamp) = self.lamps.by_id.get_mut(&id) else { return false };
         if lamp.watcher != watcher || !lamp.dialog.is_from(&request.headers) || lamp.over.is_some() {
             self.io.count("request.no_dialog");
             self.refuse(server, request, 481);
@@ -233,7 +233,7 @@ impl<M: Media> Core<M> {
     /// 200 and the first NOTIFY, or the last.
     fn grant(&mut self, id: LampId, server: ServerId, tag: &str, expires: Duration) {
         let (now, ms) = (self.io.now, super::config::millis(expires));
-        let Some(lamp) = self.lamps.lamps.get_mut(&id) else { return };
+        let Some(lamp) = self.lamps.by_id.get_mut(&id) else { return };
         lamp.until = now.saturating_add(ms);
         if let Some(timer) = lamp.expiry.take() {
             self.io.wheel.cancel(timer);
@@ -254,14 +254,14 @@ impl<M: Media> Core<M> {
 
     /// A subscription's time is over.
     pub(super) fn lamp_expired(&mut self, id: LampId) {
-        if let Some(lamp) = self.lamps.lamps.get_mut(&id) {
+        if let Some(lamp) = self.lamps.by_id.get_mut(&id) {
             lamp.expiry = None;
         }
         self.put_out(id, Reason::Timeout);
     }
 
     fn put_out(&mut self, id: LampId, reason: Reason) {
-        let Some(lamp) = self.lamps.lamps.get_mut(&id) else { return };
+        let Some(lamp) = self.lamps.by_id.get_mut(&id) else { return };
         if let Some(timer) = lamp.expiry.take() {
             self.io.wheel.cancel(timer);
         }
@@ -283,7 +283,7 @@ impl<M: Media> Core<M> {
 
     fn put_out_all(&mut self, reason: Reason, which: impl Fn(&Lamp) -> bool) {
         let mut lamps: Vec<LampId> =
-            self.lamps.lamps.iter().filter(|(_, lamp)| which(lamp)).map(|(id, _)| *id).collect();
+            self.lamps.by_id.iter().filter(|(_, lamp)| which(lamp)).map(|(id, _)| *id).collect();
         lamps.sort_unstable();
         for id in lamps {
             self.put_out(id, reason);
@@ -294,7 +294,7 @@ impl<M: Media> Core<M> {
     pub(super) fn line_changed(&mut self, line: &Arc<str>) {
         let Some(lamps) = self.lamps.by_line.get(line) else { return };
         for id in lamps.clone() {
-            if let Some(lamp) = self.lamps.lamps.get_mut(&id) {
+            if let Some(lamp) = self.lamps.by_id.get_mut(&id) {
                 lamp.dirty = true;
             }
             self.notify(id);
@@ -312,7 +312,7 @@ impl<M: Media> Core<M> {
 
     /// The time of a NOTIFY that waited has come.
     pub(super) fn lamp_due(&mut self, id: LampId) {
-        if let Some(lamp) = self.lamps.lamps.get_mut(&id) {
+        if let Some(lamp) = self.lamps.by_id.get_mut(&id) {
             lamp.waiting = None;
         }
         self.notify(id);
@@ -321,7 +321,7 @@ impl<M: Media> Core<M> {
     /// Sends what is to be told, when nothing is under way and the last is long enough ago.
     fn notify(&mut self, id: LampId) {
         let now = self.io.now;
-        let Some(lamp) = self.lamps.lamps.get_mut(&id) else { return };
+        let Some(lamp) = self.lamps.by_id.get_mut(&id) else { return };
         if !lamp.dirty || lamp.in_flight || lamp.waiting.is_some() {
             return;
         }
@@ -366,7 +366,7 @@ impl<M: Media> Core<M> {
         if status < 200 {
             return;
         }
-        let Some(lamp) = self.lamps.lamps.get_mut(&id) else { return };
+        let Some(lamp) = self.lamps.by_id.get_mut(&id) else { return };
         lamp.in_flight = false;
         let last = lamp.over.is_some() && !lamp.dirty;
         if status < 300 && !last {
@@ -389,9 +389,8 @@ impl<M: Media> Core<M> {
 fn state_of(leg: &Leg) -> (&'static str, &'static str) {
     let direction = if leg.role == Role::Caller { "initiator" } else { "recipient" };
     let state = match leg.stage {
-        Stage::Routing => "trying",
         Stage::Dialling | Stage::Calling if leg.rang => "early",
-        Stage::Dialling | Stage::Calling => "trying",
+        Stage::Routing | Stage::Dialling | Stage::Calling => "trying",
         Stage::Answering | Stage::Up => "confirmed",
         Stage::Closing => "terminated",
     };

@@ -25,7 +25,7 @@ use crate::media::Media;
 pub(super) struct Refer {
     /// The leg that is transferred.
     leg: LegId,
-    /// CSeq of the REFER: names the subscription (RFC 3515 2.4.6).
+    /// `CSeq` of the REFER: names the subscription (RFC 3515 2.4.6).
     sequence: u32,
     /// Whether it is told at all (RFC 4488).
     notify: bool,

@@ -151,16 +151,9 @@ impl<M: Media> Core<M> {
     pub(super) fn session_agreed(&mut self, id: LegId) -> Vec<Extra> {
         let ours = self.session_interval();
         let Some(leg) = self.legs.get_mut(&id) else { return Vec::new() };
-        match leg.refreshing.accepted {
-            Some(accepted) => {
-                leg.refreshing.interval = accepted.interval;
-                leg.refreshing.theirs = accepted.refresher == Refresher::Uac;
-            }
-            None => {
-                leg.refreshing.interval = ours;
-                leg.refreshing.theirs = false;
-            }
-        }
+        let accepted = leg.refreshing.accepted;
+        leg.refreshing.interval = accepted.map_or(ours, |accepted| accepted.interval);
+        leg.refreshing.theirs = accepted.is_some_and(|accepted| accepted.refresher == Refresher::Uac);
         let agreed = leg.refreshing.agreed();
         self.refresh_later(id);
         agreed

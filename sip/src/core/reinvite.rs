@@ -311,10 +311,10 @@ impl<M: Media> Core<M> {
             self.reinvited_ours(id, server, offer);
             return;
         };
-        if let Some(leg) = self.legs.get_mut(&id) {
-            if offer.is_some() {
-                leg.remote_sdp.clone_from(&offer);
-            }
+        if offer.is_some()
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.remote_sdp.clone_from(&offer);
         }
         self.relay_offer(id, peer, server, offer);
     }

@@ -24,16 +24,20 @@ const MOST_WAITING: usize = 8;
 #[derive(Debug)]
 pub(super) struct Reliable {
     numbering: Numbering,
-    /// CSeq of its INVITE.
+    /// `CSeq` of its INVITE.
     cseq: u32,
     /// The response that waits for its PRACK.
     sent: Option<Sent>,
     queue: VecDeque<(u16, Option<Body>)>,
     /// The 200 waits for the last PRACK (RFC 3262 3).
-    answer: Option<Option<Body>>,
+    answer: Option<Answer>,
     /// An INVITE without an offer would have to get ours in the first of them: it gets none.
     silent: bool,
 }
+
+/// A 200 that waits.
+#[derive(Debug)]
+struct Answer(Option<Body>);
 
 #[derive(Debug)]
 struct Sent {
@@ -105,7 +109,7 @@ impl<M: Media> Core<M> {
         if reliable.sent.is_none() {
             return false;
         }
-        reliable.answer = Some(body.cloned());
+        reliable.answer = Some(Answer(body.cloned()));
         true
     }
 
@@ -160,7 +164,7 @@ impl<M: Media> Core<M> {
         let Some(reliable) = self.legs.get_mut(&id).and_then(|leg| leg.reliable.as_mut()) else { return };
         if let Some((status, body)) = reliable.queue.pop_front() {
             self.rings_reliably(id, status, body.as_ref());
-        } else if let Some(answer) = reliable.answer.take() {
+        } else if let Some(Answer(answer)) = reliable.answer.take() {
             self.answer_caller(id, answer);
         }
     }

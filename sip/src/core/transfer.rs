@@ -297,14 +297,13 @@ impl<M: Media> Core<M> {
             self.io.wheel.cancel(timer);
         }
         let alone = transfer.by.is_none();
-        match transfer.by {
-            Some(by) => self.tell(by, wire_status(cause), true),
-            None => {
-                let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
-                let alone = Transfer { consult: None, step: Step::Asking, timer: Some(timer), ..*transfer };
-                if let Some(leg) = self.legs.get_mut(&id) {
-                    leg.transfer = Some(Box::new(alone));
-                }
+        if let Some(by) = transfer.by {
+            self.tell(by, wire_status(cause), true);
+        } else {
+            let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
+            let alone = Transfer { consult: None, step: Step::Asking, timer: Some(timer), ..*transfer };
+            if let Some(leg) = self.legs.get_mut(&id) {
+                leg.transfer = Some(Box::new(alone));
             }
         }
         self.io.emit(Event::TransferFailed { leg: id, cause, alone });

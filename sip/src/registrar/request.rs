@@ -140,7 +140,7 @@ fn unknown(address: &Address) -> Bytes {
             continue;
         }
         out.push(b'"');
-        for octet in value.iter() {
+        for octet in value {
             if matches!(octet, b'"' | b'\\') {
                 out.push(b'\\');
             }

@@ -141,9 +141,6 @@ impl Application {
                     net.drain();
                 }
             }
-            14 | 15 => {
-                net.call(from, &number);
-            }
             9 | 13 => {
                 let now = net.now;
                 let phone = &net.phones[from];
@@ -221,8 +218,7 @@ fn run(seed: u64) -> [usize; 7] {
     let mut open: Vec<LegId> = Vec::new();
     for (_, event) in &net.events {
         match event {
-            Event::Incoming { leg, .. } | Event::Answered { leg } => open.push(*leg),
-            Event::Transferred { leg, .. } => open.push(*leg),
+            Event::Incoming { leg, .. } | Event::Answered { leg } | Event::Transferred { leg, .. } => open.push(*leg),
             Event::Ended { leg, .. } => open.retain(|left| left != leg),
             _ => {}
         }
