@@ -66,14 +66,15 @@ impl SipEndpoint {
             rtp_ports = Given(Ok((16_384, 32_766))),
             user_agent = Given(Ok(Text("ccbs".into()))),
             trace = Given(Ok(false)),
+            late_offer = Given(Ok(false)),
             **limits,
         ),
         text_signature = "(*, listen, realm, advertise=None, transports=('udp', 'tcp'), also=(), \
-rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, events=65536, commands=65536, datagrams=16384, \
-connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
+rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, events=65536, commands=65536, \
+datagrams=16384, connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
 connection_probe_s=60, connect_ms=4000, write_queue_kib=256, write_stall_s=20, receive_buffer_kib=4096, legs=20000, \
 transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
-probe_s=300, session_s=1800, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, \
+probe_s=300, session_s=1800, diversions=5, lamps=10000, lamps_each=200, lamp_apart_ms=500, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, \
 guesses=20, guess_window_s=60, guess_sources=10000, streams=2000, \
 prompt_s=60, close_ms=1000)"
     )]
@@ -88,6 +89,7 @@ prompt_s=60, close_ms=1000)"
         rtp_ports: Given<(i64, i64)>,
         user_agent: Given<Text>,
         trace: Given<bool>,
+        late_offer: Given<bool>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> Result<Self, Error> {
         let advertise = advertise.named("advertise")?;
@@ -103,6 +105,7 @@ prompt_s=60, close_ms=1000)"
         config.rtp_ports = arguments::rtp_ports(rtp_ports.named("rtp_ports")?)?;
         config.user_agent = arguments::plain("user_agent", user_agent.named("user_agent")?)?.to_string();
         config.trace = trace.named("trace")?;
+        config.late_offer = late_offer.named("late_offer")?;
         config.limits = arguments::limits(limits)?;
         let longest_prompt = config.limits.prompt();
         let limits = config.limits.values().collect();

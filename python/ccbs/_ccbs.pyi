@@ -877,8 +877,8 @@ def simulate_settings() -> list[tuple[str, str, str, str, str]]:
 Cause: TypeAlias = tuple[str, int | None]
 """Why a leg ended or failed: ``("status", 486)`` the far side's final status, ``("refused", 486)`` our own,
 ``("remote", None)`` the far side hung up, ``("local", None)`` we did, ``("peer", None)`` what it was
-joined to ended, ``("timeout", None)`` the far side fell silent, ``("transferred", None)`` its peer went to somebody
-else on its own wish."""
+joined to ended, ``("timeout", None)`` the far side fell silent, ``("transferred", None)`` its
+peer went to somebody else on its own wish."""
 
 @final
 class Incoming:
@@ -948,7 +948,8 @@ class ConnectFailed:
 class Diverted:
     """The phone of a callee diverts the call (3xx); to be answered as before, with the way to this number.
 
-    :param leg: the leg named in ``dial``, ``connect`` or ``transfer``; doing nothing after ``connect`` is giving up.
+    :param leg: the leg named in ``dial``, ``connect`` or ``transfer``; doing nothing after ``connect`` is
+        giving up.
     :param dialled: the number it shall go to, unescaped.
     """
 
@@ -1129,6 +1130,7 @@ class SipEndpoint:
         rtp_ports: tuple[int, int] = (16_384, 32_766),
         user_agent: str = "ccbs",
         trace: bool = False,
+        late_offer: bool = False,
         events: int = 65_536,
         commands: int = 65_536,
         datagrams: int = 16_384,
@@ -1151,6 +1153,10 @@ class SipEndpoint:
         max_expires_s: int = 7_200,
         probe_s: int = 300,
         session_s: int = 1_800,
+        diversions: int = 5,
+        lamps: int = 10_000,
+        lamps_each: int = 200,
+        lamp_apart_ms: int = 500,
         decision_s: int = 10,
         t1_ms: int = 500,
         t2_ms: int = 4_000,
@@ -1176,6 +1182,8 @@ class SipEndpoint:
         :param rtp_ports: first and last UDP port for prompts; RTP takes the even ones (RFC 3550 §11).
         :param user_agent: value of the header fields User-Agent and Server.
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
+        :param late_offer: whether ``ring`` calls without a description, so that the phone offers all it can
+            and wideband codecs are kept (RFC 3725 §4.3).
         :param events: events that may wait to be drained, 1–10,000,000.
         :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
         :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
@@ -1207,6 +1215,10 @@ class SipEndpoint:
             0 is never.
         :param session_s: the session timer that is asked for (RFC 4028), 0–86,400 s; less than 90 is 90, 0 is
             none. Half of it is how often the phone of a call is refreshed.
+        :param diversions: how often a call may be diverted by 3xx before it fails, 0–20.
+        :param lamps: busy lamps (subscriptions to ``Event: dialog``, RFC 4235) at once, 0–1,000,000.
+        :param lamps_each: busy lamps of one subscriber, 0–10,000.
+        :param lamp_apart_ms: shortest time between two NOTIFYs of one busy lamp, 0–60,000 ms.
         :param decision_s: how long an :class:`Incoming` may go unanswered, 1–300 s; then the caller
             gets 500.
         :param t1_ms: RFC 3261 T1, 50–2,000 ms; 64 of it are waited for an answer.
@@ -1386,8 +1398,8 @@ class SipEndpoint:
     ) -> None:
         """Say where a leg goes whose peer's phone wants it transferred (:class:`Transfer`).
 
-        Answered by :class:`Transferred`, :class:`TransferFailed` or :class:`Ended`. The arguments are those of
-        :meth:`dial`.
+        Answered by :class:`Transferred`, :class:`TransferFailed` or :class:`Ended`. The arguments are those
+        of :meth:`dial`.
         """
 
     def reject_transfer(self, leg: int, status: int) -> None:

@@ -44,6 +44,9 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// Whether every message is reported by [`Event::Trace`].
     pub trace: bool,
+    /// Whether a recall rings its caller's phone without a description, so that the phone offers all it can: keeps
+    /// wideband codecs (RFC 3725 4.3).
+    pub late_offer: bool,
     /// What bounds it; see [`Limits::check`].
     pub limits: Limits,
     /// All random bits come from it; `None` takes the operating system's.
@@ -93,6 +96,7 @@ impl EndpointConfig {
             rtp_ports: 16_384..=32_766,
             user_agent: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: false,
+            late_offer: false,
             limits: Limits::default(),
             seed: None,
         }
@@ -157,6 +161,7 @@ impl Endpoint {
         core.listeners = listeners.collect();
         core.product = config.user_agent;
         core.trace = config.trace;
+        core.late_offer = config.late_offer;
         let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = seed;
         let player_seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]).rotate_left(17);
         let mut player = PlayerConfig::new(first.ip(), config.rtp_ports, player_seed);

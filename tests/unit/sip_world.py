@@ -14,7 +14,7 @@ from ccbs import CallbackService, Profile, prompts
 from ccbs._ccbs import SipEndpoint, SipEvent, Step
 from ccbs.calls import CallRecord
 from ccbs.numbering import ExternalPrefix, Numbering
-from ccbs.sip import Route, SipSwitch, Trunk
+from ccbs.sip import Diversions, Route, SipSwitch, Trunk
 from ccbs.subscribers import Directory, Subscriber, ha1_md5, ha1_sha256
 
 REALM = "test"
@@ -94,6 +94,7 @@ async def world(
     *,
     route: Route | None = None,
     route_timeout: float = 3.0,
+    diversions: Diversions = "internal",
     registered: Sequence[str] = NUMBERS,
     strip: bool = True,
     languages: Sequence[str] = ("ru", "en"),
@@ -113,6 +114,7 @@ async def world(
         prompts={language: {name: wav() for name in prompts.names()} for language in languages},
         route=route,
         route_timeout=route_timeout,
+        diversions=diversions,
         on_event=on_event or events.append,
         on_closed=lambda: closed.append("endpoint"),
     )

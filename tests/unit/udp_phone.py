@@ -94,6 +94,7 @@ class UdpPhone(asyncio.DatagramProtocol):
     """A phone, or a whole trunk when it has no password.
 
     ``does`` is what it does with a call: ``answer``, ``ring`` (only), ``nothing``, or a status to refuse it.
+    ``diverts_to`` is the number in the Contact of a 3xx.
     ``codecs`` are the payload types it offers: PCMU and PCMA unless told otherwise.
     """
 
@@ -103,6 +104,7 @@ class UdpPhone(asyncio.DatagramProtocol):
         self.server = server
         self.does: str | int = "answer"
         self.codecs = "0 8"
+        self.diverts_to = number
         self.calls: dict[str, PhoneCall] = {}
         self.incoming: asyncio.Queue[PhoneCall] = asyncio.Queue()
         self._ids = itertools.count(1)
@@ -403,7 +405,8 @@ class UdpPhone(asyncio.DatagramProtocol):
         copied = [
             (n, v) for n, v in request.headers if n in ("via", "from", "call-id", "cseq", "record-route")
         ]
-        answer = Message(f"SIP/2.0 {status} Status", [*copied, ("to", to), ("contact", self.contact)])
+        contact = f"<sip:{self.diverts_to}@{self.server[0]}>" if 300 <= status < 400 else self.contact
+        answer = Message(f"SIP/2.0 {status} Status", [*copied, ("to", to), ("contact", contact)])
         if sdp:
             answer.headers.append(("content-type", "application/sdp"))
             answer.body = self._sdp()

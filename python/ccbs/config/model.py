@@ -390,6 +390,18 @@ class EndpointLimits(Section):
         default=1_800,
         description="The session timer that is asked for (s, RFC 4028); below 90 is 90; 0: none.",
     )
+    diversions: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=5, description="How often a call may be diverted by 3xx before it fails."
+    )
+    lamps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=10_000, description="Busy lamps at once (RFC 4235)."
+    )
+    lamps_each: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=200, description="Busy lamps of one subscriber."
+    )
+    lamp_apart_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        default=500, description="Shortest time between two NOTIFYs of one busy lamp (ms)."
+    )
     t1_ms: Annotated[int, Field(ge=50, le=2_000)] = Field(
         default=500, description="RFC 3261 T1 (ms); 64 of it are waited for an answer."
     )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from ccbs._ccbs import SipEndpoint
 from ccbs.sip.recalls import RecallLeg
-from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Reject, Route
+from ccbs.sip.routing import (
+    Answer,
+    Call,
+    Codes,
+    Decision,
+    Dial,
+    Diversions,
+    NumberingRoute,
+    Reject,
+    Route,
+)
 from ccbs.sip.switch import SipSwitch
 from ccbs.sip.trunks import Trunk
 
@@ -14,6 +24,7 @@ __all__ = [
     "Codes",
     "Decision",
     "Dial",
+    "Diversions",
     "NumberingRoute",
     "RecallLeg",
     "Reject",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ccbs._ccbs import CcbsError, InvalidValue
@@ -13,11 +13,23 @@ from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, fail_cause
-from ccbs.sip.routing import Answer, Call, Codes, Decision, Dial, NumberingRoute, Party, Reject, Route
+from ccbs.sip.routing import (
+    Answer,
+    Call,
+    Codes,
+    Decision,
+    Dial,
+    Diversions,
+    NumberingRoute,
+    Party,
+    Reject,
+    Route,
+    may_divert,
+)
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
-    from ccbs._ccbs import Answered, Bridged, Ended, Incoming, Played, Ringing, SipEndpoint
+    from ccbs._ccbs import Answered, Bridged, Diverted, Ended, Incoming, Played, Ringing, SipEndpoint
     from ccbs.service import CallbackService
 
 __all__ = ["OrdinaryCalls"]
@@ -64,6 +76,7 @@ class OrdinaryCalls:
     :param contacts: how many phones a subscriber has registered.
     :param route_timeout: how long a route may take, in seconds.
     :param ring_timeout: how long a callee rings where the route says nothing, in seconds.
+    :param diversions: which calls a callee's phone may divert.
     :param clock: Unix time in seconds.
     :param logger: for what goes wrong.
     """
@@ -83,6 +96,7 @@ class OrdinaryCalls:
         contacts: Callable[[str], int],
         route_timeout: float,
         ring_timeout: float,
+        diversions: Diversions,
         clock: Callable[[], float],
         logger: logging.Logger,
     ) -> None:
@@ -98,6 +112,7 @@ class OrdinaryCalls:
         self._contacts = contacts
         self._route_timeout = route_timeout
         self._ring_timeout = ring_timeout
+        self._diversions = diversions
         self._clock = clock
         self._logger = logger
         self._legs: Final[dict[int, _Leg]] = {}
@@ -108,12 +123,14 @@ class OrdinaryCalls:
             "unknown_codes": 0,
             "code_calls_failed": 0,
             "facts_refused": 0,
+            "diversions_refused": 0,
         }
 
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
         ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong), and those of the order desk.
+        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480), and those
+        of the order desk.
         """
         return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 
@@ -138,7 +155,29 @@ class OrdinaryCalls:
         )
         self._legs[leg.id] = leg
         if self._route is not None:
-            leg.task = asyncio.create_task(self._ask_route(leg, self._route))
+            leg.task = asyncio.create_task(self._ask_route(leg, self._route, call))
+        else:
+            self._do(leg, self._plan.decide(call))
+
+    def on_diverted(self, event: Diverted) -> None:
+        """The callee's phone diverts the call."""
+        leg = self._legs.get(event.leg)
+        if leg is None:
+            return
+        by = self._directory.get(leg.to_subscriber) if leg.to_subscriber is not None else None
+        if not may_divert(self._diversions, self._numbering, event.dialled):
+            self._counts["diversions_refused"] += 1
+            self._do(leg, Reject(480))
+            return
+        call = replace(
+            leg.call,
+            dialled=event.dialled,
+            subscriber=by or leg.call.subscriber,
+            trunk=None if by is not None else leg.call.trunk,
+            diverted_by=leg.callee,
+        )
+        if self._route is not None:
+            leg.task = asyncio.create_task(self._ask_route(leg, self._route, call))
         else:
             self._do(leg, self._plan.decide(call))
 
@@ -220,11 +259,11 @@ class OrdinaryCalls:
 
     # --- what is done with a call -----------------------------------------------------------------
 
-    async def _ask_route(self, leg: _Leg, route: Route) -> None:
+    async def _ask_route(self, leg: _Leg, route: Route, call: Call) -> None:
         decision: Decision = Reject(500)
         try:
             async with asyncio.timeout(self._route_timeout):
-                decision = await route(leg.call)
+                decision = await route(call)
         except TimeoutError:
             self._counts["routes_failed"] += 1
             self._logger.error(

@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
-from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
+from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, may_divert
 from ccbs.subscribers import Directory
 from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, current_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from ccbs._ccbs import Answered, Bridged, ConnectFailed, Ended, Played, Ringing, SipEndpoint
+    from ccbs._ccbs import Answered, Bridged, ConnectFailed, Diverted, Ended, Played, Ringing, SipEndpoint
 
 __all__ = ["RecallLeg", "Recalls"]
 
@@ -39,6 +40,7 @@ class RecallLeg:
         self.outcome: ConnectOutcome | None = None
         self.bridged: float | None = None
         self.trunk: str | None = None
+        self.diverted: str | None = None
         self.peer: int | None = None
 
     def __repr__(self) -> str:
@@ -50,6 +52,8 @@ class Recalls:
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
+    :param numbering: the plan.
+    :param diversions: which calls a callee's phone may divert.
     :param log: where each recall leaves a record.
     :param route: asked for the way to the callee, as for an ordinary call of the caller.
     :param route_timeout: how long it may take, in seconds.
@@ -67,6 +71,8 @@ class Recalls:
         endpoint: SipEndpoint,
         *,
         directory: Directory,
+        numbering: Numbering,
+        diversions: Diversions,
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
         route_timeout: float,
@@ -79,6 +85,8 @@ class Recalls:
     ) -> None:
         self._endpoint = endpoint
         self._directory = directory
+        self._numbering = numbering
+        self._diversions = diversions
         self._log = log
         self._route = route
         self._route_timeout = route_timeout
@@ -143,6 +151,18 @@ class Recalls:
             return ConnectOutcome.CALLER_GONE
         subscriber = self._directory.get(leg.caller)
         call = Call(number=shown_as, dialled=callee, subscriber=subscriber, recall=True)
+        while True:
+            leg.diverted = None
+            outcome = await self._connect(leg, call, shown_as, timeout)
+            to = leg.diverted
+            if to is None or leg.gone.done() or not may_divert(self._diversions, self._numbering, to):
+                return outcome
+            # The endpoint bounds how often.
+            by = self._directory.get(call.dialled) or subscriber
+            call = Call(number=shown_as, dialled=to, subscriber=by, recall=True, diverted_by=call.dialled)
+
+    async def _connect(self, leg: RecallLeg, call: Call, shown_as: str, timeout: float) -> ConnectOutcome:
+        subscriber = self._directory.get(leg.caller)
         async with asyncio.timeout(self._route_timeout):
             decision = await self._route(call)
         match decision:
@@ -210,6 +230,12 @@ class Recalls:
             leg.peer = event.peer
             self._by_peer[event.peer] = leg
             self._settle_connect(leg, ConnectOutcome.ANSWERED)
+
+    def on_diverted(self, event: Diverted) -> None:
+        """The callee's phone diverts the call; the leg is up."""
+        if leg := self._legs.get(event.leg):
+            leg.diverted = event.dialled
+            self._settle_connect(leg, ConnectOutcome.UNREACHABLE)
 
     def on_connect_failed(self, event: ConnectFailed) -> None:
         """The callee was not reached; the caller's leg is up."""

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from ccbs.codes import ServiceCodes
 from ccbs.numbering import External, Internal, Numbering
 from ccbs.subscribers import Directory, Subscriber
 
-__all__ = ["Answer", "Call", "Codes", "Decision", "Dial", "NumberingRoute", "Party", "Reject", "Route"]
+__all__ = [
+    "Answer",
+    "Call",
+    "Codes",
+    "Decision",
+    "Dial",
+    "Diversions",
+    "NumberingRoute",
+    "Party",
+    "Reject",
+    "Route",
+    "may_divert",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +40,8 @@ class Call:
     :param transferred_by: who wants the party with ``number`` transferred to ``dialled``; ``subscriber`` and
         ``trunk`` are the transferor's then, for it is the transferor who dials. Only a :class:`Dial` or
         :class:`Reject` makes sense.
+    :param diverted_by: whose phone diverts the call to ``dialled``; ``subscriber`` is that one then, for
+        it is its word. Only a :class:`Dial` or :class:`Reject` makes sense.
     """
 
     number: str
@@ -38,6 +52,7 @@ class Call:
     call_id: str = ""
     recall: bool = False
     transferred_by: str | None = None
+    diverted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,16 @@ class Codes:
     """Take the dialled number for a service code (:class:`ccbs.codes.OrderDesk`)."""
 
 
+Diversions: TypeAlias = Literal["off", "internal", "any"]
+"""Which calls a callee's phone may divert (3xx): none, those to numbers of this switch, any that its own
+subscriber could make."""
+
+
+def may_divert(policy: Diversions, numbering: Numbering, dialled: str) -> bool:
+    """Whether a call may be diverted to a number."""
+    return policy == "any" or (policy == "internal" and isinstance(numbering.find(dialled), Internal))
+
+
 Decision: TypeAlias = Dial | Reject | Answer | Codes
 Route: TypeAlias = Callable[[Call], Awaitable[Decision]]
 """What a user may replace: an async function from the call to what is done with it."""
@@ -132,7 +157,8 @@ class NumberingRoute:
     def decide(self, call: Call) -> Decision:
         """The same without waiting: the plan needs nobody else's answer."""
         inside = call.subscriber is not None
-        if inside and not call.recall and not call.transferred_by and self._codes.is_code(call.dialled):
+        by_itself = not (call.recall or call.transferred_by or call.diverted_by)
+        if inside and by_itself and self._codes.is_code(call.dialled):
             return Codes()
         match self._numbering.find(call.dialled):
             case Internal(number) if number in self._directory:

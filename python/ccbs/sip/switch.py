@@ -15,6 +15,7 @@ from ccbs._ccbs import (
     CcbsError,
     Closed,
     ConnectFailed,
+    Diverted,
     Ended,
     Incoming,
     LineLegs,
@@ -32,7 +33,7 @@ from ccbs.codes import OrderDesk, ServiceCodes
 from ccbs.numbering import Numbering
 from ccbs.sip.ordinary import OrdinaryCalls
 from ccbs.sip.recalls import RecallLeg, Recalls
-from ccbs.sip.routing import NumberingRoute, Route
+from ccbs.sip.routing import Diversions, NumberingRoute, Route
 from ccbs.sip.transfers import Transfers
 from ccbs.sip.trunks import Trunk, Trunks
 from ccbs.subscribers import Directory, Subscriber
@@ -75,6 +76,8 @@ class SipSwitch:
         (:class:`NumberingRoute`).
     :param route_timeout: how long a route may take, in seconds; then the call is answered 500.
     :param ring_timeout: how long a callee rings in an ordinary call, in seconds.
+    :param diversions: which calls a callee's phone may divert by 3xx: ``off``, to ``internal`` numbers, to
+        ``any`` that its subscriber could call.
     :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
     :param default_language: for callers through trunks and for languages without prompts.
     :param on_event: is told every event of the endpoint, after the switch has dealt with it.
@@ -100,6 +103,7 @@ class SipSwitch:
         route: Route | None = None,
         route_timeout: float = 3.0,
         ring_timeout: float = 60.0,
+        diversions: Diversions = "internal",
         recall_names: Mapping[str, str] = RECALL_NAMES,
         default_language: str = "ru",
         on_event: Callable[[SipEvent], None] | None = None,
@@ -125,6 +129,7 @@ class SipSwitch:
         self._plan = NumberingRoute(directory, numbering, self._codes)
         self._route_timeout = route_timeout
         self._ring_timeout = ring_timeout
+        self._diversions = diversions
         self._recall_names = recall_names
         self._default_language = default_language
         self._on_event = on_event
@@ -143,6 +148,8 @@ class SipSwitch:
         self._recalls = Recalls(
             endpoint,
             directory=directory,
+            numbering=numbering,
+            diversions=diversions,
             log=self.calls,
             route=route or self._plan,
             route_timeout=route_timeout,
@@ -177,6 +184,7 @@ class SipSwitch:
             contacts=self.registered,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
+            diversions=self._diversions,
             clock=self._clock,
             logger=self._logger,
         )
@@ -184,6 +192,8 @@ class SipSwitch:
         transfers = self._transfers = Transfers(
             self.endpoint,
             directory=self.directory,
+            numbering=self._numbering,
+            diversions=self._diversions,
             books=(ordinary, recalls),
             log=self.calls,
             route=self._route or self._plan,
@@ -200,6 +210,7 @@ class SipSwitch:
             Answered: (ordinary.on_answered, recalls.on_answered),
             Bridged: (ordinary.on_bridged, recalls.on_bridged),
             ConnectFailed: (recalls.on_connect_failed,),
+            Diverted: (ordinary.on_diverted, recalls.on_diverted, transfers.on_diverted),
             Played: (ordinary.on_played, recalls.on_played),
             Transfer: (transfers.on_transfer,),
             Transferred: (transfers.on_transferred,),

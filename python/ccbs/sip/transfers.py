@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, fail_cause
-from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
+from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, may_divert
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
-    from ccbs._ccbs import Cause, Ended, Ringing, SipEndpoint, Transfer, TransferFailed, Transferred
+    from ccbs._ccbs import Cause, Diverted, Ended, Ringing, SipEndpoint, Transfer, TransferFailed, Transferred
     from ccbs.service import CallbackService
 
 __all__ = ["Book", "Transfers"]
@@ -65,12 +66,14 @@ class _Talk:
 class Transfers:
     """Calls that come of a transfer.
 
-    The transferred party is called for as if it had dialled the number itself, by the route of the transferor: a
-    transfer to a busy number lets the transferred party order a call back. When a transfer fails whose transferor
-    has hung up, the transferor is rung.
+    The transferred party is called for as if it had dialled the number itself, by the route of the
+    transferor: a transfer to a busy number lets the transferred party order a call back. When a transfer
+    fails whose transferor has hung up, the transferor is rung.
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
+    :param numbering: the plan.
+    :param diversions: which calls a callee's phone may divert.
     :param books: who knows the talks that may be transferred.
     :param log: where each call leaves a record.
     :param route: asked for the way, as for a call of the transferor.
@@ -87,6 +90,8 @@ class Transfers:
         endpoint: SipEndpoint,
         *,
         directory: Directory,
+        numbering: Numbering,
+        diversions: Diversions,
         books: Sequence[Book],
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
@@ -99,6 +104,8 @@ class Transfers:
     ) -> None:
         self._endpoint = endpoint
         self._directory = directory
+        self._numbering = numbering
+        self._diversions = diversions
         self._books: Final[tuple[Book, ...]] = (*books, self)
         self._log = log
         self._route = route
@@ -165,6 +172,26 @@ class Transfers:
         )
         move.task = asyncio.create_task(self._find_way(move, call))
 
+    def on_diverted(self, event: Diverted) -> None:
+        """The phone of the new callee diverts the call."""
+        move = self._moves.get(event.leg)
+        if move is None:
+            return
+        if not may_divert(self._diversions, self._numbering, event.dialled):
+            self._reject(event.leg, 480)
+            return
+        by = self._directory.get(move.to_subscriber) if move.to_subscriber is not None else None
+        call = Call(
+            number=move.goes.number,
+            dialled=event.dialled,
+            subscriber=by or move.by.subscriber,
+            trunk=move.by.trunk if by is None and move.by.subscriber is None else None,
+            display=self._name(move.goes),
+            transferred_by=move.by.number,
+            diverted_by=move.callee,
+        )
+        move.task = asyncio.create_task(self._find_way(move, call))
+
     def on_ringing(self, event: Ringing) -> None:
         """The phone of the new callee rings."""
         if move := self._moves.get(event.leg):
@@ -180,7 +207,9 @@ class Transfers:
         else:
             # Attended: the calls of the two may be over already, when the transferor was quick to hang up.
             goes = self._party(event.leg) or Party(event.number, self._directory.get(event.number))
-            callee = self._party(event.peer) or Party(event.peer_number, self._directory.get(event.peer_number))
+            callee = self._party(event.peer) or Party(
+                event.peer_number, self._directory.get(event.peer_number)
+            )
         for book in self._books:
             for leg in (event.leg, event.peer):
                 book.hand_over(leg)

@@ -35,7 +35,7 @@ impl<M: Media> Core<M> {
         let result = media.and_then(|(address, port)| {
             let (session, offer) = self.own_offer(address, port);
             let offer = (!self.io.config.late_offer).then_some(offer);
-            let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None };
+            let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None, reliable: false };
             let result = self.call(id, Role::Rung, target, &call);
             if result.is_err() {
                 self.media.close(id);
@@ -169,7 +169,7 @@ impl<M: Media> Core<M> {
         let offer = leg.remote_sdp.clone();
         self.stop_play(id);
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70, referred_by: None };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70, referred_by: None, reliable: false };
         match self.call(callee, Role::Connected(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {

@@ -20,7 +20,14 @@ impl<M: Media> Core<M> {
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);
         }
-        let call = Call { identity, timeout_ms, offer: leg.remote_sdp.clone(), hops: leg.hops, referred_by: None };
+        let call = Call {
+            identity,
+            timeout_ms,
+            offer: leg.remote_sdp.clone(),
+            hops: leg.hops,
+            referred_by: None,
+            reliable: leg.offers_reliable,
+        };
         let callee = self.begin_leg();
         match self.call(callee, Role::Dialled(id), target, &call) {
             Ok(()) => {

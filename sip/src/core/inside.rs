@@ -9,9 +9,9 @@ use super::end::Farewell;
 use super::io::Flow;
 use super::leg::{Joining, Leg, Stage};
 use super::message::{self, Body};
+use super::refer::needs_contact;
 use super::reinvite::occupied;
 use super::transactions::{ClientId, Purpose, ServerId};
-use super::transfer::needs_contact;
 use crate::api::{Cause, LegId};
 use crate::media::Media;
 
@@ -76,6 +76,7 @@ impl<M: Media> Core<M> {
             _ if stage == Stage::Closing => self.respond_inside(server, 481, None),
             Method::Invite => self.reinvited(id, server, request),
             Method::Update => self.updated(id, server, request),
+            Method::Prack => self.acknowledged_early(id, server, request),
             Method::Info | Method::Message => self.pass_on(id, server, request),
             Method::Refer => self.referred(id, server, request),
             Method::Notify => {

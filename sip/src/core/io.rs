@@ -63,6 +63,8 @@ pub(super) enum Token {
     Probe(LegId),
     /// A session is to be refreshed, or was not (RFC 4028).
     Refresh(LegId),
+    /// A reliable provisional response has no PRACK yet.
+    Reliable(LegId),
     /// A lamp may be told again.
     Lamp(LampId),
     /// A lamp's subscription is over.

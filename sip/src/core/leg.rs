@@ -8,9 +8,11 @@ use std::net::IpAddr;
 use super::dialog::Dialog;
 use super::io::Flow;
 use super::message::Body;
+use super::refer::Refer;
 use super::refresh::Refreshing;
+use super::reliable::{Early, Reliable};
 use super::transactions::{ClientId, ServerId};
-use super::transfer::{Refer, Transfer};
+use super::transfer::Transfer;
 use crate::api::{Cause, LegId};
 
 /// One of the phones that a called leg rings.
@@ -23,6 +25,8 @@ pub(super) struct Branch {
     pub(super) failed: Option<Cause>,
     /// Where its 3xx says the call shall go.
     pub(super) diverted: Option<Arc<str>>,
+    /// Its early dialog, when it sends provisional responses reliably.
+    pub(super) early: Option<Box<Early>>,
 }
 
 /// Why a leg was called.
@@ -173,6 +177,10 @@ pub(super) struct Leg {
     pub(super) hops: u8,
     /// How often our re-INVITE met one of theirs.
     pub(super) glares: u8,
+    /// It requires reliable provisional responses.
+    pub(super) reliable: Option<Box<Reliable>>,
+    /// Whether its callee may send provisional responses reliably.
+    pub(super) offers_reliable: bool,
     /// How often the call of this leg was diverted.
     pub(super) diversions: u8,
     pub(super) refreshing: Refreshing,
@@ -217,6 +225,8 @@ impl Leg {
             parted: false,
             hops: 70,
             glares: 0,
+            reliable: None,
+            offers_reliable: false,
             diversions: 0,
             refreshing: Refreshing::default(),
             refer: None,

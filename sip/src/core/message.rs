@@ -13,14 +13,14 @@ use crate::api::{Identity, Transport};
 
 /// What we answer in Allow (RFC 3261 20.5).
 pub(super) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// The extensions we have (RFC 3261 20.37).
 pub(super) const SUPPORTED: &str = "replaces, timer";
 
 /// Whether an option tag names an extension that we have.
 pub(super) fn has_extension(tag: &[u8]) -> bool {
-    SUPPORTED.split(", ").any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()))
+    [SUPPORTED, "100rel"].iter().flat_map(|tags| tags.split(", ")).any(|ours| tag.eq_ignore_ascii_case(ours.as_bytes()))
 }
 
 /// A message body with its type.

@@ -10,7 +10,8 @@
 //! - `inside`: requests within a dialog
 //! - `reinvite`: re-INVITEs, ours and theirs
 //! - `refresh`: session timers
-//! - `transfer`, `replaces`: who talks to whom changes
+//! - `reliable`: reliable provisional responses
+//! - `refer`, `transfer`, `replaces`: who talks to whom changes
 //! - `registration`: ours at trunks
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
@@ -30,9 +31,11 @@ mod leg;
 mod line;
 mod message;
 mod page;
+mod refer;
 mod refresh;
 mod registration;
 mod reinvite;
+mod reliable;
 mod replaces;
 mod streams;
 mod transactions;
@@ -181,6 +184,7 @@ impl<M: Media> Core<M> {
                 Token::Register(registration) => self.registration_due(registration),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),
+                Token::Reliable(leg) => self.reliable_again(leg),
                 Token::Lamp(lamp) => self.lamp_due(lamp),
                 Token::LampExpiry(lamp) => self.lamp_expired(lamp),
                 _ => {
@@ -376,6 +380,9 @@ impl<M: Media> Core<M> {
             return;
         }
         if status == 422 && self.lengthened(&answer) {
+            return;
+        }
+        if status == 421 && self.extended(&answer) {
             return;
         }
         match answer.purpose {

@@ -28,7 +28,12 @@ pub(super) fn passed_on(status: u16) -> u16 {
 }
 
 pub(super) fn occupied(leg: &Leg) -> bool {
-    leg.reinvite_out.is_some() || leg.reinvite_in.is_some() || leg.ack_wanted.is_some() || leg.ack_due.is_some()
+    let answering = leg.stage == Stage::Up && leg.invite.is_some();
+    answering
+        || leg.reinvite_out.is_some()
+        || leg.reinvite_in.is_some()
+        || leg.ack_wanted.is_some()
+        || leg.ack_due.is_some()
 }
 
 impl<M: Media> Core<M> {

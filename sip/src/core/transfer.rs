@@ -5,38 +5,17 @@
 
 use bytes::Bytes;
 use ccbs_timers::Handle;
-use sipx_sip::event::{Reason, Subscription};
-use sipx_sip::headers::Address;
-use sipx_sip::{HeaderName, Method, Request};
 
 use super::Core;
 use super::end::{Farewell, wire_status};
-use super::inside::Extra;
 use super::io::Token;
 use super::leg::{Leg, Role, Stage, Why};
-use super::message::{self, Body};
+use super::message::Body;
 use super::replaces::{Replaces, undirected};
-use super::transactions::{ClientId, Purpose, ServerId};
+use super::transactions::ClientId;
 use super::uac::Call;
 use crate::api::{Cause, Event, Identity, LegId, Target};
 use crate::media::Media;
-
-/// On the transferor's leg: its REFER, and what it is told of it.
-#[derive(Debug)]
-pub(super) struct Refer {
-    /// The leg that is transferred.
-    leg: LegId,
-    /// CSeq of the REFER: names the subscription (RFC 3515 2.4.6).
-    sequence: u32,
-    /// Whether it is told at all (RFC 4488).
-    notify: bool,
-    /// A NOTIFY is under way; they keep their order one at a time.
-    telling: bool,
-    /// What is told next: status, and whether it is the last word.
-    next: Option<(u16, bool)>,
-    /// The last word was given.
-    over: bool,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -63,6 +42,11 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
+    /// The application is asked where to.
+    pub(super) fn wanted(by: LegId, timer: Handle, referred_by: Option<Bytes>) -> Self {
+        Self { by: Some(by), consult: None, step: Step::Asking, timer: Some(timer), referred_by }
+    }
+
     fn callee(&self) -> Option<LegId> {
         match self.step {
             Step::Asking => None,
@@ -80,57 +64,8 @@ impl Leg {
 }
 
 impl<M: Media> Core<M> {
-    /// REFER within a dialog.
-    pub(super) fn referred(&mut self, id: LegId, server: ServerId, request: &Request) {
-        let (target, replaces) = match destination(request) {
-            Ok(found) => found,
-            Err(status) => {
-                self.io.count("refer.malformed");
-                self.respond_inside(server, status, None);
-                return;
-            }
-        };
-        let Some(leg) = self.legs.get(&id) else { return };
-        let Some(peer) = leg.peer.filter(|_| leg.bridged && leg.stage == Stage::Up) else {
-            self.io.count("refer.out_of_place");
-            self.respond_inside(server, 403, None);
-            return;
-        };
-        let moving = |leg: &Leg| leg.transfer.is_some() || leg.claimed.is_some() || leg.refer.is_some();
-        if moving(leg) || self.legs.get(&peer).is_none_or(moving) {
-            self.io.count("refer.glare");
-            self.respond_inside(server, 491, None);
-            return;
-        }
-        let silent = request.headers.value(&HeaderName::ReferSub).is_some_and(|value| {
-            value
-                .split(|&byte| byte == b';')
-                .next()
-                .is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"false"))
-        });
-        let sequence = super::dialog::cseq(&request.headers).unwrap_or(0);
-        let accepted = if silent { vec![(HeaderName::ReferSub, Bytes::from_static(b"false"))] } else { Vec::new() };
-        self.respond_with(server, 202, None, &accepted);
-        let referred_by = request.headers.value(&HeaderName::ReferredBy).map(|by| Bytes::copy_from_slice(&by));
-        if let Some(leg) = self.legs.get_mut(&id) {
-            let refer = Refer { leg: peer, sequence, notify: !silent, telling: false, next: None, over: false };
-            leg.refer = Some(Box::new(refer));
-        }
-        let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(peer));
-        if let Some(leg) = self.legs.get_mut(&peer) {
-            let transfer =
-                Transfer { by: Some(id), consult: None, step: Step::Asking, timer: Some(timer), referred_by };
-            leg.transfer = Some(Box::new(transfer));
-        }
-        self.tell(id, 100, false);
-        match replaces {
-            Some(replaces) => self.attend(peer, id, &replaces),
-            None => self.io.emit(Event::Transfer { leg: peer, by: id, dialled: target }),
-        }
-    }
-
     /// An attended transfer: the peer of the transferor's other leg becomes the callee.
-    fn attend(&mut self, id: LegId, by: LegId, replaces: &Replaces) {
+    pub(super) fn attend(&mut self, id: LegId, by: LegId, replaces: &Replaces) {
         let consult = self.leg_of(replaces).filter(|consult| *consult != by && *consult != id);
         let found = consult.and_then(|consult| {
             let leg = self.legs.get(&consult)?;
@@ -241,7 +176,7 @@ impl<M: Media> Core<M> {
         let referred_by = leg.transfer.as_ref().and_then(|transfer| transfer.referred_by.clone());
         let hops = leg.hops;
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by, reliable: false };
         match self.call(callee, Role::Transferred(id), target, &call) {
             Ok(()) => {
                 self.step(id, Step::Calling(callee));
@@ -420,7 +355,7 @@ impl<M: Media> Core<M> {
     pub(super) fn leaves_transfer(&mut self, id: LegId, cause: Cause) -> bool {
         let Some(leg) = self.legs.get(&id) else { return false };
         let (peer, claimed, role) = (leg.peer, leg.claimed, leg.role);
-        let transferred = leg.refer.as_ref().map(|refer| refer.leg);
+        let transferred = leg.refer.as_ref().map(|refer| refer.leg());
         if leg.transfer.is_some() {
             self.transferred_leaves(id);
         }
@@ -477,79 +412,4 @@ impl<M: Media> Core<M> {
             self.tell(by, 487, true);
         }
     }
-
-    /// Tells the transferor how far its REFER is.
-    fn tell(&mut self, by: LegId, status: u16, last: bool) {
-        let Some(leg) = self.legs.get_mut(&by) else { return };
-        let Some(refer) = leg.refer.as_mut() else { return };
-        refer.over |= last;
-        if !refer.notify {
-            if last {
-                self.told(by, true);
-            }
-            return;
-        }
-        if refer.telling {
-            refer.next = Some((status, last));
-            return;
-        }
-        refer.telling = true;
-        let state = if last {
-            Subscription::terminated(Reason::NoResource)
-        } else {
-            // As long as the phone that is called may ring, and more.
-            Subscription::active(std::time::Duration::from_secs(300))
-        };
-        let event = format!("refer;id={}", refer.sequence);
-        let body = Body {
-            kind: Bytes::from_static(b"message/sipfrag;version=2.0"),
-            bytes: Bytes::from(format!("SIP/2.0 {status} {}\r\n", message::phrase(status))),
-        };
-        let extra: [Extra; 2] =
-            [(HeaderName::Event, Bytes::from(event)), (HeaderName::SubscriptionState, Bytes::from(state.to_value()))];
-        if self.send_inside(by, &Method::Notify, Some(&body), &extra, Purpose::Told(by)).is_none() {
-            self.told(by, false);
-        }
-    }
-
-    /// The transferor heard a NOTIFY, or never will.
-    pub(super) fn told(&mut self, by: LegId, heard: bool) {
-        let Some(leg) = self.legs.get_mut(&by).filter(|leg| leg.stage != Stage::Closing) else { return };
-        let Some(refer) = leg.refer.as_mut() else { return };
-        refer.telling = false;
-        refer.notify &= heard;
-        if let Some((status, last)) = refer.next.take() {
-            self.tell(by, status, last);
-        } else if refer.over {
-            leg.refer = None;
-            if leg.peer.is_none() {
-                // It has nobody to talk to any more: its line is free.
-                self.end(by, Cause::Transferred, &Farewell::Bye(None));
-            }
-        }
-    }
-}
-
-/// Where a REFER leads: the number, and the dialog to be replaced, if any; else the status of the refusal.
-fn destination(request: &Request) -> Result<(std::sync::Arc<str>, Option<Replaces>), u16> {
-    let mut values = request.headers.get_all(&HeaderName::ReferTo);
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(400) };
-    let address = Address::parse(&value.value(), "Refer-To").map_err(|_| 400_u16)?;
-    if !address.uri.scheme().is_sip() {
-        return Err(416);
-    }
-    let replaces = match address.uri.headers().and_then(|headers| headers.value("Replaces")) {
-        Some(value) => Some(Replaces::escaped(value).ok_or(400_u16)?),
-        None => None,
-    };
-    match (message::number_of(&address.uri), &replaces) {
-        (Some(number), _) => Ok((number, replaces)),
-        (None, Some(_)) => Ok((std::sync::Arc::from(""), replaces)),
-        (None, None) => Err(404),
-    }
-}
-
-/// The response that makes a subscription needs our Contact.
-pub(super) fn needs_contact(method: &Method) -> bool {
-    matches!(method, Method::Update | Method::Refer | Method::Subscribe)
 }

@@ -28,6 +28,8 @@ pub(super) struct Call {
     pub(super) hops: u8,
     /// Who had the call transferred (RFC 3892).
     pub(super) referred_by: Option<Bytes>,
+    /// Whether 100rel is offered.
+    pub(super) reliable: bool,
 }
 
 /// Where a target's phones are.
@@ -118,7 +120,7 @@ impl<M: Media> Core<M> {
             };
             let tag = Bytes::from(tag);
             self.tags.insert(tag.clone(), id);
-            leg.branches.push(Branch { client, tag, rang: false, failed: None, diverted: None });
+            leg.branches.push(Branch { client, tag, rang: false, failed: None, diverted: None, early: None });
         }
         if leg.branches.is_empty() {
             return Err(Cause::Refused(500));
@@ -160,6 +162,8 @@ impl<M: Media> Core<M> {
             .header(HeaderName::PAssertedIdentity, from)
             .ok()?;
         for (name, value) in refresh::proposal(self.session_interval(), Refresher::Uac) {
+            let reliable = call.reliable && name == HeaderName::Supported;
+            let value = if reliable { Bytes::from(format!("{}, 100rel", message::SUPPORTED)) } else { value };
             builder = builder.header(name, value).ok()?;
         }
         if let Some(by) = &call.referred_by {
@@ -181,6 +185,10 @@ impl<M: Media> Core<M> {
         match status {
             100 => {}
             101..200 => {
+                if !self.acknowledges(id, client, response) {
+                    return;
+                }
+                let Some(leg) = self.legs.get_mut(&id) else { return };
                 let early = !leg.branches.iter().any(|branch| branch.rang && branch.client != client);
                 if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) {
                     branch.rang = true;
@@ -207,7 +215,7 @@ impl<M: Media> Core<M> {
             (Some((flow, trunk)), Some(invite)) => Dialog::calling(invite, response, flow, trunk),
             _ => None,
         };
-        let (Some(leg), Some(dialog)) = (self.legs.get_mut(&id), dialog) else {
+        let (Some(leg), Some(mut dialog)) = (self.legs.get_mut(&id), dialog) else {
             self.orphan_answered(client, response);
             return;
         };
@@ -219,6 +227,9 @@ impl<M: Media> Core<M> {
         }
         for branch in std::mem::take(&mut leg.branches) {
             if branch.client == client {
+                if let Some(early) = &branch.early {
+                    early.continued(&mut dialog);
+                }
                 leg.tag = branch.tag;
             } else {
                 self.tags.remove(&branch.tag);

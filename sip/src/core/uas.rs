@@ -8,6 +8,7 @@ use sipx_sip::{HeaderName, Request, Response, ResponseBuilder};
 use super::Core;
 use super::dialog::{Dialog, cseq};
 use super::end::Farewell;
+use super::inside::Extra;
 use super::io::{Flow, Token};
 use super::leg::{AckWanted, Leg, Role, Stage};
 use super::message::{self, Body};
@@ -79,6 +80,7 @@ impl<M: Media> Core<M> {
         leg.hops = hops;
         leg.refreshing = Refreshing::of(accepted, &request.headers);
         leg.remote_sdp = Body::of(&request.headers, request.body());
+        (leg.reliable, leg.offers_reliable) = self.reliability(request);
         leg.announced = replaced.is_none();
         if replaced.is_none() {
             leg.timer = Some(self.io.after(self.io.config.route_timeout_ms, Token::Route(id)));
@@ -107,7 +109,13 @@ impl<M: Media> Core<M> {
     }
 
     /// A response to a caller's INVITE, from its leg.
-    fn caller_response(&mut self, id: LegId, status: u16, body: Option<Body>) -> Option<(ServerId, Response)> {
+    pub(super) fn caller_response(
+        &mut self,
+        id: LegId,
+        status: u16,
+        body: Option<Body>,
+        extra: &[Extra],
+    ) -> Option<(ServerId, Response)> {
         let agreed = if status == 200 { self.session_agreed(id) } else { Vec::new() };
         let leg = self.legs.get_mut(&id)?;
         let server = leg.invite?;
@@ -126,8 +134,8 @@ impl<M: Media> Core<M> {
             builder = builder.header(HeaderName::Contact, message::contact(&self.io, flow)).ok()?;
             builder = builder.header(HeaderName::Allow, message::ALLOW).ok()?;
         }
-        for (name, value) in agreed {
-            builder = builder.header(name, value).ok()?;
+        for (name, value) in agreed.iter().chain(extra) {
+            builder = builder.header(name.clone(), value.clone()).ok()?;
         }
         let builder = message::with_body(builder, body.as_ref())?;
         Some((server, ResponseBuilder::build(builder)))
@@ -135,14 +143,21 @@ impl<M: Media> Core<M> {
 
     /// A provisional response to a caller.
     pub(super) fn ring_caller(&mut self, id: LegId, status: u16, body: Option<Body>) {
-        if let Some((server, response)) = self.caller_response(id, status, body) {
+        if self.rings_reliably(id, status, body.as_ref()) {
+            return;
+        }
+        if let Some((server, response)) = self.caller_response(id, status, body, &[]) {
             self.transactions.respond(&mut self.io, server, Some(response));
         }
     }
 
     /// The 200 to a caller: repeated until its ACK comes.
     pub(super) fn answer_caller(&mut self, id: LegId, body: Option<Body>) {
-        let Some((server, response)) = self.caller_response(id, 200, body) else { return };
+        if self.answers_later(id, body.as_ref()) {
+            return;
+        }
+        self.reliable_over(id);
+        let Some((server, response)) = self.caller_response(id, 200, body, &[]) else { return };
         let cseq = cseq(&response.headers).unwrap_or(0);
         self.settled(server);
         self.transactions.respond(&mut self.io, server, Some(response));
@@ -156,7 +171,8 @@ impl<M: Media> Core<M> {
 
     /// The final refusal to a caller.
     pub(super) fn refuse_caller(&mut self, id: LegId, status: u16) {
-        let Some((server, response)) = self.caller_response(id, status, None) else { return };
+        self.reliable_over(id);
+        let Some((server, response)) = self.caller_response(id, status, None, &[]) else { return };
         self.settled(server);
         self.transactions.respond(&mut self.io, server, Some(response));
         if let Some(leg) = self.legs.get_mut(&id) {

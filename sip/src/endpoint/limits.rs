@@ -113,6 +113,14 @@ limits! {
     probe_s: 300 in 0..=86_400,
     /// The session timer that is asked for (RFC 4028); 0: none.
     session_s: 1_800 in 0..=86_400,
+    /// How often a call may be diverted by 3xx before it fails; 0: never.
+    diversions: 5 in 0..=20,
+    /// Busy lamps at once.
+    lamps: 10_000 in 0..=1_000_000,
+    /// Busy lamps of one subscriber.
+    lamps_each: 200 in 0..=10_000,
+    /// Shortest time between two NOTIFYs of one busy lamp.
+    lamp_apart_ms: 500 in 0..=60_000,
     /// How long the application may take to say what is done with a call; then the caller gets 500.
     decision_s: 10 in 1..=300,
     /// RFC 3261 T1, the round trip; 64 of it are waited for an answer.
@@ -197,6 +205,12 @@ impl Limits {
         core.probe_ms = u64::from(self.probe_s) * 1_000;
         // RFC 4028 5: nothing below 90 s may be asked for.
         core.session_ms = if self.session_s == 0 { 0 } else { u64::from(self.session_s.max(90)) * 1_000 };
+        core.max_diversions = u8::try_from(self.diversions).unwrap_or(u8::MAX);
+        core.lamps = crate::core::LampLimits {
+            all: size(self.lamps),
+            each: size(self.lamps_each),
+            apart_ms: self.lamp_apart_ms.into(),
+        };
         core.route_timeout_ms = u64::from(self.decision_s) * 1_000;
         core.timers.t1 = Duration::from_millis(self.t1_ms.into());
         core.timers.t2 = Duration::from_millis(self.t2_ms.into());

@@ -173,7 +173,7 @@ fn a_second_call_of_a_busy_caller_counts_but_is_allowed() {
 }
 
 #[test]
-fn a_caller_gives_up_while_it_rings() {
+fn trap_04_to_tag_of_487_equals_that_of_180() {
     let (mut net, a, b) = pair(9, Plan::default(), Plan { answer_after: None, ..Plan::default() });
     let (leg, call) = dialled(&mut net, a, "101");
     net.wait(1000, &Event::Ringing { leg });
@@ -190,7 +190,7 @@ fn a_caller_gives_up_while_it_rings() {
 }
 
 #[test]
-fn a_caller_gives_up_before_anything_rings() {
+fn trap_08_cancel_waits_for_a_provisional() {
     let slow = Plan { ring_after: Some(3000), answer_after: Some(5000), ..Plan::default() };
     let (mut net, a, b) = pair(10, Plan::default(), slow);
     let (leg, call) = dialled(&mut net, a, "101");
@@ -208,7 +208,7 @@ fn a_caller_gives_up_before_anything_rings() {
 
 /// Every moment at which CANCEL may cross the answer, with delays on the way: nobody stays in a call alone.
 #[test]
-fn cancel_crosses_the_answer() {
+fn trap_08_cancel_crosses_the_answer() {
     for at in 990..1030 {
         let (mut net, a, b) = pair(at, Plan::default(), Plan::default());
         net.weather.delay = (1, 15);

@@ -33,7 +33,7 @@ fn a_diverted_call_goes_where_the_application_says() {
     net.run(100);
     assert_eq!((net.state(a, call), net.state(c, 0)), (State::Up, State::Up));
     let heard = net.phones[a].heard();
-    assert_eq!(heard, ["407 INVITE", "181 INVITE", "180 INVITE", "200 INVITE"]);
+    assert_eq!(heard, ["407 INVITE", "180 INVITE", "181 INVITE", "180 INVITE", "200 INVITE"]);
     net.command(Command::Release { leg, cause: None });
     net.assert_rest();
 }

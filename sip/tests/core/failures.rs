@@ -23,7 +23,7 @@ pub(crate) fn lose(net: &mut Net, start: &'static str, outbound: bool, mut count
 }
 
 #[test]
-fn a_lost_ack_makes_us_repeat_our_200() {
+fn trap_06_a_lost_ack_makes_us_repeat_our_200() {
     let (mut net, a, _) = pair(1, Plan::default(), Plan::default());
     lose(&mut net, "ACK", false, 2);
     let (leg, _, call) = connected(&mut net, a, "101");
@@ -36,7 +36,7 @@ fn a_lost_ack_makes_us_repeat_our_200() {
 }
 
 #[test]
-fn a_lost_ack_of_ours_is_sent_again_for_each_200() {
+fn trap_06_a_lost_ack_of_ours_is_sent_again_for_each_200() {
     let (mut net, a, b) = pair(2, Plan::default(), Plan::default());
     lose(&mut net, "ACK", true, 2);
     let (leg, ..) = connected(&mut net, a, "101");
@@ -48,7 +48,7 @@ fn a_lost_ack_of_ours_is_sent_again_for_each_200() {
 }
 
 #[test]
-fn a_caller_that_never_acknowledges_is_hung_up_after_64_t1() {
+fn trap_06_a_caller_that_never_acknowledges_is_hung_up_after_64_t1() {
     let (mut net, a, b) = pair(3, Plan { no_ack: true, ..Plan::default() }, Plan::default());
     let (leg, peer, call) = connected(&mut net, a, "101");
     assert_eq!(net.ended(33_000, leg), Cause::Timeout);
@@ -73,7 +73,7 @@ fn a_bye_waits_for_the_ack() {
 }
 
 #[test]
-fn a_bye_that_overtakes_the_200_ends_the_call() {
+fn trap_03_a_bye_that_overtakes_the_200_ends_the_call() {
     let (mut net, a, b) = pair(5, Plan::default(), Plan::default());
     // The callee's 200 is late; its BYE is not.
     lose(&mut net, "SIP/2.0 200", false, 1);
@@ -118,7 +118,7 @@ fn byes_that_cross_end_the_call_once() {
 }
 
 #[test]
-fn an_invite_repeated_for_ever_takes_no_room() {
+fn trap_22_an_invite_repeated_for_ever_takes_no_room() {
     let (mut net, a, b) = pair(8, Plan::default(), Plan { answer_after: None, ..Plan::default() });
     net.call(a, "101");
     let leg = net.incoming();
@@ -225,7 +225,7 @@ fn a_phone_that_vanished_in_a_call_frees_its_line() {
 }
 
 #[test]
-fn a_trunk_that_challenges_within_the_call_keeps_it() {
+fn trap_18_a_trunk_that_challenges_within_the_call_keeps_it() {
     let mut net = Net::new(14);
     let a = net.phone("102", 2, Plan::default());
     let far = net.trunk("far", true, true, Plan { challenge: true, challenge_inside: true, ..Plan::default() });

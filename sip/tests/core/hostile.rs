@@ -34,7 +34,7 @@ fn status(net: &mut Net, text: &str) -> Option<u16> {
 }
 
 #[test]
-fn broken_requests_get_the_right_answer() {
+fn trap_02_and_20_broken_requests_get_the_right_answer() {
     let mut net = Net::new(1);
     net.phone("102", 1, Plan::default());
     for (start, method, extra, answer) in [
@@ -42,7 +42,7 @@ fn broken_requests_get_the_right_answer() {
         ("OPTIONS sip:test SIP/2.0", "OPTIONS", "", Some(200)),
         ("INVITE sip:1@test SIP/2.0", "INVITE", "Max-Forwards: 70\r\n", Some(407)),
         ("FROBNICATE sip:1@test SIP/2.0", "FROBNICATE", "", Some(501)),
-        ("SUBSCRIBE sip:1@test SIP/2.0", "SUBSCRIBE", "", Some(405)),
+        ("PUBLISH sip:1@test SIP/2.0", "PUBLISH", "", Some(405)),
         ("BYE sip:1@test SIP/2.0", "BYE", "", Some(481)),
         ("CANCEL sip:1@test SIP/2.0", "CANCEL", "", Some(481)),
         ("ACK sip:1@test SIP/2.0", "ACK", "", None),
@@ -62,7 +62,7 @@ fn broken_requests_get_the_right_answer() {
     }
     let text = message("INVITE sip:1@test SIP/2.0", "INVITE", "Require: 100rel, foo\r\n").replace("rport", "x");
     let lines = answers(&mut net, text.replace("z9hG4bK", "z9hG4bKb").as_bytes());
-    assert!(lines[0].contains("Unsupported: 100rel, foo"), "{lines:?}");
+    assert!(lines[0].contains("Unsupported: foo"), "{lines:?}");
     for broken in ["", "\r\n\r\n", "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "x"] {
         assert!(answers(&mut net, broken.as_bytes()).is_empty());
     }
@@ -75,7 +75,7 @@ fn broken_requests_get_the_right_answer() {
 }
 
 #[test]
-fn folded_vias_and_routes_are_read_as_several() {
+fn trap_01_folded_vias_and_routes_are_read_as_several() {
     let mut net = Net::new(2);
     let far = net.trunk("far", true, false, Plan::default());
     let from = net.phones[far].address;
@@ -170,7 +170,7 @@ fn a_stranger_cannot_end_a_call() {
 
 /// Messages of real calls with random octets changed, cut, doubled and spliced.
 #[test]
-fn no_datagram_makes_the_core_panic_or_leak() {
+fn trap_20_no_datagram_makes_the_core_panic_or_leak() {
     let mut net = Net::new(6);
     let a = net.phone("102", 2, Plan::default());
     net.phone("101", 2, Plan { moves: true, ..Plan::default() });

@@ -17,7 +17,8 @@ fn watch(net: &mut Net, phone: usize, line: &str, more: &[(&str, &str)]) {
             headers.push((name, value));
         }
     }
-    net.phones[phone].subscribe(line, &headers);
+    let now = net.now;
+    net.phones[phone].subscribe(now, line, &headers);
     net.drain();
     net.run(100);
 }
@@ -93,17 +94,20 @@ fn a_refresh_tells_all_and_an_end_is_confirmed() {
     let event = net.phones[lamp].requests(&Method::Notify)[0].headers.value(&HeaderName::Event).unwrap().into_owned();
     assert_eq!(event, b"dialog;id=7");
     net.run(1000);
-    net.phones[lamp].resubscribe(600);
+    let now = net.now;
+    net.phones[lamp].resubscribe(now, 600);
     net.drain();
     net.run(500_000);
     assert_eq!(notices(&net, lamp), [full(0), full(1)]);
-    net.phones[lamp].resubscribe(0);
+    let now = net.now;
+    net.phones[lamp].resubscribe(now, 0);
     net.drain();
     net.run(1000);
     assert_eq!(notices(&net, lamp).last(), Some(&full(2)));
     let last = net.phones[lamp].requests(&Method::Notify).last().copied().cloned().unwrap();
     assert_eq!(state(&last), "terminated;reason=timeout");
-    net.phones[lamp].resubscribe(600);
+    let now = net.now;
+    net.phones[lamp].resubscribe(now, 600);
     net.drain();
     net.run(100);
     assert_eq!(answer(&net, lamp), "481 SUBSCRIBE", "it has none any more");

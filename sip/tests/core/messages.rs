@@ -17,7 +17,8 @@ fn a_message_reaches_all_phones_of_a_subscriber() {
     let a = net.phone("102", 1, Plan::default());
     let b = net.phone("101", 1, Plan::default());
     let c = net.second_phone("101", Plan { refuse_inside: Some((603, "X-Why", "no")), ..Plan::default() });
-    net.phones[a].page("101", "Привет");
+    let now = net.now;
+    net.phones[a].page(now, "101", "Привет");
     net.drain();
     net.run(200);
     for phone in [b, c] {
@@ -38,14 +39,16 @@ fn a_message_nobody_takes() {
     let b = net.phone("101", 1, Plan { refuse_inside: Some((415, "Accept", "text/html")), ..Plan::default() });
     net.subscribe("105", 1);
     for (to, expected) in [("999", "404 MESSAGE"), ("105", "480 MESSAGE"), ("101", "415 MESSAGE")] {
-        net.phones[a].page(to, "x");
+        let now = net.now;
+        net.phones[a].page(now, to, "x");
         net.drain();
         net.run(200);
         assert_eq!(status(&net, a).as_deref(), Some(expected), "{to}");
     }
     net.phones[b].plan.dead = true;
     net.phones[a].received.clear();
-    net.phones[a].page("101", "x");
+    let now = net.now;
+    net.phones[a].page(now, "101", "x");
     net.drain();
     net.assert_rest();
     assert_ne!(status(&net, a).as_deref(), Some("200 MESSAGE"));

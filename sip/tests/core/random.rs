@@ -21,8 +21,9 @@ impl Drop for Repeat {
 
 fn plan(net: &mut Net) -> Plan {
     let answer = (net.random(4) > 0).then(|| 100 + net.random(3000));
-    let refuse = match net.random(6) {
+    let refuse = match net.random(9) {
         0 => Some((486, net.random(500))),
+        2 => Some((302, net.random(500))),
         1 => Some((603, net.random(2000))),
         _ => None,
     };
@@ -36,6 +37,8 @@ fn plan(net: &mut Net) -> Plan {
         refuse_reinvite: (net.random(10) == 0).then_some(488),
         no_ack: net.random(20) == 0,
         late_offer: net.random(5) == 0,
+        asks: if net.random(6) == 0 { &[("Require", "100rel")] } else { &[] },
+        grants: if net.random(2) == 0 { &[("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE")] } else { &[] },
         hang_up_after: Some(net.random(6000)),
         ..Plan::default()
     }
@@ -81,6 +84,33 @@ impl Application {
                     }
                     None => net.command(Command::Release { leg, cause: Some(486) }),
                 },
+                Event::Diverted { leg, dialled } => match net.random(3) {
+                    0 => net.command(Command::Reject { leg, status: 480 }),
+                    1 => net.command(Command::Release { leg, cause: None }),
+                    _ => {
+                        let target = Target::Subscriber(dialled);
+                        net.command(dial(leg, target.clone(), "1"));
+                        let identity = identity("1", "");
+                        net.command(Command::Connect {
+                            leg,
+                            target: target.clone(),
+                            identity: identity.clone(),
+                            timeout_ms: 4000,
+                        });
+                        net.command(Command::Transfer { leg, target, identity, timeout_ms: 4000 });
+                    }
+                },
+                Event::Transfer { leg, dialled, .. } => match net.random(10) {
+                    0 => net.command(Command::RejectTransfer { leg, status: 403 }),
+                    1 => {}
+                    _ => {
+                        let (target, identity) = (Target::Subscriber(dialled), identity("1", ""));
+                        net.command(Command::Transfer { leg, target, identity, timeout_ms: 4000 });
+                    }
+                },
+                Event::TransferFailed { leg, alone: true, .. } => {
+                    net.command(Command::RejectTransfer { leg, status: 480 });
+                }
                 Event::ConnectFailed { leg, .. } => {
                     self.token += 1;
                     net.command(Command::Play { leg, token: self.token, prompts: vec![Arc::from("busy")] });
@@ -95,9 +125,36 @@ impl Application {
             let below = u64::try_from(numbers.len()).unwrap();
             usize::try_from(net.random(below)).unwrap()
         };
+        let kind = net.random(16);
         let (from, to) = (pick(net, &self.numbers), pick(net, &self.numbers));
         let number = self.numbers[to].clone();
-        match net.random(8) {
+        let with_call = (0..net.phones.len())
+            .map(|i| (from + i) % net.phones.len())
+            .find(|phone| net.phones[*phone].calls.iter().any(|call| call.state == State::Up));
+        let from = with_call.filter(|_| kind >= 8).unwrap_or(from);
+        match kind {
+            8 | 10 | 11 | 12 => {
+                let now = net.now;
+                let up = |phone: &Phone| phone.calls.iter().position(|call| call.state == State::Up);
+                if let Some(call) = up(&net.phones[from]) {
+                    net.phones[from].refer(now, call, &number, &[]);
+                    net.drain();
+                }
+            }
+            14 | 15 => {
+                net.call(from, &number);
+            }
+            9 | 13 => {
+                let now = net.now;
+                let phone = &net.phones[from];
+                let up: Vec<usize> =
+                    (0..phone.calls.len()).filter(|call| phone.calls[*call].state == State::Up).collect();
+                if let [one, other, ..] = up[..] {
+                    let replaces = phone.replaces(other, true);
+                    net.phones[from].refer(now, one, &format!("<sip:x@192.0.2.1?Replaces={replaces}>"), &[]);
+                    net.drain();
+                }
+            }
             0 => {
                 let leg = net.leg();
                 self.recalls.insert(leg, number);
@@ -131,9 +188,9 @@ impl Application {
 }
 
 /// How many joins, failed connects, plays and ended legs there were.
-fn run(seed: u64) -> [usize; 4] {
+fn run(seed: u64) -> [usize; 7] {
     let repeat = Repeat(seed);
-    let mut net = Net::new(seed);
+    let mut net = Net::with(seed, |config| config.session_ms = 90_000);
     let mut numbers = Vec::new();
     for i in 0..8 {
         let number = format!("10{i}");
@@ -165,6 +222,7 @@ fn run(seed: u64) -> [usize; 4] {
     for (_, event) in &net.events {
         match event {
             Event::Incoming { leg, .. } | Event::Answered { leg } => open.push(*leg),
+            Event::Transferred { leg, .. } => open.push(*leg),
             Event::Ended { leg, .. } => open.retain(|left| left != leg),
             _ => {}
         }
@@ -183,6 +241,9 @@ fn run(seed: u64) -> [usize; 4] {
         net.saw(|event| matches!(event, Event::ConnectFailed { .. })),
         net.saw(|event| matches!(event, Event::Played { .. })),
         net.saw(|event| matches!(event, Event::Ended { .. })),
+        net.saw(|event| matches!(event, Event::Transferred { .. })),
+        net.saw(|event| matches!(event, Event::TransferFailed { .. })),
+        net.saw(|event| matches!(event, Event::Diverted { .. })),
     ]
 }
 
@@ -198,12 +259,14 @@ fn nothing_is_left_after_many_calls_in_foul_weather() {
         return;
     }
     let runs = std::env::var("CCBS_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(200);
-    let mut happened = [0; 4];
+    let mut happened = [0; 7];
     for seed in 0..runs {
         for (sum, count) in happened.iter_mut().zip(run(seed)) {
             *sum += count;
         }
     }
-    eprintln!("joins, failed connects, plays, ended legs: {happened:?}");
-    assert!(happened.iter().all(|count| *count > runs_at_least(runs)), "the runs exercise little: {happened:?}");
+    eprintln!("joins, failed connects, plays, ended legs, transfers, failed transfers, diversions: {happened:?}");
+    let least = runs_at_least(runs);
+    let enough = |(i, count): (usize, &usize)| *count > if i < 4 { least } else { least / 4 };
+    assert!(happened.iter().enumerate().all(enough), "the runs exercise little: {happened:?}");
 }

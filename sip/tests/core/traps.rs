@@ -1,4 +1,28 @@
-//! What other stacks were seen to get wrong.
+//! What other stacks were seen to get wrong: trap and test.
+//!
+//! - 1: `hostile::trap_01_folded_vias_and_routes_are_read_as_several`
+//! - 2 and 20: `hostile::trap_02_and_20_broken_requests_get_the_right_answer`
+//! - 2: `traps::trap_02_datagrams_above_8_kb_pass`
+//! - 3: `failures::trap_03_a_bye_that_overtakes_the_200_ends_the_call`
+//! - 4: `calls::trap_04_to_tag_of_487_equals_that_of_180`
+//! - 5: `trunks::trap_05_a_request_to_oneself_keeps_its_two_transactions_apart`
+//! - 5: `trunks::trap_05_a_subscriber_calls_itself`
+//! - 6: `failures::trap_06_a_caller_that_never_acknowledges_is_hung_up_after_64_t1`
+//! - 6: `failures::trap_06_a_lost_ack_makes_us_repeat_our_200`
+//! - 6: `failures::trap_06_a_lost_ack_of_ours_is_sent_again_for_each_200`
+//! - 7: `traps::trap_07_an_ack_for_a_refusal_has_the_branch_of_its_invite_and_one_for_a_2xx_its_own`
+//! - 8: `calls::trap_08_cancel_crosses_the_answer`
+//! - 8: `calls::trap_08_cancel_waits_for_a_provisional`
+//! - 13 and 14: `traps::trap_13_and_14_a_phone_behind_a_nat_is_reached_over_its_flow_and_no_name_is_resolved`
+//! - 17: `traps::trap_17_a_reinvite_changes_the_remote_target`
+//! - 18: `failures::trap_18_a_trunk_that_challenges_within_the_call_keeps_it`
+//! - 19: `reliable::trap_19_only_the_unknown_extensions_are_called_unsupported`
+//! - 20: `hostile::trap_20_no_datagram_makes_the_core_panic_or_leak`
+//! - 22: `failures::trap_22_an_invite_repeated_for_ever_takes_no_room`
+//! - 23 and 24: `traps::trap_23_and_24_requests_of_a_dialog_keep_their_order_and_may_leave_numbers_out`
+//! - 24: `trunks::trap_24_the_route_set_of_our_own_call_is_reversed`
+//! - 9: `auth::tests`; 10, 11, 16 and 21: the tests of the endpoint and of the framing, with real sockets
+//! - 12: a benchmark, memory a call; 15: advice
 
 use std::net::SocketAddr;
 
@@ -62,7 +86,7 @@ fn call_by_hand(net: &mut Net, lines: &str, body: &str) -> (ByHand, LegId) {
 }
 
 #[test]
-fn datagrams_above_8_kb_pass() {
+fn trap_02_datagrams_above_8_kb_pass() {
     let mut net = Net::new(1);
     let b = net.phone("101", 1, Plan::default());
     let body = format!("v=0\r\no=- 1 1 IN IP4 203.0.113.2\r\ns={}\r\nt=0 0\r\n", "x".repeat(12_000));
@@ -75,7 +99,7 @@ fn datagrams_above_8_kb_pass() {
 }
 
 #[test]
-fn requests_of_a_dialog_keep_their_order_and_may_leave_numbers_out() {
+fn trap_23_and_24_requests_of_a_dialog_keep_their_order_and_may_leave_numbers_out() {
     let mut net = Net::new(2);
     net.phone("101", 1, Plan::default());
     let (peer, leg) = call_by_hand(&mut net, "", "");
@@ -89,7 +113,7 @@ fn requests_of_a_dialog_keep_their_order_and_may_leave_numbers_out() {
 }
 
 #[test]
-fn a_reinvite_changes_the_remote_target() {
+fn trap_17_a_reinvite_changes_the_remote_target() {
     let mut net = Net::new(3);
     let b = net.phone("101", 1, Plan::default());
     let (peer, _) = call_by_hand(&mut net, "", "");
@@ -108,7 +132,7 @@ fn a_reinvite_changes_the_remote_target() {
 }
 
 #[test]
-fn an_ack_for_a_refusal_has_the_branch_of_its_invite_and_one_for_a_2xx_its_own() {
+fn trap_07_an_ack_for_a_refusal_has_the_branch_of_its_invite_and_one_for_a_2xx_its_own() {
     let branch = |request: &Request| request.headers.typed::<Via>().unwrap().unwrap().branch().unwrap().to_vec();
     for (refuse, same) in [(Some((486, 50)), true), (None, false)] {
         let (mut net, a, b) = pair(4, Plan::default(), Plan { refuse, ..Plan::default() });
@@ -124,7 +148,7 @@ fn an_ack_for_a_refusal_has_the_branch_of_its_invite_and_one_for_a_2xx_its_own()
 
 /// Its Contact is a name that nobody can look up: what counts is where its messages come from.
 #[test]
-fn a_phone_behind_a_nat_is_reached_over_its_flow_and_no_name_is_resolved() {
+fn trap_13_and_14_a_phone_behind_a_nat_is_reached_over_its_flow_and_no_name_is_resolved() {
     let mut net = Net::new(5);
     let behind = |contact| Plan { contact: Some(contact), ..Plan::default() };
     let a = net.phone("102", 1, behind("<sip:102@phone.invalid>"));

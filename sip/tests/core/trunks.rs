@@ -10,7 +10,7 @@ use super::net::{Net, dial, identity, subscriber};
 use super::phone::{Plan, State, reads};
 
 #[test]
-fn a_subscriber_calls_itself() {
+fn trap_05_a_subscriber_calls_itself() {
     let mut net = Net::new(18);
     let a = net.phone("102", 2, Plan::default());
     let (leg, peer, call) = connected(&mut net, a, "102");
@@ -27,7 +27,7 @@ fn a_subscriber_calls_itself() {
 
 /// A trunk whose address is ours: our INVITE comes back to us with the branch it left with.
 #[test]
-fn a_request_to_oneself_keeps_its_two_transactions_apart() {
+fn trap_05_a_request_to_oneself_keeps_its_two_transactions_apart() {
     let mut net = Net::new(19);
     let a = net.phone("102", 2, Plan::default());
     let b = net.phone("101", 1, Plan::default());
@@ -127,7 +127,7 @@ fn a_trunk_without_our_credentials_is_a_refusal() {
 }
 
 #[test]
-fn the_route_set_of_our_own_call_is_reversed() {
+fn trap_24_the_route_set_of_our_own_call_is_reversed() {
     let mut net = Net::new(25);
     let a = net.phone("102", 2, Plan::default());
     let far_away = Plan { record_route: Some("<sip:10.0.0.1;lr>, <sip:203.0.113.2;lr>"), ..Plan::default() };

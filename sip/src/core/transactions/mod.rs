@@ -400,6 +400,7 @@ impl Transactions {
             | Token::Refresh(_)
             | Token::Transfer(_)
             | Token::Lamp(_)
+            | Token::Reliable(_)
             | Token::LampExpiry(_) => None,
         }
     }

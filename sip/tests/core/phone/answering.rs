@@ -38,6 +38,9 @@ impl Phone {
         if (200..300).contains(&status) && matches!(request.method, Method::Invite | Method::Update) {
             builder = headed(builder, self.plan.grants);
         }
+        if (101..200).contains(&status) {
+            builder = headed(builder, self.plan.early);
+        }
         if let Some((_, name, value)) = self.plan.refuse_inside.filter(|(refused, ..)| *refused == status) {
             builder = headed(builder, &[(name, value)]);
         }

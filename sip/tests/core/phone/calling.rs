@@ -131,13 +131,15 @@ impl Phone {
     }
 
     /// MESSAGE to a number.
-    pub(crate) fn page(&mut self, to: &str, text: &'static str) {
+    pub(crate) fn page(&mut self, now: u64, to: &str, text: &'static str) {
         let more = [("Content-Type".to_owned(), "text/plain".to_owned())];
+        self.now = now;
         self.outside(&Method::Message, to, more.to_vec(), text);
     }
 
     /// SUBSCRIBE to a number.
-    pub(crate) fn subscribe(&mut self, to: &str, more: &[(&str, &str)]) {
+    pub(crate) fn subscribe(&mut self, now: u64, to: &str, more: &[(&str, &str)]) {
+        self.now = now;
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.outside(&Method::Subscribe, to, more, "");
     }
@@ -151,7 +153,8 @@ impl Phone {
     }
 
     /// SUBSCRIBE within the last subscription.
-    pub(crate) fn resubscribe(&mut self, expires: u32) {
+    pub(crate) fn resubscribe(&mut self, now: u64, expires: u32) {
+        self.now = now;
         let errand = self.errand.as_mut().unwrap();
         errand.more.retain(|(name, _)| name != "Expires");
         errand.more.push(("Expires".to_owned(), expires.to_string()));
@@ -300,6 +303,9 @@ impl Phone {
         let Some(index) = self.find(&Message::Response(response.clone())) else { return };
         let sdp = (!response.body().is_empty()).then(|| response.body().clone());
         let to = String::from_utf8(response.headers.value(&HeaderName::To).unwrap().into_owned()).unwrap();
+        if (101..200).contains(&status) {
+            self.acknowledge_early(index, response);
+        }
         let call = &mut self.calls[index];
         match status {
             101..200 if call.state == State::Trying => {
@@ -346,6 +352,22 @@ impl Phone {
                 }
             }
         }
+    }
+
+    /// PRACK, when the response wants it.
+    fn acknowledge_early(&mut self, index: usize, response: &Response) {
+        let Some(Ok(number)) = response.headers.typed::<sipx_sip::rel::RSeq>() else { return };
+        let to = response.headers.value(&HeaderName::To).unwrap().into_owned();
+        let cseq = response.headers.typed::<CSeq>().unwrap().unwrap().sequence;
+        let call = &mut self.calls[index];
+        call.remote = String::from_utf8(to).unwrap();
+        call.target = response.headers.typed::<Contact>().unwrap().unwrap().uri.clone();
+        if self.plan.no_ack {
+            return;
+        }
+        let ack = format!("{} {cseq} INVITE", number.0);
+        let prack = headed(self.inside(index, &Method::Prack), &[("RAck", &ack)]).build();
+        self.send(prack);
     }
 
     pub(super) fn send_ack(&mut self, index: usize, response: &Response) {

@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) asks: &'static [(&'static str, &'static str)],
     /// More headers of its 2xx to INVITE and UPDATE.
     pub(crate) grants: &'static [(&'static str, &'static str)],
+    /// More headers of its provisional responses.
+    pub(crate) early: &'static [(&'static str, &'static str)],
     /// The status and a header of its answers to other requests within a call, when not 200.
     pub(crate) refuse_inside: Option<(u16, &'static str, &'static str)>,
     /// Added to its description: hold.
@@ -79,6 +81,7 @@ impl Default for Plan {
             dead: false,
             asks: &[],
             grants: &[],
+            early: &[],
             refuse_inside: None,
             direction: "",
         }

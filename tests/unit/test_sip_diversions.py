@@ -1,0 +1,63 @@
+"""Calls that the callee's phone diverts (3xx), over the SIP switch."""
+
+from __future__ import annotations
+
+import pytest
+from sip_world import world
+from virtual_driver import until
+
+from ccbs.sip import Diversions
+
+
+@pytest.mark.parametrize(
+    ("diversions", "to", "status"),
+    [
+        ("internal", "103", 200),
+        ("internal", "95551234", 480),
+        ("any", "95551234", 200),
+        ("off", "103", 480),
+        ("any", "199", 404),
+    ],
+)
+async def test_a_call_goes_where_the_policy_lets_it(diversions: Diversions, to: str, status: int) -> None:
+    async with world(diversions=diversions) as w:
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = to
+        call = await w.phone("102").call("101")
+        assert await call.status() == status
+        if status == 200:
+            there = w.phone("103" if to == "103" else "far")
+            seen = await there.rings()
+            assert seen.shown_number == "102"
+            w.phone("102").hang_up(call)
+            await until(seen.ended.is_set)
+        (record,) = await w.logged(1)
+        assert record.caller == "102"
+        assert (record.answered is not None) == (status == 200)
+        await w.lines(n101="free", n102="free", n103="free")
+
+
+async def test_a_call_diverted_to_a_busy_phone_lets_the_caller_order() -> None:
+    async with world() as w:
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = "103"
+        w.phone("103").does = 486
+        assert await (await w.phone("102").call("101")).status() == 486
+        code = await w.phone("102").call("*37#")
+        await until(code.ended.is_set)
+        (order,) = w.service.orders()
+        assert order.callee == "n103"
+
+
+async def test_a_recall_follows_its_callee() -> None:
+    async with world() as w:
+        await w.order()
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = "103"
+        w.cb_timer()
+        recall = await w.phone("102").rings()
+        seen = await w.phone("103").rings()
+        assert seen.shown_number == "102"
+        await until(lambda: not w.service.orders())
+        w.phone("103").hang_up(seen)
+        await until(recall.ended.is_set)
