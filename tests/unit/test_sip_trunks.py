@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from virtual_driver import until
@@ -19,7 +19,7 @@ from ccbs.sip.trunks import Trunks
 class Endpoint:
     """Keeps the trunks it is given."""
 
-    local_address = ("127.0.0.1", 5060)
+    local_addresses: ClassVar[list[tuple[str, int]]] = [("127.0.0.1", 5060)]
 
     def __init__(self) -> None:
         self.trunks: dict[str, tuple[str, int]] = {}

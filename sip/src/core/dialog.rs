@@ -98,6 +98,11 @@ impl Dialog {
         }
     }
 
+    /// Whether the far side's Contact is this one.
+    pub(super) fn is_at(&self, contact: &Uri) -> bool {
+        self.target.equivalent(contact)
+    }
+
     /// In place of a connection that is gone, the next request goes over a new one, where there may be one.
     fn revive(&mut self, io: &mut Io) {
         if io.connected(self.flow) {

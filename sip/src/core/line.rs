@@ -172,7 +172,7 @@ impl<M: Media> Core<M> {
         }
         let response = match result {
             Ok(registered) => {
-                self.follow(&number, &registered.moved);
+                self.follow(&number, &registered.moved, from);
                 if registered.changed {
                     self.io.emit(Event::Registration { number, contacts: registered.count });
                 }
@@ -199,15 +199,24 @@ impl<M: Media> Core<M> {
         self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
     }
 
-    /// Calls of a phone whose registration came over another flow than before go on over the new one.
-    fn follow(&mut self, number: &Arc<str>, moved: &[(Flow, Flow)]) {
-        if moved.is_empty() || self.line(number) == 0 {
+    /// Calls of a phone whose registration came over another flow than before go on over the new one. A phone whose
+    /// connection broke has no registration to compare with: it is known by its Contact, or by being the only one.
+    fn follow(&mut self, number: &Arc<str>, moved: &[(Flow, Flow)], to: Flow) {
+        if self.line(number) == 0 {
             return;
         }
+        let (io, contacts) = (&self.io, self.registrar.contacts(number));
+        let here = contacts.iter().filter(|contact| contact.flow == to);
+        let uris: Vec<_> = here.map(|contact| &contact.uri).collect();
+        let alone = contacts.len() == 1;
         let dialogs = self.legs.values_mut().filter(|leg| leg.line.as_ref() == Some(number));
         for dialog in dialogs.filter_map(|leg| leg.dialog.as_mut()) {
-            if let Some((_, to)) = moved.iter().find(|(from, _)| *from == dialog.flow) {
-                dialog.flow = *to;
+            let lost = !io.connected(dialog.flow) && !uris.is_empty();
+            let back = alone && dialog.flow.remote.ip() == to.remote.ip();
+            if moved.iter().any(|(from, _)| *from == dialog.flow)
+                || (lost && (back || uris.iter().any(|uri| dialog.is_at(uri))))
+            {
+                dialog.flow = to;
             }
         }
     }
