@@ -33,6 +33,7 @@ from ccbs.calls import CallLog
 from ccbs.codes import ServiceCodes
 from ccbs.config import Config, ServiceConfig, SubscriberConfig
 from ccbs.config.checks import find_coroutine
+from ccbs.config.model import FurtherAddress, Listen
 from ccbs.control import ControlError, ControlServer
 from ccbs.line_writer import LineWriter
 from ccbs.operator_desk import OperatorDesk
@@ -219,7 +220,7 @@ class Server:
 
     def _greeting(self, endpoint: SipEndpoint) -> str:
         listen = self._config.listen
-        bound = zip(endpoint.local_addresses, [listen, *listen.also], strict=True)
+        bound = zip(endpoint.local_addresses, _addresses(listen), strict=True)
         addresses = ", ".join(
             f"{f'[{host}]' if ':' in host else host}:{port} ({_names(at.transports)})"
             for (host, port), at in bound
@@ -250,6 +251,10 @@ class Server:
                     event.status,
                     event.again_ms / 1000,
                 )
+
+
+def _addresses(listen: Listen) -> list[Listen | FurtherAddress]:
+    return [listen, *listen.also]
 
 
 def _names(transports: Sequence[str]) -> str:
@@ -351,8 +356,9 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             f"The switch cannot listen: {error}. Correct the section listen or limits.endpoint."
         ) from None
     except ListenError as error:
-        addresses = [listen, *listen.also]
-        where = " and ".join(f"{at.address} port {at.port} ({_names(at.transports)})" for at in addresses)
+        where = " and ".join(
+            f"{at.address} port {at.port} ({_names(at.transports)})" for at in _addresses(listen)
+        )
         if error.errno == errno.EADDRINUSE:
             why, todo = "it is in use by another program", "Stop that program or set listen.port."
         elif error.errno in (errno.EACCES, errno.EPERM):

@@ -292,10 +292,14 @@ def _listeners(data: dict[str, Any]) -> list[tuple[FieldPath, dict[str, Any]]]:
     ]
 
 
-def _check_transport(document: Document, data: dict[str, Any], path: FieldPath, trunk: dict[str, Any]) -> None:
+def _check_transport(
+    document: Document, data: dict[str, Any], path: FieldPath, trunk: dict[str, Any]
+) -> None:
     """Note a trunk that none of our addresses can reach."""
     transport = trunk.get("transport", "udp")
-    listeners = [entry for _, entry in _listeners(data) if transport in entry.get("transports", ("udp", "tcp"))]
+    listeners = [
+        entry for _, entry in _listeners(data) if transport in entry.get("transports", ("udp", "tcp"))
+    ]
     if not listeners:
         document.problem(
             (*path, "transport" if "transport" in trunk else "name"),

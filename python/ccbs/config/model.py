@@ -67,7 +67,9 @@ class RtpPorts(Section):
 class FurtherAddress(Section):
     """One more address where phones and trunks reach the switch."""
 
-    address: Address = Field(description="The address to bind; :: is every one of IPv6 and needs `advertise`.")
+    address: Address = Field(
+        description="The address to bind; :: is every one of IPv6 and needs `advertise`."
+    )
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         default=5060, description="The port, the same over UDP and TCP; 0: any free one."
     )
