@@ -1,6 +1,6 @@
 //! A set of entries, a bit for each.
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Bits {
     words: Vec<u64>,
     /// The word to look at next when one is taken.

@@ -27,7 +27,7 @@ struct Body<T> {
 
 /// An entry is set while its timer runs; cancelled, but not yet unused, until its filing is met and dropped;
 /// then unused. So each filing is its entry's only one, and to look at a bit is to know whether it is alive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entries<T> {
     /// The generation of each entry, which tells whether a handle is stale. Apart from the rest, because to
     /// cancel a timer takes nothing else.

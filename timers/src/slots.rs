@@ -39,7 +39,7 @@ pub(crate) struct Slot {
 }
 
 /// What is kept of a block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Buffer([Filed; ROOM]);
 
 impl Default for Buffer {
@@ -69,7 +69,7 @@ impl Buffer {
 }
 
 /// What is filed in a slot is a chain of these, filled in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     filed: [Filed; ROOM],
     length: u32,
@@ -87,7 +87,7 @@ struct Chain {
 pub(crate) struct Taken(u32);
 
 /// All slots, relative to a tick `base` that only moves forward, and never past an occupied slot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Slots {
     base: u64,
     /// No occupied slot begins before this tick.

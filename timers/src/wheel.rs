@@ -26,7 +26,7 @@ impl Earliest {
 }
 
 /// Timers ordered by deadline.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Wheel<T> {
     slots: Slots,
     entries: Entries<T>,
