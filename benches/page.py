@@ -20,6 +20,8 @@ _SHOWN = (
     *("burst-first", "burst-all", "large-make", "large-bytes", "large-event"),
 )
 
+_NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
+
 
 def page(results: Mapping[str, Result]) -> str:
     """The page in Markdown; the same for the same results.
@@ -91,6 +93,8 @@ def _amount(value: float | Figure | None, unit: str = "") -> str:
         return "–"
     if isinstance(value, Figure):
         return _amount(value.value, value.unit)
+    while value >= 10_000 and unit in _NEXT:
+        value, unit = value / 1e3, _NEXT[unit]
     digits = 0 if abs(value) >= 20 or value == int(value) else 1 if abs(value) >= 2 else 2
     return f"{value:,.{digits}f}{'' if unit in ('', '×') else ' '}{unit}"
 
