@@ -20,6 +20,7 @@ mod look;
 mod offer;
 mod order;
 mod outcome;
+pub mod packed;
 mod profile;
 mod reason;
 mod requests;

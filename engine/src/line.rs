@@ -227,7 +227,8 @@ impl Lines {
     }
 }
 
-fn check_number(number: &Number) -> Result<(), EngineError> {
+/// Whether a number may be a line's.
+pub(crate) fn check_number(number: &str) -> Result<(), EngineError> {
     if (1..=LONGEST_NUMBER).contains(&number.len()) {
         Ok(())
     } else {
