@@ -39,7 +39,7 @@ pub(crate) enum Timer {
 /// Call back on busy as a state machine: events and time in, actions out.
 ///
 /// It reads no clock: time is what it is told, in Unix milliseconds, and it never runs backwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) now: Millis,
@@ -139,6 +139,11 @@ impl Engine {
         };
         self.lines[slot].pinned = true;
         Ok(LineId(slot))
+    }
+
+    /// Whether a number may be a line's.
+    pub fn check_number(number: &str) -> Result<(), EngineError> {
+        crate::line::check_number(number)
     }
 
     /// The number of a handle, or `None` if [`Engine::line`] did not give it.

@@ -6,6 +6,7 @@
 
 mod action;
 mod callee;
+mod canonical;
 mod check;
 mod counters;
 mod effects;
@@ -20,12 +21,15 @@ mod look;
 mod offer;
 mod order;
 mod outcome;
+pub mod packed;
 mod profile;
 mod reason;
 mod requests;
 mod snapshot;
 mod turn;
 mod view;
+#[cfg(any(test, feature = "watch"))]
+pub mod watch;
 
 use std::sync::Arc;
 

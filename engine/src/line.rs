@@ -102,7 +102,7 @@ impl Line {
 type ByNumber = HashMap<Number, u32, BuildHasherDefault<DefaultHasher>>;
 
 /// All lines. A slot whose line nothing refers to is given to another number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     slots: Vec<Option<Line>>,
     free: Vec<u32>,
@@ -227,7 +227,8 @@ impl Lines {
     }
 }
 
-fn check_number(number: &Number) -> Result<(), EngineError> {
+/// Whether a number may be a line's.
+pub(crate) fn check_number(number: &str) -> Result<(), EngineError> {
     if (1..=LONGEST_NUMBER).contains(&number.len()) {
         Ok(())
     } else {
