@@ -8,6 +8,7 @@ mod action;
 mod callee;
 mod check;
 mod counters;
+mod deadlines;
 mod effects;
 mod engine;
 mod error;
