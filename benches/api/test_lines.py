@@ -42,7 +42,11 @@ def test_engine_by_a_packed_batch(timed: Timed) -> None:
     batch["kind"][:LINES] = EVENT_KINDS.index("line-busy") + 1
     batch["kind"][LINES:] = EVENT_KINDS.index("line-free") + 1
     said, numbers = timed(
-        lambda: engine.apply_packed(batch, START), measure="line-event", who="packed", size=LINES, per=len(batch)
+        lambda: engine.apply_packed(batch, START),
+        measure="line-event",
+        who="packed",
+        size=LINES,
+        per=len(batch),
     )
     assert (said, numbers) == (b"", ())
     assert {view.state for view in engine.lines()[:1_000]} == {"free"}
