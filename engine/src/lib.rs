@@ -6,6 +6,7 @@
 
 mod action;
 mod callee;
+mod canonical;
 mod check;
 mod counters;
 mod effects;
@@ -27,6 +28,8 @@ mod requests;
 mod snapshot;
 mod turn;
 mod view;
+#[cfg(any(test, feature = "watch"))]
+pub mod watch;
 
 use std::sync::Arc;
 

@@ -68,8 +68,14 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// More cases than the default, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases: 512, ..default } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn does_what_a_sorted_map_does(start in prop_oneof![Just(0), any::<u32>().prop_map(u64::from), Just(u64::MAX - 9)],
@@ -160,6 +166,20 @@ fn the_dead_are_bounded_however_many_are_cancelled() {
         assert!(wheel.filings() <= DEAD_ALLOWED + 1);
     }
     assert_eq!(wheel.next_deadline(), None);
+}
+
+#[test]
+fn a_clone_lives_on_by_itself() {
+    let mut wheel = Wheel::new(0);
+    let both = wheel.insert(5, 'a');
+    let mut clone = wheel.clone();
+    wheel.cancel(both);
+    clone.insert(5, 'b');
+    let mut out = Vec::new();
+    wheel.expire(5, &mut out);
+    assert!(out.is_empty());
+    clone.expire(5, &mut out);
+    assert_eq!(out, [(5, 'a'), (5, 'b')]);
 }
 
 #[test]
