@@ -20,6 +20,8 @@ _SHOWN = (
     *("burst-first", "burst-all", "large-make", "large-bytes", "large-event"),
 )
 
+_PARTS = "`timers`, `engine`, `large`, `sip`"
+
 _NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
 
 
@@ -39,6 +41,7 @@ def page(results: Mapping[str, Result]) -> str:
     pages.filters |= {"amount": _amount, "thousands": _thousands}
     sip = results.get("sip")
     return pages.get_template("performance.md.j2").render(
+        parts=_PARTS,
         results=list(results.values()),
         figures=figures,
         targets=[_row(reading) for reading in read(figures)],
