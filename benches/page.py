@@ -14,7 +14,7 @@ from benches.targets import Reading, Target, read
 __all__ = ["page"]
 
 _SHOWN = (
-    *("timer-life", "timer-set", "timer-cancel", "timer-expire"),
+    *("timer-life", "timer-set", "timer-cancel", "timer-expire", "timer-bytes"),
     *("line-event", "line-event-allocations", "order-life", "order-life-allocations"),
     *("life-one-at-a-time", "life-batched", "number-bytes", "line-bytes", "order-bytes"),
     *("burst-first", "burst-all", "large-make", "large-bytes", "large-event"),
