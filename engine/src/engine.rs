@@ -39,7 +39,7 @@ pub(crate) enum Timer {
 /// Call back on busy as a state machine: events and time in, actions out.
 ///
 /// It reads no clock: time is what it is told, in Unix milliseconds, and it never runs backwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) now: Millis,

@@ -102,7 +102,7 @@ impl Line {
 type ByNumber = HashMap<Number, u32, BuildHasherDefault<DefaultHasher>>;
 
 /// All lines. A slot whose line nothing refers to is given to another number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     slots: Vec<Option<Line>>,
     free: Vec<u32>,

@@ -54,7 +54,7 @@ pub(crate) struct Order {
 }
 
 /// All orders that stand, and those that have ended but whose recall is not over.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Orders {
     slots: Vec<Option<Order>>,
     free: Vec<u32>,
