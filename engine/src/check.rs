@@ -63,7 +63,7 @@ impl Engine {
         require!(users == services + orders, "{users} have profiles, {services} lines and {orders} orders do");
         require!(held == 2 * recalls, "{held} lines are held by {recalls} recalls");
         require!(self.recalls.len() == recalls, "{recalls} recalls, {} indexed", self.recalls.len());
-        let in_line = self.eligible.count(&self.orders);
+        let in_line = self.eligible.entries(&self.orders).len();
         require!(
             (self.eligible.len(), in_line) == (eligible, eligible),
             "{eligible} eligible, {} counted, {in_line} in line",

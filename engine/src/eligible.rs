@@ -10,7 +10,7 @@ use crate::{Millis, OrderId};
 const DEAD_ALLOWED: usize = 64;
 
 /// An entry is dead when its order is no longer eligible since then.
-type Entry = (Millis, OrderId, u32);
+pub(crate) type Entry = (Millis, OrderId, u32);
 
 /// Orders become eligible as time goes on, and mostly in order of age within a millisecond: such entries only
 /// need a place at the end. Those that come out of order are kept aside.
@@ -77,13 +77,13 @@ impl Eligible {
         one.into_iter().chain(other).min().map(|entry| entry.2)
     }
 
-    /// How many orders are in line, counted one by one.
-    pub(crate) fn count(&self, orders: &Orders) -> usize {
+    /// All of them, in order.
+    pub(crate) fn entries(&self, orders: &Orders) -> Vec<Entry> {
         let mut entries: Vec<Entry> =
             self.in_order.iter().copied().chain(self.aside.iter().map(|Reverse(entry)| *entry)).collect();
         entries.retain(|entry| is_live(entry, orders));
         entries.sort_unstable();
         entries.dedup();
-        entries.len()
+        entries
     }
 }

@@ -127,6 +127,11 @@ impl Engine {
         Ok(LineId(slot))
     }
 
+    /// Whether a number may be a line's.
+    pub fn check_number(number: &str) -> Result<(), EngineError> {
+        crate::line::check_number(number)
+    }
+
     /// The number of a handle, or `None` if [`Engine::line`] did not give it.
     pub fn number(&self, line: LineId) -> Option<Number> {
         let slot = self.lines.handle(line).ok()?;

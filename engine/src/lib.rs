@@ -6,6 +6,7 @@
 
 mod action;
 mod callee;
+mod canonical;
 mod check;
 mod counters;
 mod effects;
@@ -22,6 +23,7 @@ mod look;
 mod offer;
 mod order;
 mod outcome;
+pub mod packed;
 mod profile;
 mod profiles;
 mod reason;
@@ -32,6 +34,8 @@ mod ties;
 mod token;
 mod turn;
 mod view;
+#[cfg(any(test, feature = "watch"))]
+pub mod watch;
 mod written;
 
 use serde::{Deserialize, Serialize};

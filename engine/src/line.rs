@@ -303,6 +303,7 @@ impl Lines {
     }
 }
 
+/// Whether a number may be a line's.
 pub(crate) fn check_number(number: &str) -> Result<(), EngineError> {
     if (1..=LONGEST_NUMBER).contains(&number.len()) {
         Ok(())

@@ -41,7 +41,7 @@ pub(crate) struct Order {
 const NEVER: Millis = Millis::MAX;
 
 /// What an order waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Wants {
     /// Kind BS.
     Busy,

@@ -82,6 +82,11 @@ impl Engine {
         })
     }
 
+    /// Whether a number is known: configured, or something refers to it.
+    pub fn knows(&self, number: &str) -> bool {
+        self.lines.by_number(number).is_some()
+    }
+
     /// What was counted, by name.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         self.counters.iter()

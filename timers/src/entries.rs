@@ -8,11 +8,11 @@ use crate::bits::Bits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle {
     pub(crate) entry: u32,
-    /// How often the entry had been used.
+    /// Which use of the entry it is.
     generation: NonZeroU32,
 }
 
-/// An unused entry is taken rather than a new one when more than one of so many are unused: to find it takes a
+/// Unused entries are taken rather than new ones when more than one of so many are unused: to find one takes a
 /// look at two words of the bitmap on average.
 const ONE_UNUSED_OF: usize = 64;
 
@@ -29,16 +29,17 @@ struct Body<T> {
 /// then unused. So each filing is its entry's only one, and to look at a bit is to know whether it is alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Entries<T> {
-    /// The generation of each entry, which tells whether a handle is stale. Apart from the rest, because to
-    /// cancel a timer takes nothing else.
+    /// How often each entry was used, which tells whether a handle is stale. Apart from the rest, because to
+    /// cancel a timer reads nothing else, and writes only a bit.
     generations: Vec<u32>,
     bodies: Vec<Body<T>>,
     /// Which are set.
     set: Bits,
-    /// Which of them were given a later deadline than they are filed under.
-    pushed_back: Bits,
     unused: Bits,
     unused_count: usize,
+    /// The word of the unused that is taken from: round and round, so that what is taken one after the other lies
+    /// side by side.
+    word: u32,
 }
 
 impl<T: Copy> Entries<T> {
@@ -47,9 +48,9 @@ impl<T: Copy> Entries<T> {
             generations: Vec::new(),
             bodies: Vec::new(),
             set: Bits::default(),
-            pushed_back: Bits::default(),
             unused: Bits::default(),
             unused_count: 0,
+            word: 0,
         }
     }
 
@@ -57,56 +58,90 @@ impl<T: Copy> Entries<T> {
     #[inline]
     pub(crate) fn add(&mut self, deadline: u64, sequence: u32, token: T) -> Handle {
         let body = Body { deadline: halves(deadline), sequence, token };
-        while self.unused_count > self.generations.len() / ONE_UNUSED_OF {
-            let entry = self.unused.take();
-            self.unused_count -= 1;
-            // One whose generations are used up rests for ever, so that no stale handle comes to life.
-            if let Some(generation) = NonZeroU32::new(self.generations[entry as usize]) {
+        loop {
+            let entry = self.take_unused(body);
+            let generation = &mut self.generations[entry as usize];
+            // One whose generations are used up rests, so that no stale handle comes to life.
+            if let Some(next) = generation.checked_add(1).and_then(NonZeroU32::new) {
+                *generation = next.get();
                 self.set.add(entry);
-                self.pushed_back.remove(entry);
                 self.bodies[entry as usize] = body;
-                return Handle { entry, generation };
+                return Handle { entry, generation: next };
             }
         }
-        self.add_new(body)
     }
 
+    #[inline]
+    fn take_unused(&mut self, filler: Body<T>) -> u32 {
+        let entry = if self.unused_count != 0
+            && let Some(entry) = self.unused.first_of(self.word)
+        {
+            entry
+        } else {
+            self.find_unused(filler)
+        };
+        self.unused.remove(entry);
+        self.unused_count -= 1;
+        entry
+    }
+
+    /// Goes to the next word that has an unused entry, or makes one.
     #[cold]
     #[inline(never)]
-    fn add_new(&mut self, body: Body<T>) -> Handle {
-        let entry = u32::try_from(self.generations.len()).expect("fewer than 2^32 timers");
-        for bits in [&mut self.set, &mut self.pushed_back, &mut self.unused] {
-            bits.grow(entry);
+    fn find_unused(&mut self, filler: Body<T>) -> u32 {
+        let words = u32::try_from(self.generations.len() / 64).expect("fewer than 2^32 timers");
+        if self.unused_count <= self.generations.len() / ONE_UNUSED_OF {
+            assert!(words < u32::MAX / 64, "fewer than 2^32 timers");
+            self.word = words;
+            self.grow(filler);
         }
-        self.set.add(entry);
-        self.generations.push(1);
-        self.bodies.push(body);
-        Handle { entry, generation: NonZeroU32::MIN }
+        loop {
+            if let Some(entry) = self.unused.first_of(self.word) {
+                return entry;
+            }
+            self.word = if self.word + 1 >= words { 0 } else { self.word + 1 };
+        }
+    }
+
+    /// 64 entries more.
+    fn grow(&mut self, filler: Body<T>) {
+        let entries = self.generations.len() + 64;
+        if entries > self.generations.capacity() {
+            // By a quarter: what is doubled stands half empty.
+            let more = 64.max(entries / 4);
+            self.generations.reserve_exact(more);
+            self.bodies.reserve_exact(more);
+        }
+        self.generations.resize(entries, 0);
+        self.bodies.resize(entries, filler);
+        self.set.grow(false);
+        self.unused.grow(true);
+        self.unused_count += 64;
     }
 
     /// Whether the handle's timer is still set.
     #[inline]
     pub(crate) fn holds(&self, handle: Handle) -> bool {
-        self.generations.get(handle.entry as usize) == Some(&handle.generation.get())
+        self.generations.get(handle.entry as usize) == Some(&handle.generation.get()) && self.set.has(handle.entry)
     }
 
-    /// Ends the timer of an entry that is set. Its handle is stale from now on.
+    /// Ends the handle's timer, and tells whether it was still set.
     #[inline]
-    pub(crate) fn end(&mut self, entry: u32) {
-        let generation = &mut self.generations[entry as usize];
-        *generation = generation.wrapping_add(1);
+    pub(crate) fn end(&mut self, handle: Handle) -> bool {
+        self.generations.get(handle.entry as usize) == Some(&handle.generation.get()) && self.set.remove(handle.entry)
+    }
+
+    /// Ends the timer of an entry whose filing is no more: the entry may be used again.
+    #[inline]
+    pub(crate) fn expire(&mut self, entry: u32) -> T {
         self.set.remove(entry);
-    }
-
-    /// The filing of an entry that has ended is no more: the entry may be used again.
-    #[inline]
-    pub(crate) fn drop(&mut self, entry: u32) {
         self.unused.add(entry);
         self.unused_count += 1;
+        self.bodies[entry as usize].token
     }
 
-    /// Whether a filing's timer is set; if it is not, the filing is dropped. Which it is cannot be foreseen, so
-    /// there is no branch.
+    /// Whether a filing's timer is set; if it is not, the filing is dropped and its entry may be used again. Which
+    /// it is cannot be foreseen, so there is no branch.
     #[inline]
     pub(crate) fn keep(&mut self, entry: u32) -> bool {
         let set = self.set.has(entry);
@@ -116,20 +151,23 @@ impl<T: Copy> Entries<T> {
     }
 
     /// Whether the timer of an entry that is filed is set.
+    #[inline]
     pub(crate) fn is_set(&self, entry: u32) -> bool {
         self.set.has(entry)
     }
 
-    /// Whether a timer that is set was given a later deadline than it is filed under.
-    #[inline]
-    pub(crate) fn is_pushed_back(&self, entry: u32) -> bool {
-        self.pushed_back.has(entry)
+    /// All filings that are not set are dropped: each entry that is not set may be used again.
+    pub(crate) fn all_dropped(&mut self, set: usize) {
+        self.unused.complement(&self.set);
+        self.unused_count = self.generations.len() - set;
     }
 
+    #[inline]
     pub(crate) fn deadline(&self, entry: u32) -> u64 {
         whole(self.bodies[entry as usize].deadline)
     }
 
+    #[inline]
     pub(crate) fn sequence(&self, entry: u32) -> u32 {
         self.bodies[entry as usize].sequence
     }
@@ -148,12 +186,6 @@ impl<T: Copy> Entries<T> {
         let body = &mut self.bodies[entry as usize];
         body.deadline = halves(deadline);
         body.sequence = sequence;
-        self.pushed_back.add(entry);
-    }
-
-    /// A timer that was pushed back is filed under its deadline now.
-    pub(crate) fn caught_up(&mut self, entry: u32) {
-        self.pushed_back.remove(entry);
     }
 
     /// The entries that are set.
@@ -164,7 +196,7 @@ impl<T: Copy> Entries<T> {
     /// Leaves every entry its last generation.
     #[cfg(test)]
     pub(crate) fn age(&mut self) {
-        self.generations.fill(u32::MAX);
+        self.generations.fill(u32::MAX - 1);
     }
 }
 

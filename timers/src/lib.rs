@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod bits;
+mod chains;
 mod entries;
 mod slots;
 mod wheel;

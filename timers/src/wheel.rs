@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::entries::{Entries, Handle};
-use crate::slots::{Buffer, Filed, Slots};
+use crate::slots::Slots;
 
 /// How many dead filings are kept beyond as many as there are timers, before they are swept out.
 const DEAD_ALLOWED: usize = 64;
@@ -39,8 +39,10 @@ pub struct Wheel<T> {
     earliest: Cell<Earliest>,
     /// The timers due in one call: deadline, sequence, entry.
     due: Vec<(u64, u32, u32)>,
-    /// The valid filings of a block whose time has come.
-    met: Buffer,
+    /// The entries set of a block whose time has come.
+    met: Vec<u32>,
+    /// Their deadlines and sequence numbers.
+    looked_up: Vec<(u64, u32)>,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -54,7 +56,8 @@ impl<T: Copy> Wheel<T> {
             next: 0,
             earliest: Cell::new(Earliest::NONE),
             due: Vec::new(),
-            met: Buffer::default(),
+            met: Vec::new(),
+            looked_up: Vec::new(),
         }
     }
 
@@ -67,7 +70,7 @@ impl<T: Copy> Wheel<T> {
     pub fn insert(&mut self, deadline: u64, token: T) -> Handle {
         let sequence = self.next_sequence();
         let handle = self.entries.add(deadline, sequence, token);
-        self.slots.file(Filed::new(deadline, handle.entry));
+        self.slots.file(deadline, handle.entry);
         self.filed += 1;
         self.learn(deadline, handle.entry);
         handle
@@ -76,10 +79,9 @@ impl<T: Copy> Wheel<T> {
     /// Takes a timer back. Returns whether it was still set.
     #[inline]
     pub fn cancel(&mut self, handle: Handle) -> bool {
-        if !self.entries.holds(handle) {
+        if !self.entries.end(handle) {
             return false;
         }
-        self.entries.end(handle.entry);
         self.dead += 1;
         self.unlearn(handle.entry);
         if self.dead * 2 > self.filed + DEAD_ALLOWED {
@@ -127,13 +129,19 @@ impl<T: Copy> Wheel<T> {
         while let Some(slot) = self.slots.first().filter(|slot| slot.start <= now) {
             let mut taken = self.slots.take(slot);
             let entries = &mut self.entries;
-            while let Some((filed, kept)) =
-                self.slots.next_block(&mut taken, &mut self.met, |filed| entries.keep(filed.entry))
-            {
-                self.filed -= filed - kept;
-                self.dead -= filed - kept;
-                for &filed in self.met.first(kept) {
-                    meet(filed, now, entries, &mut self.slots, &mut self.due);
+            while let Some(filed) = self.slots.next_block(&mut taken, &mut self.met, |entry| entries.keep(entry)) {
+                let dropped = filed - self.met.len();
+                self.filed -= dropped;
+                self.dead -= dropped;
+                // All are looked up before the first is used: so they are waited for together.
+                self.looked_up.clear();
+                self.looked_up.extend(self.met.iter().map(|&entry| (entries.deadline(entry), entries.sequence(entry))));
+                for (&entry, &(deadline, sequence)) in self.met.iter().zip(&self.looked_up) {
+                    if deadline <= now {
+                        self.due.push((deadline, sequence, entry));
+                    } else {
+                        self.slots.file(deadline, entry);
+                    }
                 }
             }
         }
@@ -148,9 +156,7 @@ impl<T: Copy> Wheel<T> {
         self.filed -= self.due.len();
         out.reserve(self.due.len());
         for (deadline, _, entry) in self.due.drain(..) {
-            out.push((deadline, self.entries.token(entry)));
-            self.entries.end(entry);
-            self.entries.drop(entry);
+            out.push((deadline, self.entries.expire(entry)));
         }
         self.earliest.set(if self.is_empty() { Earliest::NONE } else { Earliest::UNKNOWN });
     }
@@ -168,14 +174,10 @@ impl<T: Copy> Wheel<T> {
         let mut next = self.slots.first();
         // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
         while let Some(slot) = next.filter(|slot| earliest.is_none_or(|(earliest, _)| slot.start <= earliest)) {
-            for filed in self.slots.filed(slot) {
-                if !self.entries.is_set(filed.entry) {
-                    continue;
-                }
-                let pushed_back = self.entries.is_pushed_back(filed.entry);
-                let deadline = if pushed_back { self.entries.deadline(filed.entry) } else { filed.deadline() };
+            for entry in self.slots.filed(slot).filter(|&entry| self.entries.is_set(entry)) {
+                let deadline = self.entries.deadline(entry);
                 if earliest.is_none_or(|(earliest, _)| deadline < earliest) {
-                    earliest = Some((deadline, filed.entry));
+                    earliest = Some((deadline, entry));
                 }
             }
             next = self.slots.after(slot);
@@ -220,9 +222,10 @@ impl<T: Copy> Wheel<T> {
     #[cold]
     #[inline(never)]
     fn sweep(&mut self) {
-        let entries = &mut self.entries;
-        self.slots.retain(&mut self.met, |filed| entries.keep(filed.entry));
+        let entries = &self.entries;
+        self.slots.retain(&mut self.met, |entry| entries.is_set(entry));
         self.filed -= self.dead;
+        self.entries.all_dropped(self.filed);
         self.dead = 0;
     }
 
@@ -252,27 +255,6 @@ impl<T: Copy> Wheel<T> {
     #[cfg(test)]
     pub(crate) fn filings(&self) -> usize {
         self.slots.len()
-    }
-}
-
-/// Looks at a filing that is set and whose slot's time has come: due, or to be filed anew.
-#[inline]
-fn meet<T: Copy>(
-    mut filed: Filed,
-    now: u64,
-    entries: &mut Entries<T>,
-    slots: &mut Slots,
-    due: &mut Vec<(u64, u32, u32)>,
-) {
-    let entry = filed.entry;
-    if entries.is_pushed_back(entry) {
-        filed = Filed::new(entries.deadline(entry), entry);
-        entries.caught_up(entry);
-    }
-    if filed.deadline() <= now {
-        due.push((filed.deadline(), entries.sequence(entry), entry));
-    } else {
-        slots.file(filed);
     }
 }
 
