@@ -119,7 +119,7 @@ impl Driver {
         let driver = self.inner.get()?;
         let actions = self.take()?;
         let packed = py.detach(|| driver.with_engine(|engine| engine.pack_actions(&actions)))?;
-        packed::to_python(py, packed)
+        packed::to_python(py, &packed)
     }
 
     /// The actions of packed records.

@@ -81,7 +81,7 @@ impl Engine {
         let now = now.named("now")?;
         let out = Batch::of(events)?.apply(py, now, &self.engine)?;
         let packed = py.detach(|| lock(&self.engine).pack_actions(&out))?;
-        packed::to_python(py, packed)
+        packed::to_python(py, &packed)
     }
 
     /// Events as packed records.

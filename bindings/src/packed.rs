@@ -129,7 +129,7 @@ fn has_layout(format: &str, fields: &[Field]) -> bool {
     rest.is_empty()
 }
 
-pub(crate) fn to_python(py: Python<'_>, packed: PackedActions) -> Result<Packed<'_>, Error> {
+pub(crate) fn to_python<'py>(py: Python<'py>, packed: &PackedActions) -> Result<Packed<'py>, Error> {
     Ok((PyBytes::new(py, &packed.records), PyTuple::new(py, packed.numbers.iter().map(|number| &**number))?))
 }
 
