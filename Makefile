@@ -31,6 +31,7 @@ test-long: test ## test, then the properties at length, and whether the prompts 
 	@scripts/setup.sh prompts
 	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
 	$(PYTHON_BIN)/python scripts/make_prompts.py --check
+	cargo run --quiet --release --locked --package ccbs-explore -- --long --check docs/engine.md && cargo run --quiet --release --locked --package ccbs-explore -- --planted --check docs/engine.md
 	$(PYTHON_BIN)/pytest tests/unit tests/reference -n 2 -q --hypothesis-profile=long
 
 .PHONY: bench

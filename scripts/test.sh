@@ -2,7 +2,7 @@
 # Every check of the project, by stages; the time and outcome of each at the end, with pytest's closing lines last.
 #
 #   scripts/test.sh           all stages (make test)
-#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust unit model acceptance package
+#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust explore simulate unit model acceptance package
 #
 # A stage that fails does not stop the others; the exit code is 1 if any failed.
 set -uo pipefail
@@ -29,8 +29,13 @@ simulated_offices() {
     "$bin/ccbs" simulate --calls 1000000 --faults 0.02 && "$bin/ccbs" simulate --calls 200000 --faults 0.1 --profile ccbs
 }
 
+explored() {
+    local explore=${CARGO_TARGET_DIR:-target}/release/ccbs-explore
+    cargo build --quiet --release --locked --package ccbs-explore && "$explore" --check docs/engine.md && "$explore" --planted --short
+}
+
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust simulate unit model acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated rust explore simulate unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -42,6 +47,7 @@ stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated scripts/generate.sh --check
 stage rust cargo test --quiet --release --locked --workspace
+stage explore explored
 stage simulate simulated_offices
 stage unit "$bin/pytest" tests/unit -n 2
 stage model "$bin/pytest" tests/reference -n 2
