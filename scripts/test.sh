@@ -2,7 +2,7 @@
 # Every check of the project, by stages; the time and outcome of each at the end, with pytest's closing lines last.
 #
 #   scripts/test.sh           all stages (make test)
-#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust explore simulate unit model acceptance package
+#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated instructions rust explore simulate unit model acceptance package
 #
 # A stage that fails does not stop the others; the exit code is 1 if any failed.
 set -uo pipefail
@@ -35,7 +35,7 @@ explored() {
 }
 
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust explore simulate unit model acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated instructions rust explore simulate unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -46,6 +46,7 @@ stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
 stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated scripts/generate.sh --check
+stage instructions "$bin/python" -m benches.counts
 stage rust cargo test --quiet --release --locked --workspace
 stage explore explored
 stage simulate simulated_offices

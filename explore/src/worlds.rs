@@ -207,12 +207,12 @@ fn long_worlds() -> Vec<World> {
             may(),
         ),
         world(
-            "mixed-cycle",
-            "1 orders 2, 2 orders 3, 3 orders 1, in both profiles",
-            mixed,
-            &[Some(0), Some(1), Some(0)],
+            "ccbs-cycle",
+            "`ccbs`: 1 orders 2, 2 orders 3, 3 orders 1; outcomes only as they are waited for",
+            ccbs,
+            &[Some(0), Some(0), Some(0)],
             &[(0, 1), (1, 2), (2, 0)],
-            may(),
+            May { no_strays: true, ..may() },
         ),
         world(
             "mixed-queue-busy",
