@@ -437,7 +437,10 @@ impl Watch {
             self.called(order);
         }
         let Some(found) = self.recalls.iter_mut().find(|found| found.recall == recall && found.order == order) else {
-            return Err(Breach { rule: Rule::NothingAfterTheEnd, what: format!("recall {} is over: {action:?}", recall.0) });
+            return Err(Breach {
+                rule: Rule::NothingAfterTheEnd,
+                what: format!("recall {} is over: {action:?}", recall.0),
+            });
         };
         found.open = open;
         // Why a call failed is told before it is released.
