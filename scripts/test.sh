@@ -37,6 +37,7 @@ stages() {
     stage mypy - "$bin/mypy" python/ccbs tests examples scripts demo benches
     stage stubs - "$bin/python" -m mypy.stubtest ccbs._ccbs
     stage generated - scripts/generate.sh --check
+    stage instructions - "$bin/python" -m benches.counts
     stage rust invariants,fuzz cargo test --quiet --release --locked --workspace
     stage explore exploration explored "" --short
     stage simulate office simulated_offices

@@ -61,7 +61,7 @@ impl Engine {
             "{} recalls begun within a second",
             self.begun.len()
         );
-        Ok(())
+        self.check_deadlines()
     }
 
     fn check_line(&self, slot: u32, line: &Line) -> Result<(), Inconsistent> {

@@ -34,11 +34,13 @@ impl Bits {
         had
     }
 
-    /// The first of the set among the 64 entries of a word.
-    #[inline]
-    pub(crate) fn first_of(&self, word: u32) -> Option<u32> {
-        let bits = self.0[word as usize];
-        (bits != 0).then(|| word * 64 + bits.trailing_zeros())
+    /// Takes out all of the 64 entries of a word.
+    pub(crate) fn take_word(&mut self, word: u32) -> u64 {
+        std::mem::take(&mut self.0[word as usize])
+    }
+
+    pub(crate) fn words(&self) -> u32 {
+        u32::try_from(self.0.len()).expect("entries are numbered in 32 bits")
     }
 
     /// Becomes the set of all that are not in the other.
@@ -50,11 +52,17 @@ impl Bits {
 
     /// All of the set, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..)
-            .step_by(64)
-            .zip(&self.0)
-            .flat_map(|(first, &word)| (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first + bit))
+        (0..).step_by(64).zip(&self.0).flat_map(|(first, &word)| ones(word).map(move |bit| first + bit))
     }
+}
+
+/// Which bits of a word are set, ascending.
+pub(crate) fn ones(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.checked_sub(1)?;
+        Some(bit)
+    })
 }
 
 fn word(entry: u32) -> usize {

@@ -46,7 +46,7 @@ impl Chain {
 }
 
 /// A chain that was taken out of its slot, from its next block on.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     chain: Chain,
     /// The length of the next block.
@@ -144,30 +144,27 @@ impl Chains {
         }
     }
 
-    /// Takes what is to be kept of the next block to `kept`, and tells how many were filed in it. The block itself
-    /// may be used again.
+    /// Moves what is filed in the next block, if there is one, to the end of `filed`.
     #[inline]
-    pub(crate) fn next_block(
-        &mut self,
-        taken: &mut Taken,
-        kept: &mut Vec<u32>,
-        keep: impl FnMut(u32) -> bool,
-    ) -> Option<usize> {
-        let (first, next) = taken.block()?;
+    pub(crate) fn move_block(&mut self, taken: &mut Taken, filed: &mut Vec<u32>) -> bool {
+        let Some((first, next)) = taken.block() else {
+            return false;
+        };
         let length = taken.length;
-        keep_only(&self.words[first as usize..next as usize], kept, keep);
+        filed.extend_from_slice(&self.words[first as usize..next as usize]);
         self.go_on(taken);
         self.give_back(first, length);
-        Some((next - first) as usize)
+        true
     }
 
-    /// Drops what is not to be kept.
+    /// Drops what is not to be kept. `kept` is an empty buffer, and empty again afterwards.
     pub(crate) fn retain(&mut self, chain: &mut Chain, kept: &mut Vec<u32>, mut keep: impl FnMut(u32) -> bool) {
         // What is kept moves up, from the block that is read to the one that is filled, at or before it.
         let mut read = chain.take();
         let (mut fill, mut next) = (chain.take(), chain.first);
         while let Some((first, end)) = read.block() {
-            keep_only(&self.words[first as usize..end as usize], kept, &mut keep);
+            kept.extend_from_slice(&self.words[first as usize..end as usize]);
+            keep_only(kept, &mut keep);
             self.go_on(&mut read);
             let mut moved = &kept[..];
             while !moved.is_empty() {
@@ -182,13 +179,14 @@ impl Chains {
                 next += length_of(fits);
                 moved = rest;
             }
+            kept.clear();
         }
         let mut spare = chain.take();
         if next == chain.first {
             *chain = Chain::EMPTY;
         } else {
             let end = fill.chain.first + room(fill.length);
-            spare = Taken { ..fill };
+            spare = fill;
             self.go_on(&mut spare);
             *chain = Chain { first: chain.first, next, end };
             self.words[end as usize] = fill.length;
@@ -201,16 +199,16 @@ impl Chains {
     }
 }
 
-/// Copies what is to be kept. Which that is cannot be foreseen, so there is no branch.
+/// Drops what is not to be kept. Which that is cannot be foreseen, so there is no branch.
 #[inline]
-fn keep_only(filed: &[u32], kept: &mut Vec<u32>, mut keep: impl FnMut(u32) -> bool) {
-    kept.resize(filed.len(), 0);
+pub(crate) fn keep_only(filed: &mut Vec<u32>, mut keep: impl FnMut(u32) -> bool) {
     let mut count = 0;
-    for &entry in filed {
-        kept[count] = entry;
+    for at in 0..filed.len() {
+        let entry = filed[at];
+        filed[count] = entry;
         count += usize::from(keep(entry));
     }
-    kept.truncate(count);
+    filed.truncate(count);
 }
 
 fn length_of(filed: &[u32]) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::bits::Bits;
+use crate::bits::{Bits, ones};
 
 /// A timer in a [`crate::Wheel`]; stale after the timer expired or was cancelled, and then harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,9 +37,15 @@ pub(crate) struct Entries<T> {
     set: Bits,
     unused: Bits,
     unused_count: usize,
-    /// The word of the unused that is taken from: round and round, so that what is taken one after the other lies
-    /// side by side.
+    /// 64 entries whose unused ones are taken next, and those of them that are left. Round and round, so that what
+    /// is taken one after the other lies side by side.
+    hand: Hand,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Hand {
     word: u32,
+    left: u64,
 }
 
 impl<T: Copy> Entries<T> {
@@ -50,7 +56,7 @@ impl<T: Copy> Entries<T> {
             set: Bits::default(),
             unused: Bits::default(),
             unused_count: 0,
-            word: 0,
+            hand: Hand { word: 0, left: 0 },
         }
     }
 
@@ -59,7 +65,11 @@ impl<T: Copy> Entries<T> {
     pub(crate) fn add(&mut self, deadline: u64, sequence: u32, token: T) -> Handle {
         let body = Body { deadline: halves(deadline), sequence, token };
         loop {
-            let entry = self.take_unused(body);
+            if self.hand.left == 0 {
+                self.fill_hand(body);
+            }
+            let entry = self.hand.word * 64 + self.hand.left.trailing_zeros();
+            self.hand.left &= self.hand.left - 1;
             let generation = &mut self.generations[entry as usize];
             // One whose generations are used up rests, so that no stale handle comes to life.
             if let Some(next) = generation.checked_add(1).and_then(NonZeroU32::new) {
@@ -71,41 +81,29 @@ impl<T: Copy> Entries<T> {
         }
     }
 
-    #[inline]
-    fn take_unused(&mut self, filler: Body<T>) -> u32 {
-        let entry = if self.unused_count != 0
-            && let Some(entry) = self.unused.first_of(self.word)
-        {
-            entry
-        } else {
-            self.find_unused(filler)
-        };
-        self.unused.remove(entry);
-        self.unused_count -= 1;
-        entry
-    }
-
-    /// Goes to the next word that has an unused entry, or makes one.
+    /// Goes to the next 64 entries of which one is unused, or makes some.
     #[cold]
     #[inline(never)]
-    fn find_unused(&mut self, filler: Body<T>) -> u32 {
-        let words = u32::try_from(self.generations.len() / 64).expect("fewer than 2^32 timers");
+    fn fill_hand(&mut self, filler: Body<T>) {
         if self.unused_count <= self.generations.len() / ONE_UNUSED_OF {
-            assert!(words < u32::MAX / 64, "fewer than 2^32 timers");
-            self.word = words;
+            self.hand.word = u32::try_from(self.generations.len() / 64).expect("fewer than 2^32 timers");
             self.grow(filler);
         }
-        loop {
-            if let Some(entry) = self.unused.first_of(self.word) {
-                return entry;
+        let words = self.unused.words();
+        self.hand.left = loop {
+            self.hand.word = if self.hand.word < words { self.hand.word } else { 0 };
+            match self.unused.take_word(self.hand.word) {
+                0 => self.hand.word += 1,
+                left => break left,
             }
-            self.word = if self.word + 1 >= words { 0 } else { self.word + 1 };
-        }
+        };
+        self.unused_count -= self.hand.left.count_ones() as usize;
     }
 
     /// 64 entries more.
     fn grow(&mut self, filler: Body<T>) {
         let entries = self.generations.len() + 64;
+        assert!(u32::try_from(entries).is_ok(), "fewer than 2^32 timers");
         if entries > self.generations.capacity() {
             // By a quarter: what is doubled stands half empty.
             let more = 64.max(entries / 4);
@@ -160,6 +158,10 @@ impl<T: Copy> Entries<T> {
     pub(crate) fn all_dropped(&mut self, set: usize) {
         self.unused.complement(&self.set);
         self.unused_count = self.generations.len() - set;
+        for entry in ones(self.hand.left) {
+            self.unused.remove(self.hand.word * 64 + entry);
+            self.unused_count -= 1;
+        }
     }
 
     #[inline]

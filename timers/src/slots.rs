@@ -9,6 +9,9 @@ const SLOTS: usize = 1 << BITS;
 const LEVELS: usize = (u64::BITS / BITS) as usize;
 const WORDS: usize = SLOTS / 64;
 
+/// How many are taken out of slots at once, about: as many as stay in the first cache.
+const BATCH: usize = 1_024;
+
 /// A slot and the first tick of its span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
@@ -24,6 +27,8 @@ pub(crate) struct Slots {
     quiet_until: u64,
     filed: Vec<Chain>,
     chains: Chains,
+    /// What is left of a slot whose time has come.
+    taken: Taken,
     /// For each level, a bit for each slot that is not empty.
     occupied: [[u64; WORDS]; LEVELS],
     /// A bit for each level that has such a slot.
@@ -37,6 +42,7 @@ impl Slots {
             quiet_until: u64::MAX,
             filed: vec![Chain::EMPTY; LEVELS * SLOTS],
             chains: Chains::default(),
+            taken: Chain::EMPTY.take(),
             occupied: [[0; WORDS]; LEVELS],
             levels: 0,
         }
@@ -127,24 +133,22 @@ impl Slots {
         self.chains.blocks(self.filed[slot.index]).flatten().copied()
     }
 
-    /// Empties a slot that no other comes before, and moves the base to its start.
-    pub(crate) fn take(&mut self, slot: Slot) -> Taken {
-        self.base = self.base.max(slot.start);
-        self.quiet_until = self.base;
-        self.vacate(slot.index);
-        std::mem::replace(&mut self.filed[slot.index], Chain::EMPTY).take()
-    }
-
-    /// Takes what is to be kept of the next block of a slot that was taken to `kept`, and tells how many were
-    /// filed in it.
-    #[inline]
-    pub(crate) fn next_block(
-        &mut self,
-        taken: &mut Taken,
-        kept: &mut Vec<u32>,
-        keep: impl FnMut(u32) -> bool,
-    ) -> Option<usize> {
-        self.chains.next_block(taken, kept, keep)
+    /// Moves what is filed in slots that begin by `now`, at most a batch of it, to the end of `filed`, and the base
+    /// along; when nothing is left, the base becomes `now`.
+    pub(crate) fn take_until(&mut self, now: u64, filed: &mut Vec<u32>) {
+        while filed.len() < BATCH {
+            if self.chains.move_block(&mut self.taken, filed) {
+                continue;
+            }
+            let Some(slot) = self.first().filter(|slot| slot.start <= now) else {
+                self.move_base(now);
+                break;
+            };
+            self.base = self.base.max(slot.start);
+            self.quiet_until = self.base;
+            self.vacate(slot.index);
+            self.taken = std::mem::replace(&mut self.filed[slot.index], Chain::EMPTY).take();
+        }
     }
 
     /// Moves the base to a tick that no occupied slot begins before.

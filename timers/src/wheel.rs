@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::chains::keep_only;
 use crate::entries::{Entries, Handle};
 use crate::slots::Slots;
 
@@ -39,7 +40,7 @@ pub struct Wheel<T> {
     earliest: Cell<Earliest>,
     /// The timers due in one call: deadline, sequence, entry.
     due: Vec<(u64, u32, u32)>,
-    /// The entries set of a block whose time has come.
+    /// The entries filed in slots whose time has come.
     met: Vec<u32>,
     /// Their deadlines and sequence numbers.
     looked_up: Vec<(u64, u32)>,
@@ -126,26 +127,13 @@ impl<T: Copy> Wheel<T> {
             self.slots.move_base(now);
             return;
         }
-        while let Some(slot) = self.slots.first().filter(|slot| slot.start <= now) {
-            let mut taken = self.slots.take(slot);
-            let entries = &mut self.entries;
-            while let Some(filed) = self.slots.next_block(&mut taken, &mut self.met, |entry| entries.keep(entry)) {
-                let dropped = filed - self.met.len();
-                self.filed -= dropped;
-                self.dead -= dropped;
-                // All are looked up before the first is used: so they are waited for together.
-                self.looked_up.clear();
-                self.looked_up.extend(self.met.iter().map(|&entry| (entries.deadline(entry), entries.sequence(entry))));
-                for (&entry, &(deadline, sequence)) in self.met.iter().zip(&self.looked_up) {
-                    if deadline <= now {
-                        self.due.push((deadline, sequence, entry));
-                    } else {
-                        self.slots.file(deadline, entry);
-                    }
-                }
+        loop {
+            self.slots.take_until(now, &mut self.met);
+            if self.met.is_empty() {
+                break;
             }
+            self.meet(now);
         }
-        self.slots.move_base(now);
         self.slots.look_ahead();
         if self.due.is_empty() {
             return;
@@ -201,6 +189,26 @@ impl<T: Copy> Wheel<T> {
     /// Whether no timer is set.
     pub fn is_empty(&self) -> bool {
         self.filed == self.dead
+    }
+
+    /// Looks at filings whose slot's time has come: dropped, due, or to be filed anew.
+    fn meet(&mut self, now: u64) {
+        let filed = self.met.len();
+        keep_only(&mut self.met, |entry| self.entries.keep(entry));
+        let dropped = filed - self.met.len();
+        self.filed -= dropped;
+        self.dead -= dropped;
+        // All are looked up before the first is used: so they are waited for together.
+        let entries = &self.entries;
+        self.looked_up.clear();
+        self.looked_up.extend(self.met.iter().map(|&entry| (entries.deadline(entry), entries.sequence(entry))));
+        for (entry, &(deadline, sequence)) in self.met.drain(..).zip(&self.looked_up) {
+            if deadline <= now {
+                self.due.push((deadline, sequence, entry));
+            } else {
+                self.slots.file(deadline, entry);
+            }
+        }
     }
 
     #[inline]

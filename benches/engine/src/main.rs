@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ccbs_engine::Profile;
 use ccbs_engine_bench::figure::print;
+use ccbs_engine_bench::timers::{Life, Load, Timers};
 use ccbs_engine_bench::{engine, memory, timers};
 
 #[global_allocator]
@@ -17,8 +18,8 @@ fn main() -> ExitCode {
         Some("engine") => measure_engine(),
         Some("large") => measure_large(),
         Some("small") => eprintln!(
-            "{:.1?} {:?}",
-            timers::phases(1, &timers::Load::new(100_000)),
+            "{:?} {:?}",
+            timers::round(&mut timers::Wheel::new(false), &Load::new(100_000)),
             engine::order_life(&Profile::ccbs(), 1_000, 1)
         ),
         _ => {
@@ -29,27 +30,25 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A way of keeping timers, by name.
-type Candidate = (&'static str, fn(&timers::Load) -> usize);
-
 fn measure_timers() {
-    let candidates: [Candidate; 4] = [
-        ("ccbs-timers from nothing", timers::wheel),
-        ("BinaryHeap, lazy", timers::binary_heap),
-        ("tokio-util DelayQueue", timers::delay_queue),
-        ("hierarchical_hash_wheel_timer", timers::hash_wheel),
-    ];
     for size in [10_000, 100_000, 1_000_000] {
-        let load = timers::Load::new(size);
-        let phases = timers::phases(6, &load);
-        print("timer-life", "ccbs-timers", size, phases.iter().sum(), "ns");
-        for (measure, ns) in ["timer-set", "timer-cancel", "timer-expire"].into_iter().zip(phases) {
-            print(measure, "ccbs-timers", size, ns, "ns");
-        }
-        for (who, candidate) in candidates {
-            print("timer-life", who, size, timers::least(3, &load, candidate), "ns");
-        }
+        let load = Load::new(size);
+        measure_life("ccbs-timers", &mut timers::Wheel::new(false), &load);
+        measure_life("ccbs-timers, handles at random", &mut timers::Wheel::new(true), &load);
+        measure_life("BinaryHeap, lazy", &mut timers::Heap::default(), &load);
+        measure_life("tokio-util DelayQueue", &mut timers::Queue::default(), &load);
+        measure_life("hierarchical_hash_wheel_timer", &mut timers::HashWheel::default(), &load);
+        print("timer-bytes", "ccbs-timers", size, timers::bytes(&load), "B");
     }
+}
+
+fn measure_life(who: &str, timers: &mut impl Timers, load: &Load) {
+    let life = Life::measure(timers, load);
+    print("timer-life", who, load.size(), life.whole(), "ns");
+    for (measure, ns) in ["timer-set", "timer-cancel", "timer-expire"].into_iter().zip(life.phases) {
+        print(measure, who, load.size(), ns, "ns");
+    }
+    print("timer-life", &format!("{who} from nothing"), load.size(), life.from_nothing, "ns");
 }
 
 fn measure_engine() {
