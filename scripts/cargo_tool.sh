@@ -3,7 +3,7 @@ cargo_tool() {
     local name=$1 version=$2 root
     root=$PWD/.cache/tools
     PATH=$root/bin:$PATH
-    [[ $("$name" --version 2>/dev/null) == *" $version"* ]] && return
+    [[ $(cargo "${name#cargo-}" --version 2>/dev/null) == *" $version"* ]] && return
     say "Installing $name $version into .cache/tools"
     # Without optimisation: the tool itself costs nothing, its compilation would.
     cargo install --quiet --locked --debug --root "$root" "$name@$version"

@@ -102,6 +102,11 @@ fn a_number_is_known_while_something_refers_to_it() {
     order(&mut engine, "2", "7");
     assert!(engine.knows("7"));
     apply(&mut engine, START, &Event::Cancel { request: 3, caller: line("2"), callee: None });
+    // The offer, which the order left standing, is the last that refers to it.
+    let mut out = Vec::new();
+    engine.advance(START + 29_999, &mut out);
+    assert!(engine.knows("7"));
+    engine.advance(START + 30_000, &mut out);
     assert!(!engine.knows("7"));
 }
 
