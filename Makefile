@@ -27,11 +27,9 @@ test: ## every check and test; under ten minutes from nothing
 	@scripts/test.sh
 
 .PHONY: test-long
-test-long: test ## test, then the properties at length, and whether the prompts can be remade byte for byte
-	@scripts/setup.sh prompts
-	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
-	$(PYTHON_BIN)/python scripts/make_prompts.py --check
-	$(PYTHON_BIN)/pytest tests/unit tests/reference -n 2 -q --hypothesis-profile=long
+test-long: ## the proofs at length, changed tables and functions, the prompts remade; hours, see docs/testing.md
+	@scripts/setup.sh test prompts
+	@scripts/test.sh --long
 
 .PHONY: bench
 bench: ## every figure of docs/performance.md, beside its peers and targets; about ten minutes

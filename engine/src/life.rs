@@ -235,7 +235,7 @@ pub struct Row {
     pub effects: &'static [Effect],
 }
 
-const fn row(from: State, on: Input, when: When, to: State, effects: &'static [Effect]) -> Row {
+pub(crate) const fn row(from: State, on: Input, when: When, to: State, effects: &'static [Effect]) -> Row {
     Row { from, on, when, to, effects }
 }
 
@@ -402,14 +402,22 @@ pub static TABLE: &[Row] = &[
     row(S::Clearing,    I::Restarted,      Always,        S::Ended,       &[E::FreeLines]),
 ];
 
-const STATES: usize = S::Ended as usize + 1;
-const INPUTS: usize = I::Restarted as usize + 1;
-const NONE: u8 = u8::MAX;
+pub(crate) const STATES: usize = S::Ended as usize + 1;
+pub(crate) const INPUTS: usize = I::Restarted as usize + 1;
+pub(crate) const NONE: u8 = u8::MAX;
+
+/// The rows as they run: in tests one may be changed.
+#[cfg(test)]
+use crate::tests::table_mutants::table;
+#[cfg(not(test))]
+fn table() -> &'static [Row] {
+    TABLE
+}
 
 /// For each (state, input) the first row.
-static FIRST: [[u8; INPUTS]; STATES] = first_rows();
+pub(crate) static FIRST: [[u8; INPUTS]; STATES] = first_rows();
 
-const fn first_rows() -> [[u8; INPUTS]; STATES] {
+pub(crate) const fn first_rows() -> [[u8; INPUTS]; STATES] {
     let mut first = [[NONE; INPUTS]; STATES];
     assert!(TABLE.len() < NONE as usize);
     let mut index = TABLE.len();
@@ -426,7 +434,7 @@ const fn first_rows() -> [[u8; INPUTS]; STATES] {
 /// The row that an input takes; `holds` tells whether a condition does.
 pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<&'static Row> {
     let first = FIRST[from as usize][on as usize];
-    let rows = TABLE.get(usize::from(first)..)?.iter();
+    let rows = table().get(usize::from(first)..)?.iter();
     rows.take_while(|row| row.from == from && row.on == on).find(|row| holds(row.when))
 }
 

@@ -198,18 +198,15 @@ fn planted(given: &Given) -> Result<bool, String> {
     let mut good = true;
     for bug in bugs.iter().filter(chosen) {
         let caught = bug.caught(root).map_err(|trouble| trouble.to_string())?;
-        match caught {
-            Some(caught) => {
-                println!("figure: exploration: planted bug {}: caught in {} by: {caught}", bug.name, bug.world);
-                if caught != bug.caught {
-                    println!("explore/planted/{}.bug says: {}", bug.name, bug.caught);
-                    good = false;
-                }
-            }
-            None => {
-                println!("planted bug {} was NOT caught in {}", bug.name, bug.world);
+        if let Some(caught) = caught {
+            println!("figure: exploration: planted bug {}: caught in {} by: {caught}", bug.name, bug.world);
+            if caught != bug.caught {
+                println!("explore/planted/{}.bug says: {}", bug.name, bug.caught);
                 good = false;
             }
+        } else {
+            println!("planted bug {} was NOT caught in {}", bug.name, bug.world);
+            good = false;
         }
     }
     if let Some(path) = &given.write {

@@ -55,8 +55,8 @@ const EITHER_WAY: &[(usize, usize)] = &[(1, 0), (0, 1)];
 /// Subscribers 2 and 3 call 1.
 const QUEUE: &[(usize, usize)] = &[(1, 0), (2, 0)];
 
-/// A world of the short form: who of subscribers 1, 2 … orders by which profile, who may call whom.
-fn short(
+/// A world: who of subscribers 1, 2 … orders by which profile, who may call whom.
+fn world(
     name: &'static str,
     about: &'static str,
     profiles: &[Profile],
@@ -78,25 +78,28 @@ fn short(
     }
 }
 
-fn long(world: World) -> World {
-    World { short: false, ..world }
-}
-
 /// Every world, the short ones first.
 pub fn worlds() -> Vec<World> {
-    let may = || May { causes: BUSY, ..May::default() };
+    let mut worlds = short_worlds();
+    worlds.extend(long_worlds().into_iter().map(|world| World { short: false, ..world }));
+    worlds
+}
+
+fn may() -> May {
+    May { causes: BUSY, ..May::default() }
+}
+
+fn short_worlds() -> Vec<World> {
     let plain = || May { presence: &[0, 1], cancel: true, answered: true, ..may() };
     let configured = || May { services: true, configuration: true, ..may() };
     let unseen = |presence| May { presence, unknown: true, restart: true, ..may() };
     let nr = || May { presence: &[0], unknown: true, answered: true, causes: &[FailCause::NoReply], ..may() };
     let nl = || May { presence: &[0], registration: &[0], causes: &[FailCause::NotLoggedIn], ..may() };
-    let kinds = &[FailCause::Busy, FailCause::NoReply, FailCause::NotLoggedIn];
     let last = &[FailCause::Busy, FailCause::Other];
     let (one, two, queue) = ([None, Some(0)], [Some(0), Some(0)], [None, Some(0), Some(0)]);
     let (autodial, ccbs, strict) = (&[autodial()][..], &[ccbs()][..], &[strict()][..]);
-    let mixed = &[autodial[0].clone(), ccbs[0].clone()][..];
     vec![
-        short(
+        world(
             "autodial-plain",
             "`autodial`: 2 orders 1; both become busy and free, talk to others and to each other; cancelled by all ways",
             autodial,
@@ -104,8 +107,8 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             plain(),
         ),
-        short("ccbs-plain", "the same in `ccbs`", ccbs, &one, &[(1, 0)], plain()),
-        short(
+        world("ccbs-plain", "the same in `ccbs`", ccbs, &one, &[(1, 0)], plain()),
+        world(
             "autodial-restart",
             "`autodial`: 2, seen or not, orders 1 and the last number, its own, asks; the switch starts anew",
             autodial,
@@ -113,7 +116,7 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             May { requests: true, causes: last, ..unseen(&[1]) },
         ),
-        short(
+        world(
             "ccbs-restart",
             "`ccbs`: both are busy, free or not seen; the switch starts anew",
             ccbs,
@@ -121,7 +124,7 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             unseen(&[0, 1]),
         ),
-        short(
+        world(
             "ccbs-nr",
             "kind NR, no retention: 1 is busy, free or not seen, and has new calls",
             strict,
@@ -129,7 +132,7 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             nr(),
         ),
-        short(
+        world(
             "ccbs-nl",
             "kind NL, no retention, no answer turns it into NR: 1 is busy and free, with phone and without",
             strict,
@@ -137,7 +140,7 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             nl(),
         ),
-        short(
+        world(
             "autodial-config",
             "`autodial`: lines leave and come back, internal and external; the service goes off and on",
             autodial,
@@ -145,10 +148,10 @@ pub fn worlds() -> Vec<World> {
             &[(1, 0)],
             configured(),
         ),
-        short("ccbs-config", "the same in `ccbs`", ccbs, &one, &[(1, 0)], configured()),
-        short("ccbs-mutual", "`ccbs`: 1 and 2 order each other", ccbs, &two, EITHER_WAY, may()),
-        short("autodial-queue", "`autodial`: 2 and 3 order 1", autodial, &queue, QUEUE, may()),
-        short(
+        world("ccbs-config", "the same in `ccbs`", ccbs, &one, &[(1, 0)], configured()),
+        world("ccbs-mutual", "`ccbs`: 1 and 2 order each other", ccbs, &two, EITHER_WAY, may()),
+        world("autodial-queue", "`autodial`: 2 and 3 order 1", autodial, &queue, QUEUE, may()),
+        world(
             "autodial-caller",
             "`autodial`: 3 orders 1 and 2",
             autodial,
@@ -156,35 +159,37 @@ pub fn worlds() -> Vec<World> {
             &[(2, 0), (2, 1)],
             may(),
         ),
-        long(short("autodial-mutual", "`autodial`: 1 and 2 order each other", autodial, &two, EITHER_WAY, may())),
-        long(short("ccbs-queue", "`ccbs`: 2 and 3 order 1", ccbs, &queue, QUEUE, may())),
-        long(short(
-            "mixed-queue",
-            "2 (`autodial`) and 3 (`ccbs`) order 1",
-            mixed,
-            &[None, Some(0), Some(1)],
-            QUEUE,
-            may(),
-        )),
-        long(short(
+    ]
+}
+
+fn long_worlds() -> Vec<World> {
+    let kinds = &[FailCause::Busy, FailCause::NoReply, FailCause::NotLoggedIn];
+    let (one, two, queue) = ([None, Some(0)], [Some(0), Some(0)], [None, Some(0), Some(0)]);
+    let (autodial, ccbs, strict) = (&[autodial()][..], &[ccbs()][..], &[strict()][..]);
+    let mixed = &[autodial[0].clone(), ccbs[0].clone()][..];
+    vec![
+        world("autodial-mutual", "`autodial`: 1 and 2 order each other", autodial, &two, EITHER_WAY, may()),
+        world("ccbs-queue", "`ccbs`: 2 and 3 order 1", ccbs, &queue, QUEUE, may()),
+        world("mixed-queue", "2 (`autodial`) and 3 (`ccbs`) order 1", mixed, &[None, Some(0), Some(1)], QUEUE, may()),
+        world(
             "kinds",
             "all three kinds, no retention: phones of 1 register and are gone, 1 has new calls",
             strict,
             &one,
             &[(1, 0)],
             May { registration: &[0], answered: true, causes: kinds, ..may() },
-        )),
-        long(short(
+        ),
+        world(
             "changed",
             "2 goes from one profile to the other and back, or off; 1 is busy and free",
             mixed,
             &one,
             &[(1, 0)],
             May { services: true, presence: &[0], ..may() },
-        )),
-        long(World {
+        ),
+        World {
             tick: Some(10_000),
-            ..short(
+            ..world(
                 "ccbs-between",
                 "`ccbs-plain` without talks, where things also happen between two deadlines, every ten seconds",
                 ccbs,
@@ -192,33 +197,30 @@ pub fn worlds() -> Vec<World> {
                 &[(1, 0)],
                 May { presence: &[0, 1], ..may() },
             )
-        }),
-        long(World {
-            limits: Limits { recalls_at_once: 1, recalls_per_second: 1, ..limits() },
-            ..short(
-                "limits",
-                "2 orders 1 and 4 orders 3; one recall at once, one in a second; outcomes only as they are waited for",
-                autodial,
-                &[None, Some(0), None, Some(0)],
-                &[(1, 0), (3, 2)],
-                May { no_strays: true, ..may() },
-            )
-        }),
-        long(short(
-            "mixed-cycle",
-            "1 orders 2, 2 orders 3, 3 orders 1, in both profiles",
-            mixed,
-            &[Some(0), Some(1), Some(0)],
-            &[(0, 1), (1, 2), (2, 0)],
+        },
+        world(
+            "autodial-limit",
+            "`autodial-queue` where one order may wait for 1",
+            &[Profile { waiting_per_callee: 1, ..autodial[0].clone() }],
+            &queue,
+            QUEUE,
             may(),
-        )),
-        long(short(
+        ),
+        world(
+            "ccbs-cycle",
+            "`ccbs`: 1 orders 2, 2 orders 3, 3 orders 1; outcomes only as they are waited for",
+            ccbs,
+            &[Some(0), Some(0), Some(0)],
+            &[(0, 1), (1, 2), (2, 0)],
+            May { no_strays: true, ..may() },
+        ),
+        world(
             "mixed-queue-busy",
-            "`mixed-queue` where all three are busy and free",
+            "`mixed-queue` where 1 is busy and free",
             mixed,
             &[None, Some(0), Some(1)],
             QUEUE,
-            May { presence: &[0, 1, 2], ..may() },
-        )),
+            May { presence: &[0], ..may() },
+        ),
     ]
 }

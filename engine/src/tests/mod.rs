@@ -9,6 +9,7 @@ mod properties;
 mod requests;
 mod rules;
 mod snapshot;
+pub(crate) mod table_mutants;
 mod watch;
 mod world;
 mod world_events;

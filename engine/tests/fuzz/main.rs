@@ -125,8 +125,9 @@ fn main() {
             }
         }
         println!("{}", report(name, &counts));
+        println!("figure: fuzz: {name}: {} inputs, {} taken, seed {seed}", counts.of("inputs"), counts.of("taken"));
     }
-    println!("fuzz: {kept} kept inputs, seed {seed}: no panic, nothing that contradicts itself");
+    println!("figure: fuzz: {kept} kept inputs and all others: no panic, nothing that contradicts itself");
 }
 
 fn failed(name: &str, number: u64, seed: u64, tried: &[u8]) -> ! {
