@@ -54,7 +54,7 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
         all.append(&mut out);
         watch.forget(|line| engine.lines.by_number(line).is_some());
         // A release that was given up frees the lines without a word; the engine's own check covers those.
-        let held: BTreeSet<u64> = engine.recalls.keys().map(|recall| recall.0).collect();
+        let held: BTreeSet<u64> = engine.recalls.ids().map(|recall| recall.0).collect();
         watch.recalls.retain(|recall, _| held.contains(&recall.0));
         watch.open.retain(|open| recall_of(open).is_some_and(|recall| held.contains(&recall.0)));
         let counted = |name| engine.counters().find(|counter| counter.0 == name).map_or(0, |counter| counter.1);
