@@ -148,7 +148,7 @@ impl Engine {
         } else {
             let held = held_by.contains(&Some(slot)) || order.recall != NONE;
             require!(!held, "order {id}: {state:?}, but in a recall");
-            require!(order.life.is_some(), "order {id}: has no life");
+            require!(order.life.is_some(), "order {id}: {state:?} has no life");
         }
         let in_line = state == State::Queued && held_by == [None, None];
         require!(order.eligible_since().is_some() == in_line, "order {id}: {state:?}, but its turn does not agree");
@@ -185,7 +185,7 @@ impl Engine {
         require!(recall.answered & !recall.sent == 0, "order {id}: an outcome of what was not asked for");
         require!(
             order.life.is_some() || state == State::Clearing || (1..=self.now).contains(&recall.expired),
-            "order {id}: has no life"
+            "order {id}: {state:?} has no life"
         );
         Ok(())
     }

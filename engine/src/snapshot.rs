@@ -224,6 +224,8 @@ impl Engine {
                     std::mem::replace(&mut self.orders[slot].timer, handle)
                 }
                 Timer::Life { slot } if self.orders.get(slot).is_some() => {
+                    // No order is accepted so early that its life would be over then: 0 says that it runs.
+                    ensure(deadline > 0, "a life's deadline")?;
                     std::mem::replace(&mut self.orders[slot].life, handle)
                 }
                 Timer::Offers { line } if self.lines.has(line) => {
