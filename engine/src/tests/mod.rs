@@ -11,6 +11,5 @@ mod requests;
 mod rules;
 mod snapshot;
 pub(crate) mod table_mutants;
-mod watch;
 mod world;
 mod world_events;

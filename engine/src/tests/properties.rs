@@ -3,16 +3,15 @@
 //! A failing history is printed at its shortest, with its seed and the command that repeats it.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-use super::history::{What, events, history, limits, profile, recall_of};
-use super::watch::Watch;
+use super::history::{What, events, history, limits, profile};
 use super::world::{START, number};
+use crate::watch::{Breach, Watch};
 use crate::*;
 
 /// The inputs of a history: it is made up while it runs, because outcomes answer actions.
@@ -34,32 +33,19 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
     let (mut inputs, mut all, mut out) = (Inputs::new(), Vec::new(), Vec::new());
     let mut now = START;
     let mut feed = |engine: &mut Engine, watch: &mut Watch, now: Millis, event: Option<Event>| {
-        match &event {
-            Some(event) => {
-                // Timers first, as the engine does, so that the watch hears of the fact at the right moment.
-                engine.advance(now, &mut out);
-                for action in &out {
-                    watch.see(now, action, limits)?;
-                }
-                all.append(&mut out);
-                watch.forget(|line| engine.lines.by_number(line).is_some());
-                watch.hear(now, event);
-                engine.apply(now, event, &mut out).expect("a good event");
-                if let Event::Released { recall } = event {
-                    watch.recalls.remove(recall);
-                }
-            }
-            None => engine.advance(now, &mut out),
-        }
-        for action in &out {
-            watch.see(now, action, limits)?;
-        }
+        let broken = |breach: Breach| TestCaseError::fail(format!("{}: {}", breach.rule.as_str(), breach.what));
+        // Timers first, as the engine does, so that the watch hears of the fact at the right moment.
+        let before = engine.clone();
+        engine.advance(now, &mut out);
+        watch.see(now, &out, &before, engine).map_err(broken)?;
         all.append(&mut out);
-        watch.forget(|line| engine.lines.by_number(line).is_some());
-        // A release that was given up frees the lines without a word; the engine's own check covers those.
-        let held: BTreeSet<u64> = engine.recalls.ids().map(|recall| recall.0).collect();
-        watch.recalls.retain(|recall, _| held.contains(&recall.0));
-        watch.open.retain(|open| recall_of(open).is_some_and(|recall| held.contains(&recall.0)));
+        if let Some(event) = &event {
+            let before = engine.clone();
+            watch.hear(now, event, engine);
+            engine.apply(now, event, &mut out).expect("a good event");
+            watch.see(now, &out, &before, engine).map_err(broken)?;
+            all.append(&mut out);
+        }
         let counted = |name| engine.counters().find(|counter| counter.0 == name).map_or(0, |counter| counter.1);
         let parts = ["outcomes_late", "outcomes_double", "outcomes_out_of_order", "outcomes_for_ended_order"];
         prop_assert_eq!(counted("outcomes_unexpected"), parts.into_iter().map(counted).sum::<u64>());
@@ -74,7 +60,7 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
     }
     for (time, what) in history {
         now += time;
-        let events = events(what, &mut watch);
+        let events = events(what, &watch);
         if events.is_empty() {
             feed(&mut engine, &mut watch, now, None)?;
         }
