@@ -9,16 +9,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benches.figures import Figure, Figures, Result
 from benches.switch import Sip
-from benches.targets import Reading, read
+from benches.targets import Reading, Target, read
 
 __all__ = ["page"]
 
 _SHOWN = (
-    *("timer-life", "timer-set", "timer-cancel", "timer-expire"),
+    *("timer-life", "timer-set", "timer-cancel", "timer-expire", "timer-bytes"),
     *("line-event", "line-event-allocations", "order-life", "order-life-allocations"),
     *("life-one-at-a-time", "life-batched", "number-bytes", "line-bytes", "order-bytes"),
     *("burst-first", "burst-all", "large-make", "large-bytes", "large-event"),
 )
+
+_PARTS = "`timers`, `engine`, `large`, `sip`"
 
 _NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
 
@@ -39,6 +41,7 @@ def page(results: Mapping[str, Result]) -> str:
     pages.filters |= {"amount": _amount, "thousands": _thousands}
     sip = results.get("sip")
     return pages.get_template("performance.md.j2").render(
+        parts=_PARTS,
         results=list(results.values()),
         figures=figures,
         targets=[_row(reading) for reading in read(figures)],
@@ -57,9 +60,17 @@ def _row(reading: Reading) -> Mapping[str, str]:
     return {
         "measure": target.measure,
         "target": f"{sign} {_amount(target.bound, target.unit)}",
-        "found": "–" if reading.value is None else _amount(reading.value, target.unit),
+        "found": "–" if reading.value is None else _beside(reading.value, target),
         "outcome": outcome,
     }
+
+
+def _beside(value: float, target: Target) -> str:
+    """With more digits where fewer would make it look like its bound."""
+    digits = 0
+    while value != target.bound and round(value, digits) == target.bound and digits < 6:
+        digits += 1
+    return _amount(value, target.unit, digits)
 
 
 def _compared(figures: Figures, measure: str, ours: str) -> Sequence[Sequence[str]]:
@@ -87,8 +98,8 @@ def _phases(figures: Figures) -> Sequence[Sequence[str]]:
     return rows
 
 
-def _amount(value: float | Figure | None, unit: str = "") -> str:
-    """With two or three digits that count: 7.1 µs, 38 ns, 1,204 B."""
+def _amount(value: float | Figure | None, unit: str = "", least: int = 0) -> str:
+    """With two or three digits that count, and ``least`` behind the point: 7.1 µs, 38 ns, 1,204 B."""
     if value is None:
         return "–"
     if isinstance(value, Figure):
@@ -96,7 +107,7 @@ def _amount(value: float | Figure | None, unit: str = "") -> str:
     while value >= 10_000 and unit in _NEXT:
         value, unit = value / 1e3, _NEXT[unit]
     digits = 0 if abs(value) >= 20 or value == int(value) else 1 if abs(value) >= 2 else 2
-    return f"{value:,.{digits}f}{'' if unit in ('', '×') else ' '}{unit}"
+    return f"{value:,.{max(digits, least)}f}{'' if unit in ('', '×') else ' '}{unit}"
 
 
 def _thousands(size: int) -> str:

@@ -23,10 +23,11 @@ def built(*options: str, folder: Path = _ROOT) -> Path:
     :param options: of ``cargo build``: which program.
     :raises Failed: when it does not build.
     """
-    command = ["cargo", "build", "--quiet", "--release", "--locked", *options]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target")).absolute()
+    command = ["cargo", "build", "--quiet", "--release", "--locked", f"--target-dir={target}", *options]
     if subprocess.run(command, cwd=folder, check=False).returncode:
         raise Failed(f"{' '.join(command)} failed in {folder}")
-    return Path(os.environ.get("CARGO_TARGET_DIR", folder / "target")).absolute() / "release"
+    return target / "release"
 
 
 def measure(load: str) -> list[Figure]:

@@ -2,7 +2,7 @@
 # Every check of the project, by stages; the time and outcome of each at the end, with pytest's closing lines last.
 #
 #   scripts/test.sh           all stages (make test)
-#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust unit model acceptance package
+#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated instructions rust unit model acceptance package
 #
 # A stage that fails does not stop the others; the exit code is 1 if any failed.
 set -uo pipefail
@@ -30,7 +30,7 @@ simulated_offices() {
 }
 
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust simulate unit model acceptance package "
+known=" rustfmt clippy ruff mypy stubs generated instructions rust simulate unit model acceptance package "
 for name in "$@"; do
     [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
 done
@@ -41,6 +41,7 @@ stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
 stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
 stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
 stage generated scripts/generate.sh --check
+stage instructions "$bin/python" -m benches.counts
 stage rust cargo test --quiet --release --locked --workspace
 stage simulate simulated_offices
 stage unit "$bin/pytest" tests/unit -n 2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 
+import numpy
 import pytest
 
 from benches.api.conftest import Timed
 from benches.office import LIMITS, START, Decides, number
 from ccbs import Engine
-from ccbs._ccbs import Event, Line, LineBusy, LineFree
+from ccbs._ccbs import EVENT_DTYPE, EVENT_KINDS, Event, Line, LineBusy, LineFree
 from reference import book
 from reference.model import Model
 
@@ -28,6 +29,27 @@ def reports(lines: int, count: int) -> list[Event]:
     drawn = [number(index) for index in random.Random(3).sample(range(lines), count)]
     busy: list[Event] = [LineBusy(line) for line in drawn]
     return [*busy, *(LineFree(line) for line in drawn)]
+
+
+def test_engine_by_a_packed_batch(timed: Timed) -> None:
+    """Each line is busy, then free, in random order: one batch, lines by their handles."""
+    engine = Engine(LIMITS)
+    known(engine, LINES)
+    handles = numpy.array([engine.line(number(index)) for index in range(LINES)], dtype="<u4")
+    drawn = numpy.random.default_rng(3).permutation(handles)
+    batch = numpy.zeros(2 * LINES, dtype=numpy.dtype(EVENT_DTYPE))
+    batch["line"] = numpy.concatenate([drawn, drawn])
+    batch["kind"][:LINES] = EVENT_KINDS.index("line-busy") + 1
+    batch["kind"][LINES:] = EVENT_KINDS.index("line-free") + 1
+    said, numbers = timed(
+        lambda: engine.apply_packed(batch, START),
+        measure="line-event",
+        who="packed",
+        size=LINES,
+        per=len(batch),
+    )
+    assert (said, numbers) == (b"", ())
+    assert {view.state for view in engine.lines()[:1_000]} == {"free"}
 
 
 def test_engine_by_objects(timed: Timed) -> None:

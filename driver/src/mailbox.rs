@@ -143,6 +143,11 @@ impl Inbox {
         lock(&self.queue).state.clone()
     }
 
+    /// How many wait for handles.
+    pub(crate) fn lines_len(&self) -> usize {
+        lock(&self.queue).lines.len()
+    }
+
     /// How many events wait.
     pub(crate) fn len(&self) -> usize {
         lock(&self.queue).events.len()

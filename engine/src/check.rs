@@ -20,9 +20,6 @@ macro_rules! require {
 /// The highest that "Settings" allow for the orders of one caller, and for one callee.
 const LONGEST_LIST: usize = 30;
 
-/// More than an order can begin in its life, and room to count on.
-const MOST_ATTEMPTS: u32 = 1 << 30;
-
 impl Engine {
     /// Checks the whole state against the engine's own rules: queues and indexes agree, a line is in at most
     /// one recall in either role, limits hold, every timer belongs to something, nothing is kept that nothing
@@ -79,7 +76,7 @@ impl Engine {
             "{} recalls begun within a second",
             self.begun.len()
         );
-        Ok(())
+        self.check_deadlines()
     }
 
     fn check_line(&self, slot: u32) -> Result<(), Inconsistent> {
@@ -133,9 +130,7 @@ impl Engine {
         require!(found == expected, "order {id}: indexed at {found:?}, not {expected:?}");
         let attempts = self.profile(slot).attempts();
         require!(
-            attempts.is_none_or(|attempts| order.attempt <= attempts)
-                && order.attempt <= MOST_ATTEMPTS
-                && (order.attempt > 0 || !state.in_recall()),
+            attempts.is_none_or(|attempts| order.attempt <= attempts) && (order.attempt > 0 || !state.in_recall()),
             "order {id}: {} attempts",
             order.attempt
         );

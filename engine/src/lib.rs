@@ -9,6 +9,7 @@ mod callee;
 mod canonical;
 mod check;
 mod counters;
+mod deadlines;
 mod effects;
 mod eligible;
 mod engine;

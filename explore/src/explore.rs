@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use ccbs_engine::Engine;
-use ccbs_engine::watch::{Breach, Watch};
+use ccbs_engine::watch::Watch;
 
 use crate::history::repeat;
-use crate::step::Watched;
+use crate::step::{State, Watched, Wrong};
 use crate::world::{Move, World};
 
 /// How far to go.
@@ -19,7 +18,7 @@ pub struct Bounds {
     pub states: u32,
     /// One of so many new states is also gone on from without having been written and restored, and one of so many
     /// states that were met again is compared with its first meeting.
-    pub sample: u32,
+    pub sample: u64,
 }
 
 /// What was found.
@@ -29,7 +28,7 @@ pub struct Found {
     pub states: u32,
     /// Moves made.
     pub transitions: u64,
-    /// The longest shortest history.
+    /// How many moves lead to the farthest state.
     pub depth: u32,
     /// Whether no state was left out.
     pub closed: bool,
@@ -47,18 +46,17 @@ pub struct Found {
 #[derive(Debug, Clone)]
 pub struct Broken {
     /// The rule in words.
-    pub rule: String,
+    pub rule: &'static str,
     /// How.
     pub what: String,
     /// The moves that lead there, each by its number among those possible.
     pub history: Vec<u16>,
 }
 
-/// A rule of the exploration itself, besides those of [`ccbs_engine::watch::Rule`].
+// Rules of exploring itself, besides those of `ccbs_engine::watch::Rule`.
 const ENDS: &str = "every order ends when only time passes";
 const RESTORES: &str = "a restored engine goes on the same";
-const CANONICAL: &str = "equal forms go on equally";
-pub(crate) const NO_PANIC: &str = "the engine does not panic";
+const CANONICAL: &str = "what looks the same goes on the same";
 
 #[derive(Default)]
 struct Identity(u64);
@@ -77,8 +75,8 @@ impl Hasher for Identity {
     }
 }
 
-/// The hash of a form: two 64-bit hashes of fixed keys. That any two of ten million states share one has a
-/// probability of about 1.5 in 10²⁵.
+/// The hash of a form: two 64-bit hashes of fixed keys. That any two of ten million states share one, so that one of
+/// them is taken for the other, has a probability of 1.5 in 10²⁵.
 fn hash(form: &[u8]) -> u128 {
     let half = |seed: u8| {
         let mut hasher = DefaultHasher::new();
@@ -107,6 +105,7 @@ struct Known {
 /// A state whose moves are still to be made.
 struct Open {
     state: u32,
+    hash: u128,
     snapshot: Vec<u8>,
     watch: Watch,
 }
@@ -117,12 +116,12 @@ struct Exploration<'a> {
     index: HashMap<u128, u32, BuildHasherDefault<Identity>>,
     known: Vec<Known>,
     open: VecDeque<Open>,
-    /// States met again, to be compared with their first meeting in the end.
-    again: Vec<(u32, Watched)>,
-    compared: u64,
     transitions: u64,
     restored: u64,
+    compared: u64,
+    /// States met, for the samples.
     met: u64,
+    /// Whether a state was left out.
     full: bool,
 }
 
@@ -135,19 +134,15 @@ pub fn explore(world: &World, bounds: Bounds) -> Found {
         index: HashMap::default(),
         known: Vec::new(),
         open: VecDeque::new(),
-        again: Vec::new(),
-        compared: 0,
         transitions: 0,
         restored: 0,
+        compared: 0,
         met: 0,
         full: false,
     };
-    let (depth, broken) = match exploration.run() {
-        Ok(depth) => (depth, None),
-        Err((depth, broken)) => (depth, Some(*broken)),
-    };
+    let (depth, broken) = exploration.run();
     Found {
-        states: u32::try_from(exploration.known.len()).unwrap_or(u32::MAX),
+        states: number(exploration.known.len()),
         transitions: exploration.transitions,
         depth,
         closed: broken.is_none() && !exploration.full,
@@ -158,196 +153,176 @@ pub fn explore(world: &World, bounds: Bounds) -> Found {
     }
 }
 
-type Stop = (u32, Box<Broken>);
-
 impl Exploration<'_> {
-    fn run(&mut self) -> Result<u32, Stop> {
+    fn run(&mut self) -> (u32, Option<Broken>) {
         let (engine, watch) = self.world.begin();
-        let first = Watched { engine, watch };
-        let mut form = Vec::new();
-        first.form(&mut form);
-        self.meet(&form, &first, (0, 0));
+        let first = State::from(Watched { engine, watch });
+        self.meet(hash(&first.form), &first.at, (0, 0));
         let (mut depth, mut last_of_level) = (0, 0);
         while let Some(open) = self.open.pop_front() {
             if open.state > last_of_level {
                 depth += 1;
-                last_of_level = u32::try_from(self.known.len() - 1).unwrap_or(u32::MAX);
+                last_of_level = number(self.known.len() - 1);
             }
-            self.expand(&open).map_err(|broken| (depth, broken))?;
+            if let Err(broken) = self.expand(open) {
+                return (depth, Some(broken));
+            }
         }
-        for (state, again) in std::mem::take(&mut self.again) {
-            self.compared += 1;
-            self.goes_on_equally(state, &again).map_err(|broken| (depth, broken))?;
-        }
-        self.progress().map_err(|broken| (depth, broken))?;
-        Ok(depth)
+        (depth, self.progress())
     }
 
-    /// Notes a state; its number, and whether it is new.
-    fn meet(&mut self, form: &[u8], at: &Watched, (parent, step): (u32, u16)) -> (u32, bool) {
-        let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let state = *self.index.entry(hash(form)).or_insert(number);
-        let new = state == number;
-        if new {
-            let orders = !at.watch.all_ended();
-            self.known.push(Known { parent, step, orders, then: NOT_YET });
-            self.open.push_back(Open { state, snapshot: at.engine.snapshot(), watch: at.watch.clone() });
-        }
-        (state, new)
+    /// Notes a new state.
+    fn meet(&mut self, hash: u128, at: &Watched, (parent, step): (u32, u16)) -> u32 {
+        let state = number(self.known.len());
+        self.index.insert(hash, state);
+        self.known.push(Known { parent, step, orders: !at.watch.all_ended(), then: NOT_YET });
+        self.open.push_back(Open { state, hash, snapshot: at.engine.snapshot(), watch: at.watch.clone() });
+        state
     }
 
     /// Makes every move from a state.
-    fn expand(&mut self, open: &Open) -> Result<(), Box<Broken>> {
-        let world = self.world;
-        let engine = match Engine::restore(&open.snapshot) {
-            Ok(engine) => engine,
-            Err(error) => return Err(self.broken(RESTORES, error.to_string(), open.state, None)),
-        };
-        let base = Watched { engine, watch: open.watch.clone() };
-        let (mut here, mut form, mut moves, mut actions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        base.form(&mut here);
-        world.moves(&base.engine, &base.watch, &mut moves);
+    fn expand(&mut self, open: Open) -> Result<(), Broken> {
+        let (world, here) = (self.world, open.state);
+        let engine = Engine::restore(&open.snapshot);
+        let engine = engine.map_err(|error| self.broken((RESTORES, error.to_string()), here, None))?;
+        let base = State::from(Watched { engine, watch: open.watch });
+        if hash(&base.form) != open.hash {
+            return Err(self.broken((RESTORES, "it is not in the state that was written".to_owned()), here, None));
+        }
+        let (mut form, mut moves, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+        world.moves(&base.at.engine, &base.at.watch, &mut moves);
         if moves.first() != Some(&Move::Time) {
-            self.known[open.state as usize].then = NEVER;
+            self.known[here as usize].then = NEVER;
         }
         // Most moves change nothing; then the same copy is good for the next one.
         let mut spare = None;
         for (number, step) in (0_u16..).zip(&moves) {
-            let mut after = spare.take().unwrap_or_else(|| base.clone());
-            actions.clear();
-            let made = catch_unwind(AssertUnwindSafe(|| after.make(world, step, &base.engine, &mut actions)));
+            let mut after = spare.take().unwrap_or_else(|| base.at.clone());
+            let made = after.step(world, step, &base, &mut actions, &mut form);
             self.transitions += 1;
-            match made {
-                Ok(Ok(())) => {}
-                Ok(Err(Breach { rule, what })) => {
-                    return Err(self.broken(rule.as_str(), what, open.state, Some(number)));
-                }
-                Err(_) => return Err(self.broken(NO_PANIC, format!("{step:?}"), open.state, Some(number))),
-            }
-            after.form(&mut form);
-            let (state, new) = if form == here {
-                (open.state, false)
-            } else if self.known.len() as u64 >= u64::from(self.bounds.states) && !self.index.contains_key(&hash(&form))
-            {
-                self.full = true;
-                continue;
+            made.map_err(|wrong| self.broken(wrong, here, Some(number)))?;
+            let then = if form == base.form {
+                spare = actions.is_empty().then_some(after);
+                here
             } else {
-                self.meet(&form, &after, (open.state, number))
+                match self.lead(&form, after, (here, number))? {
+                    Some(then) => then,
+                    None => continue,
+                }
             };
             if *step == Move::Time {
-                self.known[open.state as usize].then = state;
-            }
-            if form == here {
-                // What was counted meanwhile must not stand in for what is to be counted.
-                spare = actions.is_empty().then_some(after).filter(|_| !is_counted(step));
-                continue;
-            }
-            self.met += 1;
-            if self.bounds.sample > 0 && self.met.is_multiple_of(u64::from(self.bounds.sample)) {
-                if new {
-                    self.restores(&after, state)?;
-                } else {
-                    self.again.push((state, after));
-                }
+                self.known[here as usize].then = then;
             }
         }
         Ok(())
+    }
+
+    /// A move has led to another state; which that is, or `None` if it is new and one too many.
+    fn lead(&mut self, form: &[u8], after: Watched, way: (u32, u16)) -> Result<Option<u32>, Broken> {
+        let hash = hash(form);
+        let known = self.index.get(&hash).copied();
+        if known.is_none() && self.known.len() >= self.bounds.states as usize {
+            self.full = true;
+            return Ok(None);
+        }
+        let state = known.unwrap_or_else(|| self.meet(hash, &after, way));
+        self.met += 1;
+        if self.met.is_multiple_of(self.bounds.sample) {
+            let wrong = if known.is_none() {
+                self.restored += 1;
+                self.restores(after)
+            } else {
+                self.compared += 1;
+                let (_, first) = repeat(self.world, &self.history(state));
+                let same = self.same(&State::from(after), &first, false);
+                (!same).then(|| (CANONICAL, "met again, a state goes on otherwise than met first".to_owned()))
+            };
+            if let Some(wrong) = wrong {
+                return Err(self.broken(wrong, state, None));
+            }
+        }
+        Ok(Some(state))
     }
 
     /// A state goes on the same from its snapshot as from itself.
-    fn restores(&mut self, at: &Watched, state: u32) -> Result<(), Box<Broken>> {
-        self.restored += 1;
-        let engine = match Engine::restore(&at.engine.snapshot()) {
-            Ok(engine) => engine,
-            Err(error) => return Err(self.broken(RESTORES, error.to_string(), state, None)),
-        };
-        let restored = Watched { engine, watch: at.watch.clone() };
-        let mut moves = Vec::new();
-        self.world.moves(&at.engine, &at.watch, &mut moves);
-        let (mut one, mut other) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-        for (number, step) in (0_u16..).zip(&moves) {
-            for (from, (actions, form)) in [(at, &mut one), (&restored, &mut other)] {
-                actions.clear();
-                let mut after = from.clone();
-                // What is broken is found from the state itself.
-                let _ = catch_unwind(AssertUnwindSafe(|| after.make(self.world, step, &from.engine, actions)));
-                after.form(form);
-            }
-            if one != other {
-                let what = "restored, the engine goes on otherwise than if it had not been interrupted".to_owned();
-                return Err(self.broken(RESTORES, what, state, Some(number)));
+    fn restores(&self, at: Watched) -> Option<Wrong> {
+        match Engine::restore(&at.engine.snapshot()) {
+            Err(error) => Some((RESTORES, error.to_string())),
+            Ok(engine) => {
+                let restored = Watched { engine, watch: at.watch.clone() };
+                let same = self.same(&State::from(at), &State::from(restored), true);
+                (!same).then(|| (RESTORES, "it goes on otherwise than one that was not interrupted".to_owned()))
             }
         }
-        Ok(())
     }
 
-    /// A state that was met again goes on as it did when it was first met.
-    fn goes_on_equally(&self, state: u32, again: &Watched) -> Result<(), Box<Broken>> {
-        let (_, first) = repeat(self.world, &self.broken("", String::new(), state, None).history);
-        let (mut moves, mut moves_again) = (Vec::new(), Vec::new());
-        self.world.moves(&first.engine, &first.watch, &mut moves);
-        self.world.moves(&again.engine, &again.watch, &mut moves_again);
-        let (mut form, mut form_again) = (Vec::new(), Vec::new());
-        for (number, (step, step_again)) in (0_u16..).zip(moves.iter().zip(&moves_again)) {
-            for (from, step, form) in [(&first, step, &mut form), (again, step_again, &mut form_again)] {
-                let mut after = from.clone();
-                // What is broken is found from the state itself.
-                let _ = catch_unwind(AssertUnwindSafe(|| after.make(self.world, step, &from.engine, &mut Vec::new())));
-                after.form(form);
-            }
-            if form != form_again {
-                let what = "a state that was met again goes on otherwise than when it was first met".to_owned();
-                return Err(self.broken(CANONICAL, what, state, Some(number)));
-            }
-        }
-        Ok(())
+    /// Whether every move leads from both to the same; `to_the_byte`: identities and times in actions as well.
+    fn same(&self, one: &State, other: &State, to_the_byte: bool) -> bool {
+        let (mut moves, mut others) = (Vec::new(), Vec::new());
+        self.world.moves(&one.at.engine, &one.at.watch, &mut moves);
+        self.world.moves(&other.at.engine, &other.at.watch, &mut others);
+        let came = |from: &State, step: &Move| {
+            let (mut after, mut actions, mut form) = (from.at.clone(), Vec::new(), Vec::new());
+            // What is wrong after it is found when the state itself is expanded.
+            let _ = after.step(self.world, step, from, &mut actions, &mut form);
+            (form, actions)
+        };
+        one.form == other.form
+            && moves.len() == others.len()
+            && moves.iter().zip(&others).all(|(step, step_of_other)| {
+                let (one, other) = (came(one, step), came(other, step_of_other));
+                one.0 == other.0 && (one.1 == other.1 || !to_the_byte)
+            })
     }
 
     /// From every state the orders end when nothing happens but that time passes.
-    fn progress(&self) -> Result<(), Box<Broken>> {
-        // 0: not looked at, 1: on the way, 2: ends.
-        let mut marks = vec![0_u8; self.known.len()];
+    fn progress(&self) -> Option<Broken> {
+        let mut ends = vec![false; self.known.len()];
         let mut way = Vec::new();
         for start in 0..self.known.len() {
             let mut state = start;
-            while marks[state] == 0 {
-                marks[state] = 1;
+            while !ends[state] {
+                ends[state] = true;
                 way.push(state);
                 let known = &self.known[state];
                 if !known.orders || known.then == NOT_YET {
                     break;
                 }
-                if known.then == NEVER {
-                    let what = "orders stand, and the engine waits for no time".to_owned();
-                    return Err(self.broken(ENDS, what, u32::try_from(start).unwrap_or(NEVER), None));
-                }
-                state = known.then as usize;
-                if marks[state] == 1 {
-                    let what = "orders stand for ever, however much time passes".to_owned();
-                    return Err(self.broken(ENDS, what, u32::try_from(start).unwrap_or(NEVER), None));
-                }
+                let what = match known.then {
+                    NEVER => "orders stand, and the engine waits for no time",
+                    then if way.contains(&(then as usize)) => "orders stand for ever, however much time passes",
+                    then => {
+                        state = then as usize;
+                        continue;
+                    }
+                };
+                return Some(self.broken((ENDS, what.to_owned()), number(start), None));
             }
-            for state in way.drain(..) {
-                marks[state] = 2;
-            }
+            way.clear();
         }
-        Ok(())
+        None
     }
 
-    fn broken(&self, rule: &str, what: String, state: u32, last: Option<u16>) -> Box<Broken> {
-        let mut history: Vec<u16> = last.into_iter().collect();
-        let mut state = state;
+    /// The moves that led to a state first, by their numbers.
+    fn history(&self, mut state: u32) -> Vec<u16> {
+        let mut history = Vec::new();
         while state != 0 {
             let known = &self.known[state as usize];
             history.push(known.step);
             state = known.parent;
         }
         history.reverse();
-        Box::new(Broken { rule: rule.to_owned(), what, history })
+        history
+    }
+
+    fn broken(&self, (rule, what): Wrong, state: u32, last: Option<u16>) -> Broken {
+        let mut history = self.history(state);
+        history.extend(last);
+        Broken { rule, what, history }
     }
 }
 
-/// Whether the move counts something that the next one looks at.
-fn is_counted(step: &Move) -> bool {
-    matches!(step, Move::Event(event) if Watch::is_outcome(event))
+/// A count of states: there are never more than fit.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(NEVER)
 }

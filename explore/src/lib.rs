@@ -6,14 +6,18 @@
 //! worlds are finite.
 #![forbid(unsafe_code)]
 
+pub mod document;
 mod explore;
 mod history;
+pub mod planted;
 mod step;
+mod words;
 mod world;
 mod worlds;
 
 pub use explore::{Bounds, Broken, Found, explore};
 pub use history::{Moment, repeat};
-pub use step::Watched;
+pub use step::{State, Watched, Wrong};
+pub use words::tell;
 pub use world::{May, Move, World};
 pub use worlds::worlds;

@@ -23,14 +23,14 @@ pub enum Move {
 #[derive(Debug, Clone, Default)]
 #[allow(clippy::struct_excessive_bools)] // each is a thing of its own
 pub struct May {
-    /// Lines become busy and free.
-    pub presence: bool,
-    /// Nobody can say any more whether a line is busy.
+    /// Which lines become busy and free, by their places.
+    pub presence: &'static [usize],
+    /// Nobody can say any more whether one of these is busy.
     pub unknown: bool,
-    /// Phones register and are gone.
-    pub registration: bool,
+    /// Of which lines phones register and are gone.
+    pub registration: &'static [usize],
     /// Why calls fail.
-    pub causes: Vec<FailCause>,
+    pub causes: &'static [FailCause],
     /// Calls are answered.
     pub answered: bool,
     /// Orders are cancelled, one by one, all of a caller, by the operator.
@@ -121,16 +121,16 @@ impl World {
             moves.push(Move::Back);
         }
         let mut may = |event: Event| moves.push(Move::Event(event));
-        for &(number, ..) in &self.lines {
+        for (place, &(number, ..)) in self.lines.iter().enumerate() {
             let line = || by(number);
-            if self.may.presence {
+            if self.may.presence.contains(&place) {
                 may(Event::LineBusy { line: line() });
                 may(Event::LineFree { line: line() });
+                if self.may.unknown {
+                    may(Event::LineUnknown { line: line() });
+                }
             }
-            if self.may.unknown {
-                may(Event::LineUnknown { line: line() });
-            }
-            if self.may.registration {
+            if self.may.registration.contains(&place) {
                 may(Event::LineRegistered { line: line() });
                 may(Event::LineUnregistered { line: line() });
             }
@@ -157,7 +157,7 @@ impl World {
         }
         for &(caller, callee) in &self.calls {
             let pair = || (by(self.lines[caller].0), by(self.lines[callee].0));
-            for &cause in &self.may.causes {
+            for &cause in self.may.causes {
                 let (caller, callee) = pair();
                 may(Event::CallFailed { caller, callee, cause });
             }

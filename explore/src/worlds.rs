@@ -37,36 +37,188 @@ fn ccbs() -> Profile {
     }
 }
 
+/// Without retention; a callee that does not answer turns an order into kind NR.
+fn strict() -> Profile {
+    let mut profile = ccbs();
+    if let Drive::Release { retention, callee_no_answer_to_nr, .. } = &mut profile.drive {
+        (*retention, *callee_no_answer_to_nr) = (false, true);
+    }
+    profile
+}
+
 fn limits() -> Limits {
     Limits { orders_total: 3, recalls_at_once: 2, recalls_per_second: 3, offers_per_caller: 2, unconfigured_lines: 9 }
 }
 
+const BUSY: &[FailCause] = &[FailCause::Busy];
+const EITHER_WAY: &[(usize, usize)] = &[(1, 0), (0, 1)];
+/// Subscribers 2 and 3 call 1.
+const QUEUE: &[(usize, usize)] = &[(1, 0), (2, 0)];
+
+/// A world of the short form: who of subscribers 1, 2 … orders by which profile, who may call whom.
+fn short(
+    name: &'static str,
+    about: &'static str,
+    profiles: &[Profile],
+    orderers: &[Option<usize>],
+    calls: &[(usize, usize)],
+    may: May,
+) -> World {
+    let lines = ["1", "2", "3", "4"].into_iter().zip(orderers);
+    World {
+        name,
+        about,
+        lines: lines.map(|(number, profile)| (number, LineKind::Internal, *profile)).collect(),
+        profiles: profiles.to_vec(),
+        calls: calls.to_vec(),
+        limits: limits(),
+        may,
+        tick: None,
+        short: true,
+    }
+}
+
+fn long(world: World) -> World {
+    World { short: false, ..world }
+}
+
 /// Every world, the short ones first.
 pub fn worlds() -> Vec<World> {
-    let inside = LineKind::Internal;
-    let busy = vec![FailCause::Busy];
+    let may = || May { causes: BUSY, ..May::default() };
+    let plain = || May { presence: &[0, 1], cancel: true, answered: true, ..may() };
+    let configured = || May { services: true, configuration: true, ..may() };
+    let unseen = |presence| May { presence, unknown: true, restart: true, ..may() };
+    let nr = || May { presence: &[0], unknown: true, answered: true, causes: &[FailCause::NoReply], ..may() };
+    let nl = || May { presence: &[0], registration: &[0], causes: &[FailCause::NotLoggedIn], ..may() };
+    let kinds = &[FailCause::Busy, FailCause::NoReply, FailCause::NotLoggedIn];
+    let last = &[FailCause::Busy, FailCause::Other];
+    let (one, two, queue) = ([None, Some(0)], [Some(0), Some(0)], [None, Some(0), Some(0)]);
+    let (autodial, ccbs, strict) = (&[autodial()][..], &[ccbs()][..], &[strict()][..]);
+    let mixed = &[autodial[0].clone(), ccbs[0].clone()][..];
     vec![
-        World {
-            name: "autodial-one",
-            about: "one order, everything that can happen to it and its lines",
-            lines: vec![("1", inside, None), ("2", inside, Some(0))],
-            profiles: vec![autodial()],
-            calls: vec![(1, 0)],
-            limits: limits(),
-            may: May { presence: true, causes: busy.clone(), cancel: true, answered: true, ..May::default() },
-            tick: None,
-            short: true,
-        },
-        World {
-            name: "ccbs-one",
-            about: "one order, everything that can happen to it and its lines",
-            lines: vec![("1", inside, None), ("2", inside, Some(0))],
-            profiles: vec![ccbs()],
-            calls: vec![(1, 0)],
-            limits: limits(),
-            may: May { presence: true, causes: busy, cancel: true, answered: true, ..May::default() },
-            tick: None,
-            short: true,
-        },
+        short(
+            "autodial-plain",
+            "`autodial`: 2 orders 1; both become busy and free, talk to others and to each other; cancelled by all ways",
+            autodial,
+            &one,
+            &[(1, 0)],
+            plain(),
+        ),
+        short("ccbs-plain", "the same in `ccbs`", ccbs, &one, &[(1, 0)], plain()),
+        short(
+            "autodial-restart",
+            "`autodial`: 2, seen or not, orders 1 and the last number, its own, asks; the switch starts anew",
+            autodial,
+            &one,
+            &[(1, 0)],
+            May { requests: true, causes: last, ..unseen(&[1]) },
+        ),
+        short(
+            "ccbs-restart",
+            "`ccbs`: both are busy, free or not seen; the switch starts anew",
+            ccbs,
+            &one,
+            &[(1, 0)],
+            unseen(&[0, 1]),
+        ),
+        short(
+            "ccbs-nr",
+            "kind NR, no retention: 1 is busy, free or not seen, and has new calls",
+            strict,
+            &one,
+            &[(1, 0)],
+            nr(),
+        ),
+        short(
+            "ccbs-nl",
+            "kind NL, no retention, no answer turns it into NR: 1 is busy and free, with phone and without",
+            strict,
+            &one,
+            &[(1, 0)],
+            nl(),
+        ),
+        short(
+            "autodial-config",
+            "`autodial`: lines leave and come back, internal and external; the service goes off and on",
+            autodial,
+            &one,
+            &[(1, 0)],
+            configured(),
+        ),
+        short("ccbs-config", "the same in `ccbs`", ccbs, &one, &[(1, 0)], configured()),
+        short("ccbs-mutual", "`ccbs`: 1 and 2 order each other", ccbs, &two, EITHER_WAY, may()),
+        short("autodial-queue", "`autodial`: 2 and 3 order 1", autodial, &queue, QUEUE, may()),
+        short(
+            "autodial-caller",
+            "`autodial`: 3 orders 1 and 2",
+            autodial,
+            &[None, None, Some(0)],
+            &[(2, 0), (2, 1)],
+            may(),
+        ),
+        long(short("autodial-mutual", "`autodial`: 1 and 2 order each other", autodial, &two, EITHER_WAY, may())),
+        long(short("ccbs-queue", "`ccbs`: 2 and 3 order 1", ccbs, &queue, QUEUE, may())),
+        long(short(
+            "mixed-queue",
+            "2 (`autodial`) and 3 (`ccbs`) order 1",
+            mixed,
+            &[None, Some(0), Some(1)],
+            QUEUE,
+            may(),
+        )),
+        long(short(
+            "kinds",
+            "all three kinds, no retention: phones of 1 register and are gone, 1 has new calls",
+            strict,
+            &one,
+            &[(1, 0)],
+            May { registration: &[0], answered: true, causes: kinds, ..may() },
+        )),
+        long(short(
+            "changed",
+            "2 goes from one profile to the other and back, or off; 1 is busy and free",
+            mixed,
+            &one,
+            &[(1, 0)],
+            May { services: true, presence: &[0], ..may() },
+        )),
+        long(World {
+            tick: Some(10_000),
+            ..short(
+                "ccbs-between",
+                "`ccbs-plain` without talks, where things also happen between two deadlines, every ten seconds",
+                ccbs,
+                &one,
+                &[(1, 0)],
+                May { presence: &[0, 1], ..may() },
+            )
+        }),
+        long(World {
+            limits: Limits { recalls_at_once: 1, recalls_per_second: 1, ..limits() },
+            ..short(
+                "limits",
+                "2 orders 1 and 4 orders 3; one recall at once, one in a second; outcomes only as they are waited for",
+                autodial,
+                &[None, Some(0), None, Some(0)],
+                &[(1, 0), (3, 2)],
+                May { no_strays: true, ..may() },
+            )
+        }),
+        long(short(
+            "mixed-cycle",
+            "1 orders 2, 2 orders 3, 3 orders 1, in both profiles",
+            mixed,
+            &[Some(0), Some(1), Some(0)],
+            &[(0, 1), (1, 2), (2, 0)],
+            may(),
+        )),
+        long(short(
+            "mixed-queue-busy",
+            "`mixed-queue` where all three are busy and free",
+            mixed,
+            &[None, Some(0), Some(1)],
+            QUEUE,
+            May { presence: &[0, 1, 2], ..may() },
+        )),
     ]
 }
