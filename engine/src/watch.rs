@@ -705,7 +705,7 @@ fn oldest_first(actions: &[Action], before: &Engine, after: &Engine) -> Result<(
             };
             let was_eligible = before.look(older.order).is_some_and(|look| look.eligible);
             hold!(
-                !was_eligible && !(same && look.caller.recall.is_none()),
+                !(was_eligible || same && look.caller.recall.is_none()),
                 OldestFirst,
                 "order {} is rung before order {}, which is older and eligible",
                 order.0,
