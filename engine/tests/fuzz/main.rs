@@ -18,6 +18,7 @@ mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -148,7 +149,7 @@ fn failed(name: &str, number: u64, seed: u64, tried: &[u8]) -> ! {
 fn report(name: &str, counts: &Counts) -> String {
     let mut text = format!("fuzz, {name}: {} inputs, {} taken", counts.of("inputs"), counts.of("taken"));
     for (name, count) in counts.0.iter().filter(|(name, _)| !["inputs", "taken"].contains(&name.as_str())) {
-        text += &format!("\n    {count:>8}  {name}");
+        let _ = write!(text, "\n    {count:>8}  {name}");
     }
     text
 }
