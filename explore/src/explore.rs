@@ -154,7 +154,7 @@ pub fn explore(world: &World, bounds: Bounds) -> Found {
         closed: broken.is_none() && !exploration.full,
         restored: exploration.restored,
         compared: exploration.compared,
-        time: processor_time().zip(began.1).map_or_else(|| began.0.elapsed(), |(now, began)| now - began),
+        time: processor_time().zip(began.1).map_or_else(|| began.0.elapsed(), |(now, began)| now.saturating_sub(began)),
         broken,
     }
 }
