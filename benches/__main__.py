@@ -26,7 +26,7 @@ _RESULTS = _ROOT / "benches" / "results"
 PARTS = {
     "timers": "a timer's whole life, beside its peers",
     "engine": "lines, lives of orders, memory and a burst, beside the reference model",
-    "large": "ten million lines and a million orders (about 8 GiB)",
+    "large": "ten million lines and a million orders (takes some gigabytes)",
     "sip": "calls a second, and from a release to the recall, by SIPp",
 }
 """What there is to measure, in the order of the page."""

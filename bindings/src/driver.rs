@@ -119,7 +119,7 @@ impl Driver {
         let driver = self.inner.get()?;
         let actions = self.take()?;
         let packed = py.detach(|| driver.with_engine(|engine| engine.pack_actions(&actions)))?;
-        packed::to_python(py, packed)
+        packed::to_python(py, &packed)
     }
 
     /// The actions of packed records.
@@ -131,7 +131,7 @@ impl Driver {
         numbers: Given<Many<Number>>,
     ) -> Result<Bound<'py, PyList>, Error> {
         let driver = self.inner.get()?;
-        let packed = packed::from_python(records, numbers.named("numbers")?)?;
+        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
         let actions = py.detach(|| driver.with_engine(|engine| engine.unpack_actions(&packed)))?;
         Ok(actions::to_list(py, &actions)?)
     }

@@ -81,7 +81,7 @@ impl Engine {
         let now = now.named("now")?;
         let out = Batch::of(events)?.apply(py, now, &self.engine)?;
         let packed = py.detach(|| lock(&self.engine).pack_actions(&out))?;
-        packed::to_python(py, packed)
+        packed::to_python(py, &packed)
     }
 
     /// Events as packed records.
@@ -99,7 +99,7 @@ impl Engine {
         records: &Bound<'py, PyAny>,
         numbers: Given<Many<Number>>,
     ) -> Result<Bound<'py, PyList>, Error> {
-        let packed = packed::from_python(records, numbers.named("numbers")?)?;
+        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
         let actions = py.detach(|| lock(&self.engine).unpack_actions(&packed))?;
         Ok(actions::to_list(py, &actions)?)
     }

@@ -85,7 +85,8 @@ fn bytes<'py>(
     }
     let item: usize = view.getattr("itemsize")?.extract()?;
     let is_bytes = item == 1 && matches!(format.trim_start_matches(['@', '=', '<', '>', '!']), "B" | "b" | "c");
-    if !is_bytes && !(item == record && has_layout(&format, fields)) {
+    let is_records = item == record && has_layout(&format, fields);
+    if !is_bytes && !is_records {
         let layout = if record == packed::EVENT_BYTES { "EVENT_DTYPE" } else { "ACTION_DTYPE" };
         return Err(Error::invalid(
             name,
@@ -128,16 +129,16 @@ fn has_layout(format: &str, fields: &[Field]) -> bool {
     rest.is_empty()
 }
 
-pub(crate) fn to_python(py: Python<'_>, packed: PackedActions) -> Result<Packed<'_>, Error> {
+pub(crate) fn to_python<'py>(py: Python<'py>, packed: &PackedActions) -> Result<Packed<'py>, Error> {
     Ok((PyBytes::new(py, &packed.records), PyTuple::new(py, packed.numbers.iter().map(|number| &**number))?))
 }
 
 /// What was given as `records` and `numbers`.
-pub(crate) fn from_python(records: &Bound<'_, PyAny>, numbers: Many<Number>) -> Result<PackedActions, Error> {
+pub(crate) fn from_python(records: &Bound<'_, PyAny>, numbers: &Many<Number>) -> Result<PackedActions, Error> {
     let Some(bytes) = bytes("records", records, packed::ACTION_BYTES, &packed::ACTION_FIELDS)? else {
         return Err(Error::Type(format!("records: expected a buffer, got {}", records.get_type().name()?)));
     };
-    let numbers = numbers.0.into_iter().map(|number| number.0.0).collect();
+    let numbers = numbers.0.iter().map(|number| number.0.0.clone()).collect();
     Ok(PackedActions { records: bytes.as_bytes().to_vec(), numbers })
 }
 

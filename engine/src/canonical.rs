@@ -3,10 +3,10 @@
 use std::hash::{Hash, Hasher};
 
 use crate::Millis;
-use crate::engine::{Engine, Timer};
+use crate::engine::Engine;
 use crate::life::State;
-use crate::line::Line;
 use crate::order::Order;
+use crate::token::Timer;
 
 /// Takes down what is hashed into it, so that a derived `Hash` writes.
 pub(crate) struct Bytes<'a>(pub(crate) &'a mut Vec<u8>);
@@ -50,33 +50,33 @@ impl Engine {
     /// the same. Left out is what was only counted, where things lie in the arenas, and what no later input can
     /// bring to light. The form is for comparing within one process: it is nothing to be stored.
     pub fn canonical(&self, out: &mut Vec<u8>) {
-        let mut lines: Vec<(u32, &Line)> = self.lines.iter().collect();
-        lines.sort_unstable_by(|one, other| one.1.number.cmp(&other.1.number));
-        let mut orders: Vec<(u32, &Order)> = self.orders.iter().collect();
-        orders.sort_unstable_by_key(|(_, order)| order.id);
+        let mut lines: Vec<u32> = self.lines.iter().collect();
+        lines.sort_unstable_by_key(|&slot| self.lines.number(slot));
+        let mut orders: Vec<u32> = self.orders.iter().map(|(slot, _)| slot).collect();
+        orders.sort_unstable_by_key(|&slot| self.orders[slot].id);
         let form = &mut Bytes(out);
         lines.len().hash(form);
-        for &(slot, line) in &lines {
-            self.line_form(slot, line, &lines, form);
+        for &slot in &lines {
+            self.line_form(slot, &lines, form);
         }
         orders.len().hash(form);
-        for (_, order) in &orders {
-            self.order_form(order, &lines, form);
+        for &slot in &orders {
+            self.order_form(slot, &self.orders[slot], &lines, form);
         }
         // In the order in which they expire, those of one moment too.
         let timers = self.wheel.pending();
         timers.len().hash(form);
-        for (deadline, timer) in timers {
+        for (deadline, token) in timers {
             deadline.saturating_sub(self.now).hash(form);
-            match timer {
-                Timer::State { slot, .. } => (0, rank(slot, &orders)).hash(form),
-                Timer::Life { slot, .. } => (1, rank(slot, &orders)).hash(form),
+            match token.into() {
+                Timer::State { slot } => (0, rank(slot, &orders)).hash(form),
+                Timer::Life { slot } => (1, rank(slot, &orders)).hash(form),
                 Timer::Offers { line } => (2, rank(line, &lines)).hash(form),
                 Timer::Pace => (3, 0).hash(form),
             }
         }
         // Eligible orders rank by since when; one that becomes eligible now ranks with those that already have.
-        for &(since, _, slot) in &self.eligible {
+        for &(since, _, slot) in &self.eligible.entries(&self.orders) {
             (rank(slot, &orders), since == self.now).hash(form);
         }
         self.eligible.len().hash(form);
@@ -86,39 +86,43 @@ impl Engine {
         }
     }
 
-    fn line_form(&self, slot: u32, line: &Line, lines: &[(u32, &Line)], form: &mut Bytes<'_>) {
-        line.number.hash(form);
-        (line.kind, line.configured, line.pinned.then_some(slot)).hash(form);
-        (line.presence as u8, line.registered).hash(form);
-        line.service.hash(form);
-        line.offers.len().hash(form);
-        for offer in &line.offers {
+    fn line_form(&self, slot: u32, lines: &[u32], form: &mut Bytes<'_>) {
+        let known = &self.lines;
+        known.number(slot).hash(form);
+        (known.kind(slot), known.is_configured(slot), known.is_pinned(slot).then_some(slot)).hash(form);
+        (known.presence(slot) as u8, known.registered(slot)).hash(form);
+        known.service(slot).map(|profile| &self.profiles[profile]).hash(form);
+        let offers = self.offers_of(slot).count();
+        offers.hash(form);
+        for offer in self.offers_of(slot) {
             (rank(offer.callee, lines), offer.kind, offer.until - self.now).hash(form);
         }
-        (line.last_without_offer && !line.offers.is_empty()).hash(form);
+        (known.last_without_offer(slot) && offers > 0).hash(form);
     }
 
-    fn order_form(&self, order: &Order, lines: &[(u32, &Line)], form: &mut Bytes<'_>) {
+    fn order_form(&self, slot: u32, order: &Order, lines: &[u32], form: &mut Bytes<'_>) {
         (rank(order.caller, lines), rank(order.callee, lines), order.state).hash(form);
         if order.state.in_recall() {
-            (order.called.map(|presence| presence as u8), order.sent, order.answered).hash(form);
-            self.lines[order.callee].stirred.hash(form);
+            let recall = &self.recalls[order.recall];
+            (recall.called.map(|presence| presence as u8), recall.sent, recall.answered).hash(form);
+            self.lines.ties(order.callee).stirred.hash(form);
         }
         if order.state == State::Clearing {
             return;
         }
         // Where attempts are not bounded their number decides nothing.
-        let attempt = order.profile.attempts().map(|_| order.attempt);
-        (order.kind, &order.profile, attempt, order.new_call, order.wait_s).hash(form);
-        order.failure.filter(|_| order.state.in_recall()).hash(form);
+        let profile = self.profile(slot);
+        let attempt = profile.attempts().map(|_| order.attempt);
+        (profile, attempt, order.wants, order.wait_s).hash(form);
+        order.state.in_recall().then(|| self.recalls[order.recall].failure).hash(form);
         // A life that is over is told from another only by what it would have been as one of kind NR.
         let left = |until: Millis| until.saturating_sub(self.now);
-        (left(order.expires), order.turns_no_reply().then(|| left(order.no_reply_expires()))).hash(form);
-        order.due.map(left).hash(form);
+        (left(self.expires(slot)), self.turns_no_reply(slot).then(|| left(self.no_reply_expires(slot)))).hash(form);
+        self.due(slot).map(left).hash(form);
     }
 }
 
 /// The place of a slot among what is sorted.
-fn rank<T>(slot: u32, sorted: &[(u32, T)]) -> usize {
-    sorted.iter().position(|&(other, _)| other == slot).unwrap_or(sorted.len())
+fn rank(slot: u32, sorted: &[u32]) -> usize {
+    sorted.iter().position(|&other| other == slot).unwrap_or(sorted.len())
 }

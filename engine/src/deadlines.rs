@@ -20,31 +20,27 @@ impl Engine {
         let ensure = |holds: bool, what: &dyn Fn() -> String| {
             if holds { Ok(()) } else { Err(Inconsistent(what())) }
         };
-        for (_, line) in self.lines.iter() {
-            let earliest = line.offers.iter().map(|offer| offer.until).min();
-            let due = line.offers_timer.and_then(|timer| self.wheel.deadline(timer));
+        for slot in self.lines.iter() {
+            let earliest = self.offers_of(slot).map(|offer| offer.until).min();
+            let due = self.lines.offers_timer(slot).and_then(|timer| self.wheel.deadline(timer));
             ensure(
                 earliest.is_none_or(|until| due.is_some_and(|due| due <= until))
-                    && line.offers.iter().all(|offer| within(offer.until, LONGEST_OFFER)),
-                &|| format!("line {}: its offers end at another time than their timer", line.number),
+                    && self.offers_of(slot).all(|offer| within(offer.until, LONGEST_OFFER)),
+                &|| format!("line {}: its offers end at another time than their timer", self.lines.number(slot)),
             )?;
         }
         for (_, order) in self.orders.iter() {
             let id = order.id.0;
-            let life = order.life.map(|timer| self.wheel.deadline(timer));
-            ensure(
-                life.is_none_or(|life| life == Some(order.expires)) && within(order.expires, LONGEST_LIFE),
-                &|| format!("order {id}: its life ends at another time than its timer"),
-            )?;
+            let runs = order.life.map(|timer| self.wheel.deadline(timer));
+            ensure(runs.is_none_or(|life| life.is_some_and(|life| within(life, LONGEST_LIFE))), &|| {
+                format!("order {id}: its life ends too late or never")
+            })?;
             let timer = order.timer.map(|timer| self.wheel.deadline(timer));
-            ensure(
-                timer.is_none_or(|due| {
-                    due.is_some_and(|due| within(due, LONGEST_WAIT) && order.due.is_none_or(|said| said == due))
-                }),
-                &|| format!("order {id}: its timer is due at another time than it says"),
-            )?;
+            ensure(timer.is_none_or(|due| due.is_some_and(|due| within(due, LONGEST_WAIT))), &|| {
+                format!("order {id}: its timer is due too late or never")
+            })?;
             ensure(order.attempt < MOST_ATTEMPTS, &|| format!("order {id}: {} attempts", order.attempt))?;
-            ensure(order.eligible_since.is_none_or(|since| since <= self.now), &|| {
+            ensure(order.eligible_since().is_none_or(|since| since <= self.now), &|| {
                 format!("order {id}: eligible in the future")
             })?;
         }

@@ -2,8 +2,8 @@
 
 use ccbs_engine::life::State;
 use ccbs_engine::{
-    Action, Denial, Engine, Event, FailCause, Limits, LineKind, LineLook, LineRef, OrderId, OrderKind, Profile, Reply,
-    RingOutcome,
+    Action, Denial, Engine, Event, FailCause, Limits, LineId, LineKind, LineLook, LineRef, OrderId, OrderKind, Profile,
+    Reply, RingOutcome,
 };
 
 const START: u64 = 1_700_000_000_000;
@@ -116,4 +116,27 @@ fn each_denial_is_short_term_or_long_term_as_the_standards_have_it() {
     let long = [Denial::NotAllowed, Denial::NoOffer, Denial::OwnNumber];
     assert!(short.iter().all(|denial| denial.is_short_term()));
     assert!(!long.iter().any(|denial| denial.is_short_term()));
+}
+
+#[test]
+fn a_number_has_one_to_so_many_bytes() {
+    let longest = "1".repeat(ccbs_engine::LONGEST_NUMBER);
+    assert_eq!((Engine::check_number("101"), Engine::check_number(&longest)), (Ok(()), Ok(())));
+    for wrong in ["", &format!("{longest}1")] {
+        assert!(Engine::check_number(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_has_no_packed_form_is_refused_by_its_field() {
+    let mut engine = office(&Profile::autodial());
+    let handle = engine.line("1").expect("a number");
+    let refused = |event: Event| engine.pack_events(&[event]).expect_err("no packed form").to_string();
+    let profile = Some(Box::new(Profile::autodial()));
+    assert!(refused(Event::Service { line: LineRef::Id(handle), profile }).contains("profile"));
+    assert!(refused(Event::OperatorCancel { request: 4, order: OrderId(1) }).contains("operator"));
+    assert!(refused(Event::LineBusy { line: line("2") }).contains("2 has no handle"));
+    assert!(refused(Event::LineBusy { line: LineRef::Id(LineId(1_000)) }).contains("1000"));
+    let busy = engine.pack_events(&[Event::LineBusy { line: LineRef::Id(handle) }]).expect("a packed form");
+    assert_eq!(engine.unpack_events(&busy), Ok(vec![Event::LineBusy { line: LineRef::Id(handle) }]));
 }

@@ -109,12 +109,17 @@ impl Chains {
         }
         let (block, words) = (self.words.len(), (room(length) + 1) as usize);
         if block + words > self.words.capacity() {
-            // By a quarter: what is doubled stands half empty.
-            self.words.reserve_exact(words.max(block / 4));
+            // By an eighth: what is doubled stands half empty.
+            self.words.reserve_exact(words.max(block / 8));
         }
         self.words.resize(block + words, 0);
         u32::try_from(block + words).expect("fewer than 2^31 timers filed");
         u32::try_from(block).expect("it is before its end")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u32>()
     }
 
     /// Keeps a block for later.

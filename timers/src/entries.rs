@@ -105,8 +105,8 @@ impl<T: Copy> Entries<T> {
         let entries = self.generations.len() + 64;
         assert!(u32::try_from(entries).is_ok(), "fewer than 2^32 timers");
         if entries > self.generations.capacity() {
-            // By a quarter: what is doubled stands half empty.
-            let more = 64.max(entries / 4);
+            // By an eighth: what is doubled stands half empty.
+            let more = 64.max(entries / 8);
             self.generations.reserve_exact(more);
             self.bodies.reserve_exact(more);
         }
@@ -115,6 +115,12 @@ impl<T: Copy> Entries<T> {
         self.set.grow(false);
         self.unused.grow(true);
         self.unused_count += 64;
+    }
+
+    /// The handle of a timer that is set.
+    pub(crate) fn handle(&self, entry: u32) -> Handle {
+        let generation = NonZeroU32::new(self.generations[entry as usize]).expect("an entry that is set is used");
+        Handle { entry, generation }
     }
 
     /// Whether the handle's timer is still set.
@@ -193,6 +199,14 @@ impl<T: Copy> Entries<T> {
     /// The entries that are set.
     pub(crate) fn set(&self) -> impl Iterator<Item = u32> + '_ {
         self.set.iter()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.generations.capacity() * size_of::<u32>()
+            + self.bodies.capacity() * size_of::<Body<T>>()
+            + self.set.bytes()
+            + self.unused.bytes()
     }
 
     /// Leaves every entry its last generation.

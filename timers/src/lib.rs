@@ -12,6 +12,7 @@
 
 mod bits;
 mod chains;
+mod earliest;
 mod entries;
 mod slots;
 mod wheel;

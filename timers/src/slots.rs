@@ -174,6 +174,12 @@ impl Slots {
         self.look_ahead();
     }
 
+    /// Memory of what is filed.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.chains.bytes()
+    }
+
     /// How many are filed, dead ones included.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

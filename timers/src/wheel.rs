@@ -1,30 +1,14 @@
 //! The wheel: entries under generation handles, filed in slots.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::chains::keep_only;
+use crate::earliest::Earliest;
 use crate::entries::{Entries, Handle};
 use crate::slots::Slots;
 
 /// How many dead filings are kept beyond as many as there are timers, before they are swept out.
 const DEAD_ALLOWED: usize = 64;
-
-/// What is known of the earliest deadline.
-#[derive(Debug, Clone, Copy)]
-struct Earliest {
-    deadline: u64,
-    /// An entry that has it, or [`NOBODY`].
-    entry: u32,
-}
-
-const NOBODY: u32 = u32::MAX;
-
-impl Earliest {
-    /// No timer is set: the next one is the earliest.
-    const NONE: Self = Self { deadline: u64::MAX, entry: NOBODY };
-    /// The earliest timer was taken away; to be looked for when asked, and none set until then is earlier.
-    const UNKNOWN: Self = Self { deadline: 0, entry: NOBODY };
-}
 
 /// Timers ordered by deadline.
 #[derive(Debug, Clone)]
@@ -37,7 +21,7 @@ pub struct Wheel<T> {
     dead: usize,
     /// The next sequence number.
     next: u32,
-    earliest: Cell<Earliest>,
+    earliest: RefCell<Earliest>,
     /// The timers due in one call: deadline, sequence, entry.
     due: Vec<(u64, u32, u32)>,
     /// The entries filed in slots whose time has come.
@@ -55,7 +39,7 @@ impl<T: Copy> Wheel<T> {
             filed: 0,
             dead: 0,
             next: 0,
-            earliest: Cell::new(Earliest::NONE),
+            earliest: RefCell::new(Earliest::new()),
             due: Vec::new(),
             met: Vec::new(),
             looked_up: Vec::new(),
@@ -73,7 +57,7 @@ impl<T: Copy> Wheel<T> {
         let handle = self.entries.add(deadline, sequence, token);
         self.slots.file(deadline, handle.entry);
         self.filed += 1;
-        self.learn(deadline, handle.entry);
+        self.earliest.get_mut().learn(deadline, handle);
         handle
     }
 
@@ -84,10 +68,7 @@ impl<T: Copy> Wheel<T> {
             return false;
         }
         self.dead += 1;
-        self.unlearn(handle.entry);
-        if self.dead * 2 > self.filed + DEAD_ALLOWED {
-            self.sweep();
-        }
+        self.bound_dead();
         true
     }
 
@@ -107,8 +88,7 @@ impl<T: Copy> Wheel<T> {
         }
         let sequence = self.next_sequence();
         self.entries.push_back(handle.entry, deadline, sequence);
-        self.unlearn(handle.entry);
-        self.learn(deadline, handle.entry);
+        self.earliest.get_mut().learn(deadline, handle);
         Some(handle)
     }
 
@@ -146,32 +126,47 @@ impl<T: Copy> Wheel<T> {
         for (deadline, _, entry) in self.due.drain(..) {
             out.push((deadline, self.entries.expire(entry)));
         }
-        self.earliest.set(if self.is_empty() { Earliest::NONE } else { Earliest::UNKNOWN });
+        self.bound_dead();
     }
 
     /// The earliest deadline, or `None` when no timer is set.
     ///
-    /// Known at once, except after the earliest timer expired or was taken away: then the next slots in time
-    /// are looked through for their earliest.
+    /// Known at once, except after the earliest timers expired or were taken away, as many as are kept in order:
+    /// then the next slots in time are looked through for theirs.
     pub fn next_deadline(&self) -> Option<u64> {
-        let Earliest { deadline, entry } = self.earliest.get();
-        if entry != NOBODY {
-            return Some(deadline);
+        if self.is_empty() {
+            self.earliest.borrow_mut().clear(0);
+            return None;
         }
-        let mut earliest: Option<(u64, u32)> = None;
+        let is_set =
+            |deadline, handle: Handle| self.entries.holds(handle) && self.entries.deadline(handle.entry) == deadline;
+        let mut earliest = self.earliest.borrow_mut();
+        let known = earliest.first(is_set);
+        if known.is_some() {
+            return known;
+        }
+        self.look_through(&mut earliest);
+        // Only what is due at the very last tick is never known.
+        Some(earliest.first(is_set).unwrap_or(u64::MAX))
+    }
+
+    /// Looks for the earliest timers.
+    fn look_through(&self, earliest: &mut Earliest) {
+        earliest.clear(self.len());
         let mut next = self.slots.first();
-        // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
-        while let Some(slot) = next.filter(|slot| earliest.is_none_or(|(earliest, _)| slot.start <= earliest)) {
+        while let Some(slot) = next {
             for entry in self.slots.filed(slot).filter(|&entry| self.entries.is_set(entry)) {
-                let deadline = self.entries.deadline(entry);
-                if earliest.is_none_or(|(earliest, _)| deadline < earliest) {
-                    earliest = Some((deadline, entry));
-                }
+                earliest.learn(self.entries.deadline(entry), self.entries.handle(entry));
             }
             next = self.slots.after(slot);
+            // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
+            if let Some(slot) = next
+                && earliest.is_known_before(slot.start)
+            {
+                earliest.unknown_from(slot.start);
+                return;
+            }
         }
-        self.earliest.set(earliest.map_or(Earliest::NONE, |(deadline, entry)| Earliest { deadline, entry }));
-        earliest.map(|(deadline, _)| deadline)
     }
 
     /// Every timer set, as `(deadline, token)` in the order in which they would expire.
@@ -211,17 +206,11 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
+    /// Sweeps when there are too many dead filings for the timers left, be the others cancelled or expired.
     #[inline]
-    fn learn(&mut self, deadline: u64, entry: u32) {
-        if deadline < self.earliest.get().deadline {
-            self.earliest.set(Earliest { deadline, entry });
-        }
-    }
-
-    #[inline]
-    fn unlearn(&mut self, entry: u32) {
-        if entry == self.earliest.get().entry {
-            self.earliest.set(Earliest::UNKNOWN);
+    fn bound_dead(&mut self) {
+        if self.dead * 2 > self.filed + DEAD_ALLOWED {
+            self.sweep();
         }
     }
 
@@ -257,6 +246,12 @@ impl<T: Copy> Wheel<T> {
             self.entries.set_sequence(entry, self.next);
             self.next += 1;
         }
+    }
+
+    /// Memory that grows with the timers.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.bytes() + self.slots.bytes()
     }
 
     /// How many filings there are, dead ones included.

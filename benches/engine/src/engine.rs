@@ -1,7 +1,6 @@
 //! The engine: lines, whole lives of orders, memory, a burst of releases.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use ccbs_engine::{
     Action, ConnectOutcome, Engine, Event, FailCause, Limits, LineId, LineKind, LineRef, Number, PlayOutcome, Profile,
@@ -19,7 +18,7 @@ fn limits() -> Limits {
 
 /// The number of a line as a Russian subscriber dials it: eleven digits.
 fn number(index: u32) -> Number {
-    Arc::from(format!("7495{index:07}"))
+    Number::from(format!("7495{index:07}"))
 }
 
 /// An engine with subscribers that may all order, at its start time.

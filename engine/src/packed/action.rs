@@ -337,7 +337,7 @@ fn extend(action: &mut Action, next: Action) -> bool {
         (
             Action::Play { recall, order, play, prompts },
             Action::Play { recall: other, order: of, play: which, prompts: next },
-        ) if *recall == other && *order == of && *play == which => prompts.extend(next),
+        ) if *recall == other && *order == of && *play == which => prompts.to_mut().extend_from_slice(&next),
         (Action::Reply { request, reply }, Action::Reply { request: other, reply: next }) if *request == other => {
             match (reply, next) {
                 (Reply::Cancelled { orders }, Reply::Cancelled { orders: next }) => orders.extend(next),
@@ -399,7 +399,7 @@ fn unpack_one(record: &Record, line: &impl Fn(&'static str, u32) -> Result<Numbe
                 recall: RecallId(take!(id)),
                 order: OrderId(take!(order)),
                 play: take!(play),
-                prompts: vec![coded("code", &PROMPTS, record.code, "a prompt")?],
+                prompts: vec![coded("code", &PROMPTS, record.code, "a prompt")?].into(),
             }
         }
         4 => {

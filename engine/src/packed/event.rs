@@ -266,3 +266,25 @@ pub(super) fn lines_of(event: &Event) -> [Option<(&'static str, &LineRef)>; 2] {
         | Event::Restarted => [None, None],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENT_BYTES, EVENT_FIELDS, EVENT_KINDS, UNUSED, unused};
+
+    #[test]
+    fn a_byte_of_a_field_that_the_kind_does_not_use_is_unused() {
+        // At run time, as the compiler did before.
+        let masks = unused();
+        assert_eq!(masks, UNUSED);
+        assert_eq!(masks[0], [0; 3]);
+        for (mask, (name, used)) in masks[1..].iter().zip(EVENT_KINDS) {
+            for byte in 0..EVENT_BYTES {
+                let field =
+                    EVENT_FIELDS[1..].iter().find(|field| (field.offset..field.offset + field.bytes).contains(&byte));
+                let is_unused = field.is_some_and(|field| !used.contains(&field.offset));
+                let bits = mask[byte / 8] >> (byte % 8 * 8) & 0xff;
+                assert_eq!(bits, if is_unused { 0xff } else { 0 }, "{name}, byte {byte}");
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Tests from inside: they see the whole state.
 
+mod canonical;
 mod ccbs;
 pub(crate) mod coverage;
 mod history;

@@ -243,7 +243,7 @@ fn memory_is_given_back_when_all_orders_have_ended() {
         world.wait(10_000_000);
         assert_eq!(world.engine.orders().count(), 0);
         assert_eq!((world.engine.lines().count(), world.engine.wheel.len()), (4, 0));
-        sizes.push((world.engine.lines.parts().0.len(), world.engine.orders.parts().0.len()));
+        sizes.push((world.engine.lines.slots(), world.engine.orders.slots()));
     }
     assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
 }
