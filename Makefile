@@ -12,7 +12,7 @@ export VENV
 help: ## this list
 	@echo "ccbs: call back on busy. Usage: make TARGET"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Each target installs what it needs first: Debian packages where root, else it says which."
 
@@ -27,16 +27,19 @@ test: ## every check and test; under ten minutes from nothing
 	@scripts/test.sh
 
 .PHONY: test-long
-test-long: test ## test, then the properties at length, and whether the prompts can be remade byte for byte
-	@scripts/setup.sh prompts
-	CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
-	$(PYTHON_BIN)/python scripts/make_prompts.py --check
-	$(PYTHON_BIN)/pytest tests/unit tests/reference -n 2 -q --hypothesis-profile=long
+test-long: ## the proofs at length, changed tables and functions, the prompts remade; hours, see docs/testing.md
+	@scripts/setup.sh test prompts
+	@scripts/test.sh --long
 
 .PHONY: bench
-bench: ## calls per second and latencies, by SIPp; see docs/performance.md
+bench: ## every figure of docs/performance.md, beside its peers and targets; about ten minutes
 	@scripts/setup.sh test
 	@$(PYTHON_BIN)/python -m benches
+
+.PHONY: bench-baseline
+bench-baseline: ## write the instruction counts anew that test holds the code to
+	@scripts/setup.sh test
+	@$(PYTHON_BIN)/python -m benches.counts --write
 
 .PHONY: lint
 lint: ## the checks of test without the tests

@@ -1,85 +1,110 @@
-"""``python -m benches``: measure, and write docs/performance.md."""
+"""``python -m benches``: measure, and write docs/performance.md.
+
+What a part found is kept in benches/results/; the page is made of all that is there.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
+import datetime
 import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benches import calls, recalls
+from benches import api, rust, switch, timers
+from benches.figures import Figure, Result
+from benches.machine import machine, versions
+from benches.page import page
 from benches.process import Failed
-from benches.report import page
 
 _ROOT = Path(__file__).parent.parent
+_RESULTS = _ROOT / "benches" / "results"
+
+PARTS = {
+    "timers": "a timer's whole life, beside its peers",
+    "engine": "lines, lives of orders, memory and a burst, beside the reference model",
+    "large": "ten million lines and a million orders (takes some gigabytes)",
+    "sip": "calls a second, and from a release to the recall, by SIPp",
+}
+"""What there is to measure, in the order of the page."""
 
 
 def main() -> int:
     """Measures; 0 when all could be measured."""
-    options = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
-    options.add_argument(
-        "--rates", default="300,500,700,1000,1250,1500,1750,2000,2250,2500", help="calls a second"
+    options = argparse.ArgumentParser(
+        prog="python -m benches",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="parts:\n" + "\n".join(f"  {name:<8} {words}" for name, words in PARTS.items()),
     )
-    options.add_argument("--seconds", type=int, default=10, help="how long each rate runs")
-    options.add_argument("--waiting", type=int, default=5_000, help="orders that wait meanwhile")
-    options.add_argument("--recalls", type=int, default=1_000, help="recalls that are timed")
-    options.add_argument("--per-second", type=float, default=100.0, help="releases a second")
+    options.add_argument("parts", nargs="*", metavar="PART", help="which; all when none is given")
+    options.add_argument("--render", action="store_true", help="measure nothing, write the page anew")
+    options.add_argument(
+        "--rates", default="300,500,700,1000,1250,1500,1750,2000,2250,2500", help="sip: calls a second"
+    )
+    options.add_argument("--seconds", type=int, default=10, help="sip: how long each rate runs")
+    options.add_argument("--waiting", type=int, default=5_000, help="sip: orders that wait meanwhile")
+    options.add_argument("--recalls", type=int, default=1_000, help="sip: recalls that are timed")
+    options.add_argument("--per-second", type=float, default=100.0, help="sip: releases a second")
+    options.add_argument("--results", type=Path, default=_RESULTS, help="folder of what the parts found")
     options.add_argument(
         "--page", type=Path, default=_ROOT / "docs" / "performance.md", help="what is written"
     )
     given = options.parse_args()
-    if shutil.which("sipp") is None:
-        print("sipp is missing; on Debian: apt-get install sip-tester", file=sys.stderr)
-        return 2
-    directory = Path(tempfile.mkdtemp(prefix="ccbs-bench-"))
+    if unknown := [part for part in given.parts if part not in PARTS]:
+        options.error(f"no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     try:
-        print("the bound: a datagram there and back", flush=True)
-        echo_s = calls.datagram_cost_s(directory, echo=_echo(), datagrams=200_000)
-        print(f"  {echo_s * 1e6:.1f} µs\nordinary calls", flush=True)
-        rates = [int(rate) for rate in given.rates.split(",")]
-        made = calls.measure(directory / "calls", rates=rates, seconds=given.seconds, tell=_tell)
-        print("from a release to the recall", flush=True)
-        timed = recalls.measure(
-            directory / "recalls", waiting=given.waiting, measured=given.recalls, per_second=given.per_second
-        )
-        p50, p99 = timed.percentile(0.5) * 1e3, timed.percentile(0.99) * 1e3
-        print(f"  p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
-    except (Failed, subprocess.SubprocessError, OSError) as error:
-        print(f"{error}\nfiles are kept in {directory}", file=sys.stderr)
+        for part in [] if given.render else given.parts or PARTS:
+            measure(part, given, given.results)
+        results = {part: Result.read(given.results / f"{part}.json") for part in measured(given.results)}
+    except (Failed, ValueError, subprocess.SubprocessError, OSError) as error:
+        print(error, file=sys.stderr)
         return 1
-    given.page.write_text(
-        page(made, timed, seconds=given.seconds, subscribers=calls.SUBSCRIBERS, echo_s=echo_s),
-        encoding="utf-8",
-    )
-    shutil.rmtree(directory)
+    given.page.write_text(page(results), encoding="utf-8")
     print(f"written: {given.page}")
     return 0
 
 
-def _tell(run: calls.Run) -> None:
-    clean = "clean" if run.clean else f"{run.failed} failed, {run.repeated} repeated"
-    print(f"  {run.rate} calls/s: {clean}, {run.cpu_s * 1e6:.0f} µs a call", flush=True)
+def measured(results: Path) -> Sequence[str]:
+    """The parts that were ever measured."""
+    return [part for part in PARTS if (results / f"{part}.json").exists()]
 
 
-def _echo() -> Path:
-    """The comparison program, built."""
-    command = [
-        "cargo",
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "-p",
-        "ccbs-sip",
-        "--example",
-        "udp_echo",
-    ]
-    subprocess.run(command, cwd=_ROOT, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target"))
-    return target / "release" / "examples" / "udp_echo"
+def measure(part: str, options: argparse.Namespace, results: Path) -> None:
+    """Measures a part and keeps what it found.
+
+    :raises Failed: when it could not be measured.
+    """
+    print(f"== {part}: {PARTS[part]}", flush=True)
+    began = time.monotonic()
+    found: list[Figure] = []
+    raw: Mapping[str, Any] = {}
+    if part == "sip":
+        raw = switch.measure(
+            rates=[int(rate) for rate in options.rates.split(",")],
+            seconds=options.seconds,
+            waiting=options.waiting,
+            recalled=options.recalls,
+            per_second=options.per_second,
+        ).raw()
+    else:
+        steps: Mapping[str, Sequence[Callable[[], list[Figure]]]] = {
+            "timers": [lambda: rust.measure("timers"), timers.measure],
+            "engine": [lambda: rust.measure("engine"), api.measure],
+            "large": [lambda: rust.measure("large")],
+        }
+        for step in steps[part]:
+            for figure in step():
+                shown = f"{figure.measure:<24} {figure.who:<32} {figure.size:>10,}"
+                print(f"  {shown}  {figure.value:,.1f} {figure.unit}")
+                found.append(figure)
+    results.mkdir(parents=True, exist_ok=True)
+    result = Result(part, datetime.datetime.now(datetime.UTC).date(), machine(), versions(part), found, raw)
+    result.write(results / f"{part}.json")
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Every check of the project, by stages; the time and outcome of each at the end, with pytest's closing lines last.
+# Every check of the project, by stages; at the end the time and outcome of each, and the figures of the proofs.
 #
-#   scripts/test.sh           all stages (make test)
-#   scripts/test.sh STAGE...  only these: rustfmt clippy ruff mypy stubs generated rust unit model acceptance package
+#   scripts/test.sh                  all stages (make test)
+#   scripts/test.sh STAGE...         only these; scripts/test.sh --list names them
+#   scripts/test.sh --long ...       the same for the long forms of the proofs (make test-long)
 #
-# A stage that fails does not stop the others; the exit code is 1 if any failed.
+# A stage that fails does not stop the others; the exit code is 1 if any failed. What a proof looked at it prints itself,
+# as lines "figure: PROOF: WORDS"; a proof whose stage ran and printed none has failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source scripts/say.sh
@@ -12,44 +14,98 @@ source scripts/say.sh
 bin=${VENV:-.venv}/bin
 reports=.cache/test
 mkdir -p "$reports"
-names=() outcomes=() closing=()
+
+simulated_offices() {
+    office --calls 1000000 --faults 0.02 && office --calls 200000 --faults 0.1 --profile ccbs
+}
+
+office() {
+    "$bin/ccbs" simulate "$@" 2>&1 | awk -v options="$*" '{ print } / calls in .* s$/ { print "figure: office: " $0 ", " options }'
+}
+
+# Every world of the form, then each planted bug.
+explored() {
+    local explore=(cargo run --quiet --release --locked --package ccbs-explore --)
+    "${explore[@]}" ${1:+"$1"} --check docs/engine.md && "${explore[@]}" --planted ${2:+"$2"} --check docs/engine.md
+}
+
+# The stages, in their order: name, the proofs whose figures it prints (comma between, - for none), command.
+stages() {
+    stage rustfmt - cargo fmt --all --check
+    stage clippy - cargo clippy --quiet --release --locked --workspace --all-targets -- -D warnings
+    stage ruff - eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
+    stage mypy - "$bin/mypy" python/ccbs tests examples scripts demo benches
+    stage stubs - "$bin/python" -m mypy.stubtest ccbs._ccbs
+    stage generated - scripts/generate.sh --check
+    stage instructions - "$bin/python" -m benches.counts
+    stage rust invariants,fuzz cargo test --quiet --release --locked --workspace
+    stage explore exploration explored "" --short
+    stage simulate office simulated_offices
+    stage unit - "$bin/pytest" tests/unit -n 2
+    stage model model "$bin/pytest" tests/reference -n 2
+    stage coverage coverage scripts/coverage.sh
+    # By file: the procedures keep a worker to themselves.
+    stage acceptance - "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
+    stage package - "$bin/pytest" tests/package -v
+}
+
+# How long each takes on two idle cores stands in docs/testing.md.
+long_stages() {
+    stage rust invariants,fuzz,mutants env CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
+    stage explore exploration explored --long ""
+    stage simulate office eval 'office --calls 10000000 --faults 0.02 && office --calls 2000000 --faults 0.1 --profile ccbs'
+    stage unit - "$bin/pytest" tests/unit -n 2 -q --hypothesis-profile=long
+    stage model model "$bin/pytest" tests/reference -n 2 -q --hypothesis-profile=long
+    stage prompts - "$bin/python" scripts/make_prompts.py --check
+    stage sip coverage scripts/coverage.sh sip 0
+    stage mutants mutants scripts/mutants.sh
+}
+
+declare -A titles=(
+    [model]="reference model" [exploration]="exploration" [fuzz]="fuzz" [office]="simulated office"
+    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants"
+)
+names=() outcomes=() closing=() figures=()
 failed=0
 
 stage() {
-    local name=$1 wanted outcome began=$SECONDS
-    shift
+    local name=$1 proofs=$2 outcome began=$SECONDS
+    shift 2
     if ((${#only[@]})) && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
     say "$name: $*"
     if "$@" 2>&1 | tee "$reports/$name.log"; then outcome=passed; else outcome=FAILED failed=1; fi
+    proven "$name" "${proofs//,/ }"
     names+=("$name") outcomes+=("$outcome, $((SECONDS - began)) s")
-    [[ $1 == */pytest ]] && closing+=("$(printf '%-10s  %s' "$name" "$(sed 's/\x1b\[[0-9;]*m//g' "$reports/$name.log" | grep -E '^=+ .* in [0-9.]+s' | tail -1)")")
+    [[ $1 == */pytest ]] && closing+=("$(printf '%-10s  %s' "$name" "$(plain "$name" | grep -E '^=+ .* in [0-9.]+s' | tail -1)")")
 }
 
-simulated_offices() {
-    "$bin/ccbs" simulate --calls 1000000 --faults 0.02 && "$bin/ccbs" simulate --calls 200000 --faults 0.1 --profile ccbs
+plain() { sed 's/\x1b\[[0-9;]*m//g' "$reports/$1.log"; }
+
+# Takes a stage's figures out of what it printed.
+proven() {
+    local name=$1 proof line found
+    for proof in $2; do
+        [[ $proof == - ]] && continue
+        found=0
+        while read -r line; do
+            figures+=("$(printf '%-16s  %s' "${titles[$proof]}" "$line")") found=1
+        done < <(plain "$name" | sed -n "s/.*figure: $proof: //p")
+        ((found)) || { figures+=("$(printf '%-16s  NO FIGURE, from stage %s' "${titles[$proof]}" "$name")") outcome=FAILED failed=1; }
+    done
 }
 
+all=stages
+[[ ${1-} == --long ]] && { all=long_stages && reports+=/long && mkdir -p "$reports" && shift; }
+known=$(declare -f "$all" | sed -n 's/^ *stage \([a-z]*\) .*/\1/p')
+[[ ${1-} == --list ]] && { echo $known; exit; }
 only=("$@")
-known=" rustfmt clippy ruff mypy stubs generated rust simulate unit model acceptance package "
 for name in "$@"; do
-    [[ $known == *" $name "* ]] || fail "there is no stage $name; the stages are:$known"
+    grep -qx -- "$name" <<<"$known" || fail "there is no stage $name; the stages are: $(echo $known)"
 done
-
-stage rustfmt cargo fmt --all --check
-stage clippy cargo clippy --quiet --release --locked --workspace --all-targets -- -D warnings
-stage ruff eval '"$bin/ruff" check . && "$bin/ruff" format --check .'
-stage mypy "$bin/mypy" python/ccbs tests examples scripts demo benches
-stage stubs "$bin/python" -m mypy.stubtest ccbs._ccbs
-stage generated scripts/generate.sh --check
-stage rust cargo test --quiet --release --locked --workspace
-stage simulate simulated_offices
-stage unit "$bin/pytest" tests/unit -n 2
-stage model "$bin/pytest" tests/reference -n 2
-# By file: the procedures keep a worker to themselves.
-stage acceptance "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
-stage package "$bin/pytest" tests/package -v
+"$all"
 
 say "Stages"
 for i in "${!names[@]}"; do printf '%-10s  %s\n' "${names[i]}" "${outcomes[i]}"; done
 ((${#closing[@]})) && printf '%s\n' "" "${closing[@]}"
+((${#figures[@]})) && { say "Proofs" && printf '%s\n' "${figures[@]}"; }
 exit "$failed"

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ccbs_driver::recording::{Recorded, Recorder, RecorderSettings, RecordingError};
-use ccbs_driver::{DrainError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
+use ccbs_driver::{DrainError, LineError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
+use ccbs_engine::{Action, EngineError, LineId};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::actions;
 use crate::error::Error;
-use crate::events;
+use crate::packed::{self, Batch, Packed};
 use crate::process::{Close, Here};
 use crate::profile::Limits;
-use crate::record::Given;
+use crate::record::{Given, Many, Number, Text};
 use crate::views::{LineView, OrderView};
 use crate::wake::Wake;
 
@@ -30,6 +31,20 @@ pub(crate) struct Driver {
 impl Close for ccbs_driver::Driver {
     fn close(&self) {
         Self::close(self);
+    }
+}
+
+impl Driver {
+    fn take(&self) -> Result<Vec<Action>, Error> {
+        let driver = self.inner.get()?;
+        self.wake.clear();
+        let mut actions = driver.drain()?;
+        match driver.drain() {
+            Ok(later) => actions.extend(later),
+            // Nobody else wakes for the end once these have been taken.
+            Err(_) => self.wake.set(),
+        }
+        Ok(actions)
     }
 }
 
@@ -68,20 +83,56 @@ impl Driver {
     /// Offers a batch of events, taken whole or not at all.
     fn submit(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> Result<(), Error> {
         let driver = self.inner.get()?;
-        let events = events::from_sequence(events)?;
+        let events = Batch::of(events)?.into_events(py, driver)?;
         Ok(py.detach(|| driver.submit(events))?)
+    }
+
+    /// The handle of a number, for packed events.
+    fn line(&self, py: Python<'_>, number: Given<Number>) -> Result<u32, Error> {
+        let driver = self.inner.get()?;
+        let number = number.named("number")?;
+        Ok(py.detach(|| driver.line(&number.0.0))?.0)
+    }
+
+    /// The handles of numbers, in their order.
+    fn handles(&self, py: Python<'_>, numbers: Given<Many<Number>>) -> Result<Vec<u32>, Error> {
+        let driver = self.inner.get()?;
+        let numbers = numbers.named("numbers")?.0.into_iter().map(|number| (*number.0.0).into()).collect();
+        Ok(py.detach(|| driver.lines(numbers))?.into_iter().map(|line| line.0).collect())
+    }
+
+    /// The number of a handle.
+    fn number(&self, py: Python<'_>, line: Given<u32>) -> Result<Text, Error> {
+        let driver = self.inner.get()?;
+        let line = LineId(line.named("line")?);
+        let number = py.detach(|| driver.with_engine(|engine| engine.number(line)));
+        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
     }
 
     /// Takes all actions that are out.
     fn drain<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyList>, Error> {
+        Ok(actions::to_list(py, &self.take()?)?)
+    }
+
+    /// As `drain()`, with the actions packed.
+    fn drain_packed<'py>(&self, py: Python<'py>) -> Result<Packed<'py>, Error> {
         let driver = self.inner.get()?;
-        self.wake.clear();
-        let mut actions = driver.drain()?;
-        match driver.drain() {
-            Ok(later) => actions.extend(later),
-            // Nobody else wakes for the end once these have been taken.
-            Err(_) => self.wake.set(),
-        }
+        let actions = self.take()?;
+        let packed = py.detach(|| driver.with_engine(|engine| engine.pack_actions(&actions)))?;
+        packed::to_python(py, &packed)
+    }
+
+    /// The actions of packed records.
+    #[pyo3(signature = (records, numbers = Given(Ok(Many(Vec::new())))), text_signature = "($self, records, numbers=())")]
+    fn unpack_actions<'py>(
+        &self,
+        py: Python<'py>,
+        records: &Bound<'py, PyAny>,
+        numbers: Given<Many<Number>>,
+    ) -> Result<Bound<'py, PyList>, Error> {
+        let driver = self.inner.get()?;
+        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
+        let actions = py.detach(|| driver.with_engine(|engine| engine.unpack_actions(&packed)))?;
         Ok(actions::to_list(py, &actions)?)
     }
 
@@ -140,6 +191,17 @@ impl From<SubmitError> for Error {
         match error {
             SubmitError::Overload { .. } => Self::Overload(message),
             SubmitError::Closed | SubmitError::Failed { .. } => Self::Closed(message),
+        }
+    }
+}
+
+impl From<LineError> for Error {
+    fn from(error: LineError) -> Self {
+        let message = error.to_string();
+        match error {
+            LineError::Number(error) => error.into(),
+            LineError::Overload => Self::Overload(message),
+            LineError::Closed | LineError::Failed { .. } => Self::Closed(message),
         }
     }
 }

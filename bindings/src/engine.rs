@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use ccbs_engine::{EngineError, LineId};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::actions;
 use crate::error::Error;
 use crate::events;
+use crate::packed::{self, Batch, Packed};
 use crate::process::lock;
 use crate::profile::Limits;
-use crate::record::Given;
+use crate::record::{Given, Many, Number, Text};
 use crate::views::{LineView, OrderView};
 
 /// Layer 0: the state machine itself, synchronous. Time is Unix milliseconds and only what you pass.
@@ -35,6 +37,28 @@ impl Engine {
         Ok(Self::of(ccbs_engine::Engine::new(limits)?))
     }
 
+    /// The handle of a number, for packed events.
+    fn line(&self, number: Given<Number>) -> Result<u32, Error> {
+        let number = number.named("number")?;
+        Ok(lock(&self.engine).line(&number.0.0)?.0)
+    }
+
+    /// The handles of numbers, in their order.
+    fn handles(&self, py: Python<'_>, numbers: Given<Many<Number>>) -> Result<Vec<u32>, Error> {
+        let numbers = numbers.named("numbers")?;
+        py.detach(|| {
+            let mut engine = lock(&self.engine);
+            numbers.0.iter().map(|number| Ok(engine.line(&number.0.0)?.0)).collect()
+        })
+    }
+
+    /// The number of a handle.
+    fn number(&self, line: Given<u32>) -> Result<Text, Error> {
+        let line = LineId(line.named("line")?);
+        let number = lock(&self.engine).number(line);
+        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
+    }
+
     /// Fires the timers due at `now`, applies the events in their order, and gives back what to do.
     fn apply<'py>(
         &self,
@@ -43,17 +67,41 @@ impl Engine {
         now: Given<u64>,
     ) -> Result<Bound<'py, PyList>, Error> {
         let now = now.named("now")?;
-        let events = events::from_sequence(events)?;
-        let mut out = Vec::new();
-        py.detach(|| {
-            let mut engine = lock(&self.engine);
-            engine.advance(now, &mut out);
-            for event in &events {
-                engine.apply(now, event, &mut out)?;
-            }
-            Ok::<(), ccbs_engine::EngineError>(())
-        })?;
+        let out = Batch::of(events)?.apply(py, now, &self.engine)?;
         Ok(actions::to_list(py, &out)?)
+    }
+
+    /// As `apply()`, with the actions packed.
+    fn apply_packed<'py>(
+        &self,
+        py: Python<'py>,
+        events: &Bound<'py, PyAny>,
+        now: Given<u64>,
+    ) -> Result<Packed<'py>, Error> {
+        let now = now.named("now")?;
+        let out = Batch::of(events)?.apply(py, now, &self.engine)?;
+        let packed = py.detach(|| lock(&self.engine).pack_actions(&out))?;
+        packed::to_python(py, &packed)
+    }
+
+    /// Events as packed records.
+    fn pack_events<'py>(&self, py: Python<'py>, events: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
+        let events = events::from_sequence(events)?;
+        let records = py.detach(|| lock(&self.engine).pack_events(&events))?;
+        Ok(PyBytes::new(py, &records))
+    }
+
+    /// The actions of packed records.
+    #[pyo3(signature = (records, numbers = Given(Ok(Many(Vec::new())))), text_signature = "($self, records, numbers=())")]
+    fn unpack_actions<'py>(
+        &self,
+        py: Python<'py>,
+        records: &Bound<'py, PyAny>,
+        numbers: Given<Many<Number>>,
+    ) -> Result<Bound<'py, PyList>, Error> {
+        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
+        let actions = py.detach(|| lock(&self.engine).unpack_actions(&packed))?;
+        Ok(actions::to_list(py, &actions)?)
     }
 
     /// When the next timer is due, if one is set.

@@ -1,7 +1,5 @@
 //! What happened: the inputs of the engine, as Python makes them.
 
-use std::sync::Arc;
-
 use ccbs_engine::{ConnectOutcome, Event, FailCause, LineKind, LineRef, OrderId, PlayOutcome, RecallId, RingOutcome};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -91,7 +89,7 @@ pub(crate) fn from_sequence(events: &Bound<'_, PyAny>) -> Result<Vec<Event>, Err
 }
 
 fn line(number: &Number) -> LineRef {
-    LineRef::Number(Arc::clone(&number.0.0))
+    LineRef::Number((*number.0.0).into())
 }
 
 /// The event that an object is, if it is one.

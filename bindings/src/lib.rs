@@ -7,6 +7,7 @@ mod driver;
 mod engine;
 mod error;
 mod events;
+mod packed;
 mod process;
 mod profile;
 mod record;
@@ -28,6 +29,7 @@ fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     profile::register(module)?;
     events::register(module)?;
     actions::register(module)?;
+    packed::register(module)?;
     views::register(module)?;
     sip_events::register(module)?;
     process::register(module)?;

@@ -48,6 +48,12 @@ impl From<&Arc<str>> for Text {
     }
 }
 
+impl From<&ccbs_engine::Number> for Text {
+    fn from(number: &ccbs_engine::Number) -> Self {
+        Self(number.as_str().into())
+    }
+}
+
 /// A line's number: a text that the engine takes for one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Number(pub(crate) Text);

@@ -64,8 +64,8 @@ fn explain(
     let told = told?;
     let stories = told.stories.into_iter().map(|story| Story {
         order: story.order.0,
-        caller: Text(story.caller),
-        callee: Text(story.callee),
+        caller: (&story.caller).into(),
+        callee: (&story.callee).into(),
         sentences: Many(story.sentences.into_iter().map(sentence).collect()),
     });
     Ok(Stories {

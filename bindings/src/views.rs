@@ -35,8 +35,8 @@ impl OrderView {
             .orders()
             .map(|view| Self {
                 order: view.order.0,
-                caller: Text(view.caller),
-                callee: Text(view.callee),
+                caller: (&view.caller).into(),
+                callee: (&view.callee).into(),
                 kind: Text(view.kind.as_str().into()),
                 state: Text(view.state.into()),
                 place: view.place,
@@ -55,7 +55,7 @@ impl LineView {
         engine
             .lines()
             .map(|view| Self {
-                line: Text(view.line),
+                line: (&view.line).into(),
                 external: view.external,
                 state: Text(view.state.into()),
                 in_recall: view.in_recall,

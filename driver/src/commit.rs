@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ccbs_engine::{Action, Engine, EngineError, Event, Millis};
+use ccbs_engine::{Action, Engine, EngineError, Event, LineId, Millis, Number};
 
 use crate::store::{Input, Record, Store, StoreError};
 
@@ -68,19 +68,50 @@ impl<S: Store> Commit<S> {
                 refused.extend(record.apply(&mut engine, actions));
             }
         }
-        self.counts.commits += 1;
         self.counts.events += offered;
         self.counts.refused += refused.len() as u64;
         self.counts.actions += (actions.len() - before) as u64;
+        self.committed();
+        Ok(refused)
+    }
+
+    /// The handles of numbers ([`Engine::line`]), as a commit of their own at `now` (Unix ms): a run that is
+    /// repeated from the store gives the same ones. No timers fire.
+    ///
+    /// All numbers get their handle or, when one cannot be a line's, none; then nothing is committed. A store that
+    /// fails is as in [`Commit::turn`].
+    pub fn lines(&mut self, now: Millis, numbers: Vec<Number>) -> Result<Result<Vec<LineId>, EngineError>, StoreError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if let Err(error) = numbers.iter().try_for_each(|number| Engine::check_number(number)) {
+            return Ok(Err(error));
+        }
+        if numbers.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        self.now = self.now.max(now);
+        let record = [Record { now: self.now, input: Input::Lines(numbers) }];
+        self.store.append(&record).map_err(|error| self.fail(error))?;
+        let mut handles = Vec::new();
+        if let [Record { input: Input::Lines(numbers), .. }] = &record {
+            let mut engine = lock(&self.engine);
+            handles = numbers.iter().filter_map(|number| engine.line(number).ok()).collect();
+        }
+        self.committed();
+        Ok(Ok(handles))
+    }
+
+    fn committed(&mut self) {
+        self.counts.commits += 1;
         if self.store.wants_snapshot() {
             let state = lock(&self.engine).snapshot();
             // The records are kept, so the turn stands; the failure stops the next one.
-            match self.store.snapshot(now, &state) {
+            match self.store.snapshot(self.now, &state) {
                 Ok(()) => self.counts.snapshots += 1,
                 Err(error) => drop(self.fail(error)),
             }
         }
-        Ok(refused)
     }
 
     /// When the next timer is due (Unix ms), if one is set: the time of the next turn at the latest.

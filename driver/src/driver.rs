@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use ccbs_engine::{Action, Engine, EngineError, Event, Millis};
+use ccbs_engine::{Action, Engine, EngineError, Event, LineId, Millis, Number};
 use thiserror::Error;
 
 use crate::clock::Clock;
@@ -77,6 +77,36 @@ fn overload(offered: usize, queued: usize, limit: usize) -> String {
     format!("{offered} events do not fit: {queued} of at most {limit} wait; drain the actions, then submit again")
 }
 
+/// Why no handle was given; then none of those asked for was.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LineError {
+    /// A number that cannot be a line's.
+    #[error(transparent)]
+    Number(#[from] EngineError),
+    /// The outbox is full, so nothing goes in: drain the actions, then ask again.
+    #[error("no handle can be given while the outbox is full: drain the actions, then ask again")]
+    Overload,
+    /// The driver was closed.
+    #[error("the driver was closed")]
+    Closed,
+    /// The driver stopped by itself.
+    #[error("the driver has stopped: {reason}")]
+    Failed {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+impl From<SubmitError> for LineError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Overload { .. } => Self::Overload,
+            SubmitError::Closed => Self::Closed,
+            SubmitError::Failed { reason } => Self::Failed { reason },
+        }
+    }
+}
+
 /// Why there are no actions and never will be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DrainError {
@@ -144,6 +174,27 @@ impl Driver {
         taken
     }
 
+    /// The handles of numbers, in their order, for events that need not look a number up again. Each ties its number
+    /// to its line for the life of the engine, so this is an input: it is committed after the events that were
+    /// submitted before, and a repeated run gives the same handles.
+    ///
+    /// Waits until it is committed; never call it in `wake`. A full outbox refuses instead of waiting, because
+    /// the one who waits may be the one who should drain.
+    pub fn lines(&self, numbers: Vec<Number>) -> Result<Vec<LineId>, LineError> {
+        let answer = self.shared.inbox.ask(numbers)?;
+        // Only a panic of the thread leaves somebody without an answer.
+        let given = answer.recv().unwrap_or_else(|_| Err(LineError::Failed { reason: crate::run::PANICKED.into() }));
+        if matches!(given, Err(LineError::Overload)) {
+            self.shared.counters.overloads.fetch_add(1, Ordering::Relaxed);
+        }
+        given
+    }
+
+    /// The handle of a number; see [`Driver::lines`].
+    pub fn line(&self, number: &str) -> Result<LineId, LineError> {
+        self.lines(vec![number.into()])?.first().copied().ok_or(LineError::Closed)
+    }
+
     /// Takes all actions that are out, oldest first; empty when there are none at the moment.
     pub fn drain(&self) -> Result<Vec<Action>, DrainError> {
         self.shared.outbox.drain()
@@ -181,6 +232,7 @@ impl Driver {
             .map(|(name, counter)| (name, counter.load(Ordering::Relaxed))),
         );
         counters.insert("driver_events_waiting", self.shared.inbox.len() as u64);
+        counters.insert("driver_handles_waiting", self.shared.inbox.lines_len() as u64);
         counters
     }
 

@@ -16,5 +16,5 @@ mod store;
 
 pub use clock::{Clock, Sleep, SystemClock, VirtualClock};
 pub use commit::Commit;
-pub use driver::{DrainError, Driver, Settings, StartError, SubmitError};
+pub use driver::{DrainError, Driver, LineError, Settings, StartError, SubmitError};
 pub use store::{Input, MemoryStore, Record, Store, StoreError};

@@ -1,12 +1,14 @@
 //! The two bounded queues between a driver and its users.
 
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use ccbs_engine::{Action, Event};
+use ccbs_engine::{Action, Event, LineId, Number};
 use tokio::sync::Notify;
 
 use crate::commit::lock;
-use crate::driver::{DrainError, SubmitError};
+use crate::driver::{DrainError, LineError, SubmitError};
 
 /// Called, on the driver's thread, when there is something to drain.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
@@ -22,9 +24,39 @@ pub(crate) enum State {
     Failed(Arc<str>),
 }
 
-/// Events on their way in.
+/// Numbers whose handles somebody waits for.
+pub(crate) struct LinesAsked {
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) answer: Sender<Result<Vec<LineId>, LineError>>,
+}
+
+/// What a commit is made of.
+pub(crate) enum Taken {
+    /// Maybe none.
+    Events(Vec<Event>),
+    Lines(LinesAsked),
+}
+
+struct Queue {
+    events: Vec<Event>,
+    /// Each with the number of events before it.
+    lines: VecDeque<(usize, LinesAsked)>,
+    state: State,
+}
+
+impl Queue {
+    fn refusal(&self) -> Option<SubmitError> {
+        match &self.state {
+            State::Open => None,
+            State::Closing => Some(SubmitError::Closed),
+            State::Failed(reason) => Some(SubmitError::Failed { reason: Arc::clone(reason) }),
+        }
+    }
+}
+
+/// Events, and numbers whose handles are asked for, on their way in.
 pub(crate) struct Inbox {
-    queue: Mutex<(Vec<Event>, State)>,
+    queue: Mutex<Queue>,
     limit: usize,
     /// Rung when events arrive or the state changes.
     pub(crate) bell: Notify,
@@ -32,54 +64,93 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { queue: Mutex::new((Vec::new(), State::Open)), limit, bell: Notify::new() }
+        let queue = Queue { events: Vec::new(), lines: VecDeque::new(), state: State::Open };
+        Self { queue: Mutex::new(queue), limit, bell: Notify::new() }
     }
 
     pub(crate) fn offer(&self, events: Vec<Event>) -> Result<(), SubmitError> {
         let mut queue = lock(&self.queue);
-        match &queue.1 {
-            State::Open => {}
-            State::Closing => return Err(SubmitError::Closed),
-            State::Failed(reason) => return Err(SubmitError::Failed { reason: Arc::clone(reason) }),
+        if let Some(refusal) = queue.refusal() {
+            return Err(refusal);
         }
-        let queued = queue.0.len();
+        let queued = queue.events.len();
         if events.len() > self.limit - queued {
             return Err(SubmitError::Overload { offered: events.len(), queued, limit: self.limit });
         }
-        queue.0.extend(events);
+        queue.events.extend(events);
         drop(queue);
         self.bell.notify_one();
         Ok(())
     }
 
-    /// Takes up to `most` events, oldest first.
-    pub(crate) fn take(&self, most: usize) -> (Vec<Event>, State) {
+    /// Asks for handles after the events that wait; the answer comes, or the channel is closed.
+    pub(crate) fn ask(&self, numbers: Vec<Number>) -> Result<Receiver<Result<Vec<LineId>, LineError>>, SubmitError> {
+        let (answer, answered) = channel();
         let mut queue = lock(&self.queue);
-        let taken = if queue.0.len() <= most {
-            std::mem::take(&mut queue.0)
+        if let Some(refusal) = queue.refusal() {
+            return Err(refusal);
+        }
+        let before = queue.events.len();
+        queue.lines.push_back((before, LinesAsked { numbers, answer }));
+        drop(queue);
+        self.bell.notify_one();
+        Ok(answered)
+    }
+
+    /// Takes up to `most` events, oldest first, or handles asked for: what came first.
+    pub(crate) fn take(&self, most: usize) -> (Taken, State) {
+        let mut queue = lock(&self.queue);
+        let state = queue.state.clone();
+        let before = queue.lines.front().map(|(before, _)| *before);
+        if before == Some(0)
+            && let Some((_, asked)) = queue.lines.pop_front()
+        {
+            return (Taken::Lines(asked), state);
+        }
+        let most = before.unwrap_or(most).min(most);
+        let taken = if queue.events.len() <= most {
+            std::mem::take(&mut queue.events)
         } else {
-            let rest = queue.0.split_off(most);
-            std::mem::replace(&mut queue.0, rest)
+            let rest = queue.events.split_off(most);
+            std::mem::replace(&mut queue.events, rest)
         };
-        (taken, queue.1.clone())
+        for (before, _) in &mut queue.lines {
+            *before -= taken.len();
+        }
+        (Taken::Events(taken), state)
+    }
+
+    /// Answers everybody who waits for handles.
+    pub(crate) fn refuse_lines(&self, why: &LineError) {
+        let waiting = std::mem::take(&mut lock(&self.queue).lines);
+        for (_, asked) in waiting {
+            // Who no longer waits needs no answer.
+            let _ = asked.answer.send(Err(why.clone()));
+        }
     }
 
     /// Moves on to `state`, unless the driver has failed.
     pub(crate) fn set(&self, state: State) {
         let mut queue = lock(&self.queue);
-        if !matches!(queue.1, State::Failed(_)) {
-            queue.1 = state;
+        if !matches!(queue.state, State::Failed(_)) {
+            queue.state = state;
         }
         drop(queue);
         self.bell.notify_one();
     }
 
     pub(crate) fn state(&self) -> State {
-        lock(&self.queue).1.clone()
+        lock(&self.queue).state.clone()
     }
 
+    /// How many wait for handles.
+    pub(crate) fn lines_len(&self) -> usize {
+        lock(&self.queue).lines.len()
+    }
+
+    /// How many events wait.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.queue).0.len()
+        lock(&self.queue).events.len()
     }
 }
 

@@ -10,9 +10,11 @@ use ccbs_engine::{Engine, EngineError};
 
 use crate::clock::Clock;
 use crate::commit::Commit;
-use crate::driver::DrainError;
-use crate::mailbox::{Inbox, Outbox, State};
-use crate::store::Store;
+use crate::driver::{DrainError, LineError};
+use crate::mailbox::{Inbox, LinesAsked, Outbox, State, Taken};
+use crate::store::{Store, StoreError};
+
+pub(crate) const PANICKED: &str = "the driver's thread panicked; its message is on standard error";
 
 /// What the thread and the driver's users share.
 pub(crate) struct Shared {
@@ -42,10 +44,23 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
     loop {
         let closing = shared.inbox.state() == State::Closing;
         if !closing && shared.outbox.is_full() {
+            // Who waits for a handle may be the one who should drain.
+            shared.inbox.refuse_lines(&LineError::Overload);
             first(shared.outbox.bell.notified(), shared.inbox.bell.notified()).await;
             continue;
         }
-        let (events, state) = shared.inbox.take(group);
+        let (taken, state) = shared.inbox.take(group);
+        let events = match taken {
+            Taken::Events(events) => events,
+            Taken::Lines(asked) => {
+                if let Err(reason) = lines(&mut commit, &clock, asked) {
+                    shared.stop(&reason);
+                    break;
+                }
+                shared.counters.publish(commit.counts());
+                continue;
+            }
+        };
         if events.is_empty() {
             if state != State::Open {
                 break;
@@ -70,13 +85,32 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
             }
             Err(error) => {
                 shared.counters.uncommitted.fetch_add(offered, Ordering::Relaxed);
-                shared.stop(&format!("the store could not keep the inputs: {error}"));
+                shared.stop(&not_kept(&error));
                 break;
             }
         }
     }
     shared.outbox.end(DrainError::Closed);
     std::mem::forget(guard);
+}
+
+/// Has handles given, and answers; gives back why the driver must stop, if it must.
+fn lines<S: Store, C: Clock>(commit: &mut Commit<S>, clock: &C, asked: LinesAsked) -> Result<(), Arc<str>> {
+    let LinesAsked { numbers, answer } = asked;
+    let (told, done) = match commit.lines(clock.now(), numbers) {
+        Ok(given) => (given.map_err(LineError::Number), Ok(())),
+        Err(error) => {
+            let reason: Arc<str> = not_kept(&error).into();
+            (Err(LineError::Failed { reason: Arc::clone(&reason) }), Err(reason))
+        }
+    };
+    // Who no longer waits needs no answer.
+    let _ = answer.send(told);
+    done
+}
+
+fn not_kept(error: &StoreError) -> String {
+    format!("the store could not keep the inputs: {error}")
 }
 
 impl Counters {
@@ -93,6 +127,7 @@ impl Shared {
     fn stop(&self, reason: &str) {
         let reason: Arc<str> = reason.into();
         self.inbox.set(State::Failed(Arc::clone(&reason)));
+        self.inbox.refuse_lines(&LineError::Failed { reason: Arc::clone(&reason) });
         let waiting = self.inbox.len() as u64;
         self.counters.uncommitted.fetch_add(waiting, Ordering::Relaxed);
         self.outbox.end(DrainError::Failed { reason });
@@ -106,7 +141,7 @@ struct Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.shared.stop("the driver's thread panicked; its message is on standard error");
+        self.shared.stop(PANICKED);
     }
 }
 

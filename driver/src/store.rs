@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ccbs_engine::{Action, Engine, EngineError, Event, Millis};
+use ccbs_engine::{Action, Engine, EngineError, Event, Millis, Number};
 use serde::{Deserialize, Serialize};
 
 /// What the engine is given at one moment.
@@ -12,6 +12,9 @@ pub enum Input {
     Timers,
     /// Facts, requests and outcomes, in the order of their arrival.
     Events(Vec<Event>),
+    /// Numbers whose handles were asked for, in the order of asking: that ties each to its line for ever, and
+    /// which handle a number gets depends on what came before.
+    Lines(Vec<Number>),
 }
 
 /// One input with its time: the unit of a store. The records since a snapshot, applied to it in their order,
@@ -25,8 +28,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Applies the record to an engine and appends what is to be done; gives back the events that the engine
-    /// refused, with its reasons. A refused event changes nothing, in the original run as in a repeated one.
+    /// Applies the record to an engine and appends what is to be done; gives back why the engine
+    /// refused events or numbers. What was refused changed nothing, in the original run as in a repeated one.
     pub fn apply(&self, engine: &mut Engine, actions: &mut Vec<Action>) -> Vec<EngineError> {
         match &self.input {
             Input::Timers => {
@@ -36,6 +39,7 @@ impl Record {
             Input::Events(events) => {
                 events.iter().filter_map(|event| engine.apply(self.now, event, actions).err()).collect()
             }
+            Input::Lines(numbers) => numbers.iter().filter_map(|number| engine.line(number).err()).collect(),
         }
     }
 }

@@ -177,22 +177,56 @@ fn what_is_no_recording_is_told_from_one() {
     assert!(matches!(error, RecordingError::Io { .. }), "{error}");
 }
 
-#[test]
-fn a_recording_of_another_version_is_refused_by_its_number() {
-    let place = Place::new("version");
-    run(&place.file(), RecorderSettings::default());
-    let mut bytes = fs::read(place.file()).unwrap();
-    let version = bytes.iter().position(|&byte| byte == b'H').unwrap() + 1 + 1 + 1 + "ccbs-recording".len();
-    assert_eq!(bytes[version], 1, "the version of the layout");
-    bytes[version] = 9;
+/// Makes a recording say that it is of another version.
+fn say_version(path: &Path, version: u8) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.iter().position(|&byte| byte == b'H').unwrap() + 1 + 1 + 1 + "ccbs-recording".len();
+    assert_eq!(bytes[at], 2, "the version of the layout");
+    bytes[at] = version;
     let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
     let body = crc32fast::hash(&bytes[12..12 + length]);
     bytes[4..8].copy_from_slice(&body.to_le_bytes());
     let head = crc32fast::hash(&bytes[..8]);
     bytes[8..12].copy_from_slice(&head.to_le_bytes());
-    fs::write(place.file(), bytes).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_recording_of_another_version_is_refused_by_its_number() {
+    let place = Place::new("version");
+    run(&place.file(), RecorderSettings::default());
+    say_version(&place.file(), 9);
     let error = Recording::open(&place.file()).unwrap_err();
     assert!(matches!(error, RecordingError::Version { found: 9, .. }), "{error}");
+    assert!(error.to_string().contains("of version 9, expected 1 to 2"), "{error}");
+}
+
+#[test]
+fn a_recording_of_version_1_is_one_without_handles_and_is_read() {
+    let place = Place::new("version-1");
+    run(&place.file(), RecorderSettings::default());
+    let all = records(&place.file());
+    say_version(&place.file(), 1);
+    assert_eq!(records(&place.file()), all);
+}
+
+#[test]
+fn handles_are_recorded_and_a_repeated_run_gives_the_same_ones() {
+    let place = Place::new("handles");
+    let (engine, recorder) = recorder(&place.file(), RecorderSettings::default()).unwrap();
+    let mut commit = Commit::new(engine, recorder);
+    let mut actions = Vec::new();
+    commit.turn(BEGIN, set_up(), &mut actions).unwrap();
+    let given = commit.lines(BEGIN, vec!["7".into(), "101".into()]).unwrap().unwrap();
+    commit.turn(BEGIN, vec![Event::LineBusy { line: LineRef::Id(given[0]) }], &mut actions).unwrap();
+    let state = commit.with_engine(Engine::snapshot);
+    drop(commit);
+    let (_, mut again) = Recording::open(&place.file()).unwrap();
+    for record in records(&place.file()) {
+        assert!(record.apply(&mut again, &mut Vec::new()).is_empty());
+    }
+    assert_eq!(again.snapshot(), state);
+    assert_eq!(again.number(given[0]).as_deref(), Some("7"));
 }
 
 #[test]

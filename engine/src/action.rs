@@ -1,5 +1,7 @@
 //! What to do: the outputs of the engine.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::reason::{Denial, EndReason};
@@ -189,7 +191,7 @@ pub enum Action {
         /// Which `Play` of the recall, from 1; comes back in the outcome.
         play: u32,
         /// What to play, in this order.
-        prompts: Vec<Prompt>,
+        prompts: Cow<'static, [Prompt]>,
     },
     /// Call the callee, showing the caller's number, and join the two. Answered by `ConnectOutcome`.
     Connect {

@@ -3,10 +3,10 @@
 use crate::Millis;
 use crate::action::{Action, AttemptFailure, Step};
 use crate::effects::Told;
-use crate::engine::{Engine, Timer};
+use crate::engine::Engine;
 use crate::life::{Input, State};
 use crate::line::Presence;
-use crate::order::Order;
+use crate::order::{Order, Wants};
 use crate::profile::{Drive, OrderKind};
 
 /// Whether a callee is available to an order.
@@ -20,53 +20,57 @@ pub(crate) enum Availability {
     Unseen,
 }
 
-impl Order {
-    /// Whether the release of the callee drives it.
-    pub(crate) fn is_release_driven(&self) -> bool {
-        matches!(self.profile.drive, Drive::Release { .. })
+impl Engine {
+    /// Whether the release of the callee drives an order.
+    pub(crate) fn is_release_driven(&self, slot: u32) -> bool {
+        matches!(self.profile(slot).drive, Drive::Release { .. })
     }
 
-    /// Whether it is of profile `ccbs` and its attempt failed for such a reason.
-    pub(crate) fn ccbs_failed(&self, of: impl Fn(AttemptFailure) -> bool) -> bool {
-        self.is_release_driven() && of(self.failure.unwrap_or(AttemptFailure::SwitchFailed))
+    /// Why the attempt of an order, which is over, failed.
+    pub(crate) fn failure(&self, slot: u32) -> AttemptFailure {
+        self.recall_of(slot).failure.unwrap_or(AttemptFailure::SwitchFailed)
     }
 
-    /// Whether it keeps its place when the callee is busy again.
-    pub(crate) fn has_retention(&self) -> bool {
-        matches!(self.profile.drive, Drive::Release { retention: true, .. })
+    /// Whether an order is of profile `ccbs` and its attempt failed for such a reason.
+    pub(crate) fn ccbs_failed(&self, slot: u32, of: impl Fn(AttemptFailure) -> bool) -> bool {
+        self.is_release_driven(slot) && of(self.failure(slot))
     }
 
-    /// Whether a callee that does not answer turns it into kind NR.
-    pub(crate) fn turns_no_reply(&self) -> bool {
-        matches!(self.profile.drive, Drive::Release { callee_no_answer_to_nr: true, .. })
+    /// Whether an order keeps its place when the callee is busy again.
+    pub(crate) fn has_retention(&self, slot: u32) -> bool {
+        matches!(self.profile(slot).drive, Drive::Release { retention: true, .. })
     }
 
-    /// When its life is over as one of kind NR: counted from its acceptance, but never cut short.
-    pub(crate) fn no_reply_expires(&self) -> Millis {
-        let accepted = self.expires.saturating_sub(self.profile.life_ms(self.kind));
-        self.expires.max(accepted + self.profile.life_ms(OrderKind::NoReply))
+    /// Whether a callee that does not answer turns an order into kind NR.
+    pub(crate) fn turns_no_reply(&self, slot: u32) -> bool {
+        matches!(self.profile(slot).drive, Drive::Release { callee_no_answer_to_nr: true, .. })
     }
 
-    /// The next wait is the first again.
-    pub(crate) fn restart_waits(&mut self) {
-        if let Drive::Release { poll_first_s, .. } = self.profile.drive {
-            self.wait_s = poll_first_s;
+    /// When an order's life is over as one of kind NR: counted from its acceptance, but never cut short.
+    pub(crate) fn no_reply_expires(&self, slot: u32) -> Millis {
+        let (expires, profile) = (self.expires(slot), self.profile(slot));
+        let accepted = expires.saturating_sub(profile.life_ms(self.orders[slot].kind()));
+        expires.max(accepted + profile.life_ms(OrderKind::NoReply))
+    }
+
+    /// The next wait of an order is the first again.
+    pub(crate) fn restart_waits(&mut self, slot: u32) {
+        if let Drive::Release { poll_first_s, .. } = self.profile(slot).drive {
+            self.orders[slot].wait_s = seconds(poll_first_s);
         }
     }
-}
 
-impl Engine {
     /// Whether the callee of an order is available to it, as far as is known.
     pub(crate) fn availability(&self, order: &Order) -> Availability {
-        let callee = &self.lines[order.callee];
-        if callee.registered == Some(false) || callee.presence == Presence::Busy {
+        let (presence, registered) = (self.lines.presence(order.callee), self.lines.registered(order.callee));
+        if registered == Some(false) || presence == Presence::Busy {
             return Availability::Away;
         }
-        match (order.kind, callee.presence) {
-            (OrderKind::NotLoggedIn, _) if callee.registered.is_none() => Availability::Unseen,
-            (OrderKind::NotLoggedIn, _) => Availability::Available,
+        match (order.wants(), presence) {
+            (Wants::NotLoggedIn, _) if registered.is_none() => Availability::Unseen,
+            (Wants::NotLoggedIn, _) => Availability::Available,
             (_, Presence::Unknown) => Availability::Unseen,
-            (OrderKind::NoReply, _) if !order.new_call => Availability::Away,
+            (Wants::NewCall, _) => Availability::Away,
             _ => Availability::Available,
         }
     }
@@ -75,7 +79,7 @@ impl Engine {
     /// that is over.
     pub(crate) fn look_at_callee(&mut self, slot: u32, out: &mut Vec<Action>) {
         let order = &self.orders[slot];
-        if self.lines[order.callee].recall.is_some() {
+        if self.lines.recall(order.callee).is_some() {
             return;
         }
         let input = match self.availability(order) {
@@ -84,16 +88,16 @@ impl Engine {
             Availability::Unseen => Input::CalleeUnseen,
         };
         if input == Input::CalleeBusy && self.orders[slot].state == State::Watching {
-            self.orders[slot].restart_waits();
+            self.restart_waits(slot);
         }
         self.input(slot, input, Told::Nothing, out);
     }
 
     /// Something about a line changed: tells the orders of profile `ccbs` for it.
     pub(crate) fn callee_changed(&mut self, line: u32, out: &mut Vec<Action>) {
-        for index in 0..self.lines[line].waiting.len() {
-            let slot = self.lines[line].waiting[index];
-            if self.orders[slot].is_release_driven() {
+        let mut waiting = self.walk_waiting(line);
+        while let Some(slot) = waiting.next(&self.orders) {
+            if self.is_release_driven(slot) {
                 self.look_at_callee(slot, out);
             }
         }
@@ -103,9 +107,9 @@ impl Engine {
     /// for the line. Where it had a leg in the recall, or
     /// another call, its guard runs anew.
     pub(crate) fn callee_in_recall_over(&mut self, line: u32, returned: bool, but: u32, out: &mut Vec<Action>) {
-        for index in 0..self.lines[line].waiting.len() {
-            let slot = self.lines[line].waiting[index];
-            if slot != but && self.orders[slot].is_release_driven() {
+        let mut waiting = self.walk_waiting(line);
+        while let Some(slot) = waiting.next(&self.orders) {
+            if slot != but && self.is_release_driven(slot) {
                 if returned {
                     self.input(slot, Input::CalleeReturned, Told::Nothing, out);
                 }
@@ -116,11 +120,11 @@ impl Engine {
 
     /// A call of a line's, either way, was answered: what orders of kind NR for it wait for.
     pub(crate) fn new_call_answered(&mut self, line: u32, out: &mut Vec<Action>) {
-        for index in 0..self.lines[line].waiting.len() {
-            let slot = self.lines[line].waiting[index];
+        let mut waiting = self.walk_waiting(line);
+        while let Some(slot) = waiting.next(&self.orders) {
             let order = &mut self.orders[slot];
-            if order.kind == OrderKind::NoReply && !order.new_call {
-                order.new_call = true;
+            if order.wants() == Wants::NewCall {
+                order.set_wants(Wants::NewCallOver);
                 self.look_at_callee(slot, out);
             }
         }
@@ -128,50 +132,40 @@ impl Engine {
 
     /// Starts the callee's idle guard.
     pub(crate) fn start_callee_guard(&mut self, slot: u32, out: &mut Vec<Action>) {
-        if let Drive::Release { callee_idle_guard_s, .. } = self.orders[slot].profile.drive {
-            self.orders[slot].restart_waits();
-            let due = self.arm_until_due(slot, Millis::from(callee_idle_guard_s) * 1_000);
+        if let Drive::Release { callee_idle_guard_s, .. } = self.profile(slot).drive {
+            self.restart_waits(slot);
+            let due = self.arm(slot, Millis::from(callee_idle_guard_s) * 1_000);
             self.tell(slot, Step::CalleeFree { due }, out);
         }
     }
 
     /// Starts the wait for the next try, and doubles the one after; when it is over.
     pub(crate) fn start_wait(&mut self, slot: u32) -> Millis {
-        let order = &mut self.orders[slot];
-        let wait_s = order.wait_s;
-        if let Drive::Release { poll_longest_s, .. } = order.profile.drive {
-            order.wait_s = wait_s.saturating_mul(2).min(poll_longest_s);
+        let wait_s = self.orders[slot].wait_s;
+        if let Drive::Release { poll_longest_s, .. } = self.profile(slot).drive {
+            self.orders[slot].wait_s = wait_s.saturating_mul(2).min(seconds(poll_longest_s));
         }
-        self.arm_until_due(slot, Millis::from(wait_s) * 1_000)
+        self.arm(slot, Millis::from(wait_s) * 1_000)
     }
 
     /// After a restart: waits for the lines' states to be reported.
     pub(crate) fn await_lines(&mut self, slot: u32, out: &mut Vec<Action>) {
-        if let Drive::Release { restart_grace_s, .. } = self.orders[slot].profile.drive {
-            let due = self.arm_until_due(slot, Millis::from(restart_grace_s) * 1_000);
+        if let Drive::Release { restart_grace_s, .. } = self.profile(slot).drive {
+            let due = self.arm(slot, Millis::from(restart_grace_s) * 1_000);
             self.tell(slot, Step::Polling { due }, out);
         }
     }
 
     /// Makes an order one of kind NR, which waits for a new call of its callee's.
     pub(crate) fn turn_no_reply(&mut self, slot: u32, out: &mut Vec<Action>) {
-        let order = &mut self.orders[slot];
-        let (id, expires) = (order.id, order.no_reply_expires());
-        order.kind = OrderKind::NoReply;
-        order.new_call = false;
-        order.expires = expires;
-        if let Some(life) = self.orders[slot].life.take() {
-            self.wheel.cancel(life);
-        }
-        self.orders[slot].life = Some(self.wheel.insert(expires, Timer::Life { slot, order: id }));
+        let expires = self.no_reply_expires(slot);
+        self.orders[slot].set_wants(Wants::NewCall);
+        self.start_life(slot, expires);
         self.tell(slot, Step::TurnedNoReply { expires }, out);
     }
+}
 
-    /// Sets the timer of an order's state and shows when it is due.
-    pub(crate) fn arm_until_due(&mut self, slot: u32, after: Millis) -> Millis {
-        self.arm(slot, after);
-        let due = self.now + after;
-        self.orders[slot].due = Some(due);
-        due
-    }
+/// A wait as an order keeps it: its range ends at an hour.
+fn seconds(wait_s: u32) -> u16 {
+    u16::try_from(wait_s).unwrap_or(u16::MAX)
 }

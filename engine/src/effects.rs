@@ -4,9 +4,12 @@ use crate::action::{Action, AttemptFailure, Prompt, ReleaseReason, Step};
 use crate::callee::Availability;
 use crate::counters::Counter;
 use crate::engine::Engine;
-use crate::life::{self, Asked, Effect, Input, State, When};
+use crate::life::{Asked, Effect, Input, State, When};
 use crate::line::Presence;
+use crate::lookup::lookup;
+use crate::order::List;
 use crate::reason::EndReason;
+use crate::recall::Recall;
 use crate::{Millis, RecallId};
 
 /// What came with an input.
@@ -28,15 +31,17 @@ const RELEASE_TIME: Millis = 10_000;
 impl Engine {
     /// Takes an order's next transition; tells whether there was one for this input.
     pub(crate) fn input(&mut self, slot: u32, on: Input, told: Told, out: &mut Vec<Action>) -> bool {
-        let Some(row) = life::lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
+        let Some(row) = lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
             return false;
         };
         #[cfg(test)]
         crate::tests::coverage::took(row);
         let order = &mut self.orders[slot];
         order.state = row.to;
-        if let Told::Failure(failure) = told {
-            order.failure.get_or_insert(failure);
+        if let Told::Failure(failure) = told
+            && let Some(recall) = order.recall()
+        {
+            self.recalls[recall].failure.get_or_insert(failure);
         }
         if !row.effects.contains(&Effect::KeepTimer) {
             self.disarm(slot);
@@ -46,7 +51,9 @@ impl Engine {
             self.effect(slot, effect, told, out);
         }
         if row.to == State::Ended {
-            let (caller, callee) = (self.orders[slot].caller, self.orders[slot].callee);
+            let order = &self.orders[slot];
+            let (caller, callee) = (order.caller, order.callee);
+            self.profiles.give_back(order.profile);
             self.orders.remove(slot);
             self.lines.forget_unneeded(caller);
             self.lines.forget_unneeded(callee);
@@ -59,36 +66,34 @@ impl Engine {
         match when {
             When::Always => true,
             When::CallerBusy => {
-                let caller = &self.lines[order.caller];
-                caller.presence == Presence::Busy && caller.recall.is_none()
+                self.lines.presence(order.caller) == Presence::Busy && self.lines.recall(order.caller).is_none()
             }
-            When::ReleaseDriven => order.is_release_driven(),
-            When::LastAttempt => order.profile.attempts().is_some_and(|attempts| order.attempt >= attempts),
-            When::LifeOver => order.expires <= self.now,
-            When::CallerSilent => {
-                order.ccbs_failed(|of| matches!(of, AttemptFailure::CallerNoAnswer | AttemptFailure::CallerDeclined))
-            }
-            When::CallerGaveUp => order.ccbs_failed(|of| of == AttemptFailure::CallerGone),
-            When::CalleeDeclined => order.ccbs_failed(|of| of == AttemptFailure::CalleeDeclined),
+            When::ReleaseDriven => self.is_release_driven(slot),
+            When::LastAttempt => self.profile(slot).attempts().is_some_and(|attempts| order.attempt >= attempts),
+            When::LifeOver => self.expires(slot) <= self.now,
+            When::CallerSilent => self
+                .ccbs_failed(slot, |of| matches!(of, AttemptFailure::CallerNoAnswer | AttemptFailure::CallerDeclined)),
+            When::CallerGaveUp => self.ccbs_failed(slot, |of| of == AttemptFailure::CallerGone),
+            When::CalleeDeclined => self.ccbs_failed(slot, |of| of == AttemptFailure::CalleeDeclined),
             When::CalleeSilent => {
-                order.ccbs_failed(|of| of == AttemptFailure::CalleeNoAnswer) && !order.turns_no_reply()
+                self.ccbs_failed(slot, |of| of == AttemptFailure::CalleeNoAnswer) && !self.turns_no_reply(slot)
             }
             When::TurnsNoReply => {
-                order.ccbs_failed(|of| of == AttemptFailure::CalleeNoAnswer)
-                    && order.turns_no_reply()
-                    && order.no_reply_expires() > self.now
+                self.ccbs_failed(slot, |of| of == AttemptFailure::CalleeNoAnswer)
+                    && self.turns_no_reply(slot)
+                    && self.no_reply_expires(slot) > self.now
             }
             When::NotRetained => {
-                order.ccbs_failed(|of| of == AttemptFailure::CalleeBusy)
-                    && !order.has_retention()
-                    && order.called != Some(Presence::Unknown)
+                self.ccbs_failed(slot, |of| of == AttemptFailure::CalleeBusy)
+                    && !self.has_retention(slot)
+                    && self.recall_of(slot).called != Some(Presence::Unknown)
             }
-            When::NotReached => order.ccbs_failed(|of| match of {
+            When::NotReached => self.ccbs_failed(slot, |of| match of {
                 AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable => {
                     self.availability(order) == Availability::Available
                 }
                 AttemptFailure::CallerBusy => {
-                    self.lines[order.caller].presence != Presence::Busy
+                    self.lines.presence(order.caller) != Presence::Busy
                         && self.availability(order) != Availability::Away
                 }
                 AttemptFailure::CallerUnreachable | AttemptFailure::SwitchFailed => {
@@ -104,11 +109,11 @@ impl Engine {
             Effect::Suspend => self.tell(slot, Step::Suspended, out),
             Effect::Resume => self.tell(slot, Step::Resumed, out),
             Effect::StartGuard => {
-                let guard = Millis::from(self.orders[slot].profile.caller_free_guard_s) * 1_000;
+                let guard = Millis::from(self.profile(slot).caller_free_guard_s) * 1_000;
                 self.arm(slot, guard);
             }
             Effect::AwaitCallee => {
-                self.orders[slot].restart_waits();
+                self.restart_waits(slot);
                 self.tell(slot, Step::CalleeBusy, out);
             }
             Effect::StartCalleeGuard => self.start_callee_guard(slot, out),
@@ -124,15 +129,14 @@ impl Engine {
             }
             Effect::Ring => self.ring(slot, out),
             Effect::Announce => {
-                self.play(slot, Asked::Announce, vec![Prompt::Activated], out);
+                self.play(slot, Asked::Announce, &[Prompt::Activated], out);
                 self.tell(slot, Step::CallerAnswered, out);
             }
             Effect::Connect => self.connect(slot, out),
             Effect::TellFailure => self.tell_failure(slot, out),
             Effect::Release(reason) => {
-                let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
+                let (recall, order) = (self.asked(slot, Asked::Release), self.orders[slot].id);
                 out.push(Action::Release { recall, order, reason });
-                self.orders[slot].sent |= Asked::Release.bit();
                 self.arm(slot, RELEASE_TIME);
             }
             Effect::KeepTimer => {}
@@ -159,76 +163,74 @@ impl Engine {
         let order = &self.orders[slot];
         out.push(Action::Step {
             order: order.id,
-            caller: self.lines[order.caller].number.clone(),
-            callee: self.lines[order.callee].number.clone(),
+            caller: self.lines.number(order.caller).clone(),
+            callee: self.lines.number(order.callee).clone(),
             step,
         });
     }
 
-    fn recall_of(&self, slot: u32) -> RecallId {
-        self.orders[slot].recall.expect("an order in a state of recall has one")
+    /// Notes that an action of an order's recall is sent; which recall that is.
+    fn asked(&mut self, slot: u32, asked: Asked) -> RecallId {
+        let recall = self.recall_of_mut(slot);
+        recall.sent |= asked.bit();
+        recall.id
     }
 
     fn ring(&mut self, slot: u32, out: &mut Vec<Action>) {
         let recall = RecallId(self.next_recall);
         self.next_recall += 1;
+        let profile = self.profile(slot);
+        let (timeout_ms, attempts) = (Millis::from(profile.caller_ring_s) * 1_000, profile.attempts());
         let order = &mut self.orders[slot];
         order.attempt += 1;
-        order.failure = None;
-        order.called = None;
-        (order.sent, order.answered) = (Asked::Ring.bit(), 0);
-        order.recall = Some(recall);
-        let timeout_ms = Millis::from(order.profile.caller_ring_s) * 1_000;
-        let (attempt, attempts) = (order.attempt, order.profile.attempts());
+        let attempt = order.attempt;
         out.push(Action::Ring {
             recall,
             order: order.id,
-            caller: self.lines[order.caller].number.clone(),
-            callee: self.lines[order.callee].number.clone(),
+            caller: self.lines.number(order.caller).clone(),
+            callee: self.lines.number(order.callee).clone(),
             timeout_ms,
         });
         self.counters.add(Counter::AttemptsBegun);
         self.tell(slot, Step::AttemptBegan { attempt, attempts }, out);
-        self.take_lines(slot, recall, out);
+        self.take_lines(slot, Recall::new(recall, slot, Asked::Ring.bit()), out);
         self.arm(slot, timeout_ms + CALL_GRACE);
     }
 
-    fn play(&mut self, slot: u32, asked: Asked, prompts: Vec<Prompt>, out: &mut Vec<Action>) {
-        let (recall, order) = (self.recall_of(slot), self.orders[slot].id);
-        out.push(Action::Play { recall, order, play: asked.play(), prompts });
-        self.orders[slot].sent |= asked.bit();
+    fn play(&mut self, slot: u32, asked: Asked, prompts: &'static [Prompt], out: &mut Vec<Action>) {
+        let (recall, order) = (self.asked(slot, asked), self.orders[slot].id);
+        out.push(Action::Play { recall, order, play: asked.play(), prompts: prompts.into() });
         self.arm(slot, PLAY_TIME);
     }
 
     fn connect(&mut self, slot: u32, out: &mut Vec<Action>) {
+        let timeout_ms = Millis::from(self.profile(slot).callee_ring_s) * 1_000;
+        let recall = self.asked(slot, Asked::Connect);
         let order = &self.orders[slot];
-        let timeout_ms = Millis::from(order.profile.callee_ring_s) * 1_000;
         out.push(Action::Connect {
-            recall: self.recall_of(slot),
+            recall,
             order: order.id,
-            caller: self.lines[order.caller].number.clone(),
-            callee: self.lines[order.callee].number.clone(),
+            caller: self.lines.number(order.caller).clone(),
+            callee: self.lines.number(order.callee).clone(),
             timeout_ms,
         });
-        let presence = self.lines[order.callee].presence;
-        let order = &mut self.orders[slot];
-        order.called = Some(presence);
-        order.sent |= Asked::Connect.bit();
+        let presence = self.lines.presence(order.callee);
+        self.recall_of_mut(slot).called = Some(presence);
         self.tell(slot, Step::CalleeCalled, out);
         self.arm(slot, timeout_ms + CALL_GRACE);
     }
 
     fn tell_failure(&mut self, slot: u32, out: &mut Vec<Action>) {
-        let mut prompts = Vec::with_capacity(2);
-        prompts.push(match self.orders[slot].failure {
-            Some(AttemptFailure::CalleeBusy) => Prompt::BusyAgain,
-            _ => Prompt::NoAnswer,
-        });
         // Where the failure ends the order, the caller hears that no other attempt will be made.
         let ends = [When::LastAttempt, When::CalleeDeclined, When::CalleeSilent, When::NotRetained];
-        if ends.iter().any(|&end| self.holds(slot, end)) {
-            prompts.push(Prompt::AttemptsUsedUp);
-        }
+        let last = ends.iter().any(|&end| self.holds(slot, end));
+        let busy = self.recall_of(slot).failure == Some(AttemptFailure::CalleeBusy);
+        let prompts: &[Prompt] = match (busy, last) {
+            (true, false) => &[Prompt::BusyAgain],
+            (true, true) => &[Prompt::BusyAgain, Prompt::AttemptsUsedUp],
+            (false, false) => &[Prompt::NoAnswer],
+            (false, true) => &[Prompt::NoAnswer, Prompt::AttemptsUsedUp],
+        };
         self.play(slot, Asked::Tell, prompts, out);
     }
 
@@ -239,17 +241,15 @@ impl Engine {
             State::Retrying => Some(self.start_wait(slot)),
             _ => None,
         };
-        let order = &self.orders[slot];
-        let (attempt, attempts) = (order.attempt, order.profile.attempts());
-        let failure = order.failure.unwrap_or(AttemptFailure::SwitchFailed);
+        let (attempt, attempts) = (self.orders[slot].attempt, self.profile(slot).attempts());
+        let failure = self.failure(slot);
         self.tell(slot, Step::AttemptFailed { attempt, attempts, failure, due }, out);
     }
 
     /// Starts the CB timer, if the order's profile has one; when it expires.
     pub(crate) fn start_cb_timer(&mut self, slot: u32) -> Option<Millis> {
-        let order = &self.orders[slot];
-        let after = order.profile.cb_timer_ms(self.lines[order.callee].kind)?;
-        Some(self.arm_until_due(slot, after))
+        let after = self.profile(slot).cb_timer_ms(self.lines.kind(self.orders[slot].callee))?;
+        Some(self.arm(slot, after))
     }
 
     /// Ends an order: it leaves the queues, and its life is over.
@@ -269,14 +269,16 @@ impl Engine {
             EndReason::CalleeGone => Counter::OrdersCalleeGone,
             EndReason::ServiceOff => Counter::OrdersServiceOff,
         });
-        let order = &mut self.orders[slot];
-        let (id, caller, callee) = (order.id, order.caller, order.callee);
-        if let Some(life) = order.life.take() {
-            self.wheel.cancel(life);
-        }
-        self.orders.end(id);
-        self.lines[caller].placed.retain(|&placed| placed != slot);
-        self.lines[callee].waiting.retain(|&waiting| waiting != slot);
+        self.stop_life(slot);
+        let order = &self.orders[slot];
+        let (caller, callee) = (order.caller, order.callee);
+        self.orders.end(slot);
+        let mut ties = self.lines.ties(caller);
+        ties.placed = self.orders.unlink(List::Placed, ties.placed, slot);
+        self.lines.set_ties(caller, ties);
+        let mut ties = self.lines.ties(callee);
+        ties.waiting = self.orders.unlink(List::Waiting, ties.waiting, slot);
+        self.lines.set_ties(callee, ties);
         if reason == EndReason::Completed {
             self.forget_offers_between(caller, callee);
         }
@@ -291,8 +293,10 @@ impl Engine {
 
     /// The order of `caller` for `callee` that stands.
     pub(crate) fn standing(&self, caller: u32, callee: u32) -> Option<u32> {
-        let placed = &self.lines.get(caller)?.placed;
-        placed.iter().copied().find(|&slot| self.orders[slot].callee == callee)
+        if !self.lines.has(caller) {
+            return None;
+        }
+        self.placed(caller).find(|&slot| self.orders[slot].callee == callee)
     }
 }
 

@@ -1,65 +1,52 @@
 //! The engine: time, timers, and the way of an event through them.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
 
 use ccbs_timers::{Handle, Wheel};
-use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, AttemptFailure};
 use crate::counters::{Counter, Counters};
 use crate::effects::Told;
+use crate::eligible::Eligible;
 use crate::error::EngineError;
 use crate::event::Event;
 use crate::life::{Input, State};
 use crate::line::Lines;
-use crate::order::{Order, Orders};
-use crate::profile::{Limits, OutOfRange};
-use crate::{LineId, Millis, Number, OrderId, RecallId};
+use crate::offer::Offers;
+use crate::order::{List, Order, Orders, Walk};
+use crate::profile::{Limits, OutOfRange, Profile};
+use crate::profiles::Profiles;
+use crate::recall::{Recall, Recalls};
+use crate::token::{Timer, Token};
+use crate::{LineId, Millis, Number};
 
 /// The latest time that the engine counts to (Unix ms): beyond it there is still room for every timer.
 pub(crate) const LATEST: Millis = 1 << 62;
 
-/// What a timer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Timer {
-    /// The timer of an order's state: CB timer, guard time, wait, or the outside's time to answer. Void unless
-    /// `armed` is still the order's.
-    State { slot: u32, armed: u64 },
-    /// An order's life.
-    Life { slot: u32, order: OrderId },
-    /// The earliest end of an offer window of a line.
-    Offers { line: u32 },
-    /// The limit on recalls per second lets the next one begin.
-    Pace,
-}
-
 /// Call back on busy as a state machine: events and time in, actions out.
 ///
 /// It reads no clock: time is what it is told, in Unix milliseconds, and it never runs backwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) limits: Limits,
     pub(crate) now: Millis,
     pub(crate) lines: Lines,
+    pub(crate) offers: Offers,
+    pub(crate) profiles: Profiles,
     pub(crate) orders: Orders,
-    /// The recalls in progress, with the slot of their order.
-    pub(crate) recalls: HashMap<RecallId, u32, BuildHasherDefault<DefaultHasher>>,
-    /// The eligible orders, by (since when, age), with their slot.
-    pub(crate) eligible: BTreeSet<(Millis, OrderId, u32)>,
+    pub(crate) recalls: Recalls,
+    pub(crate) eligible: Eligible,
     /// When recalls began, those of the last second at least.
     pub(crate) begun: VecDeque<Millis>,
-    pub(crate) wheel: Wheel<Timer>,
+    pub(crate) wheel: Wheel<Token>,
     pub(crate) pace: Option<Handle>,
     pub(crate) next_order: u64,
     pub(crate) next_recall: u64,
-    pub(crate) next_armed: u64,
     pub(crate) counters: Counters,
     /// While the orders are told of a restart, one after the other.
     pub(crate) restarting: bool,
-    due: Vec<(Millis, Timer)>,
+    due: Vec<(Millis, Token)>,
 }
 
 impl Engine {
@@ -72,15 +59,16 @@ impl Engine {
             limits,
             now: 0,
             lines: Lines::default(),
+            offers: Offers::default(),
+            profiles: Profiles::default(),
             orders: Orders::default(),
-            recalls: HashMap::default(),
-            eligible: BTreeSet::new(),
+            recalls: Recalls::default(),
+            eligible: Eligible::default(),
             begun: VecDeque::new(),
             wheel: Wheel::new(0),
             pace: None,
             next_order: 1,
             next_recall: 1,
-            next_armed: 1,
             counters: Counters::default(),
             restarting: false,
             due: Vec::new(),
@@ -133,18 +121,20 @@ impl Engine {
     /// The handle of a number, for events that need not look the number up again. The engine then keeps the
     /// number for its whole life; a number not seen before becomes an external line.
     pub fn line(&mut self, number: &str) -> Result<LineId, EngineError> {
-        let slot = match self.lines.by_number(number) {
-            Some(slot) => slot,
-            None => self.lines.intern_number(&Arc::from(number))?,
-        };
-        self.lines[slot].pinned = true;
+        let slot = self.lines.intern_number(number)?;
+        self.lines.pin(slot);
         Ok(LineId(slot))
+    }
+
+    /// Whether a number may be a line's.
+    pub fn check_number(number: &str) -> Result<(), EngineError> {
+        crate::line::check_number(number)
     }
 
     /// The number of a handle, or `None` if [`Engine::line`] did not give it.
     pub fn number(&self, line: LineId) -> Option<Number> {
         let slot = self.lines.handle(line).ok()?;
-        Some(self.lines[slot].number.clone())
+        Some(self.lines.number(slot).clone())
     }
 
     /// Handles the timers that are due, then lets eligible orders have their turn.
@@ -153,8 +143,9 @@ impl Engine {
             let mut due = mem::take(&mut self.due);
             self.wheel.expire(self.now, &mut due);
             let done = due.is_empty();
-            for (_, timer) in due.drain(..) {
-                self.fire(timer, out);
+            self.note_expired(&due);
+            for (_, token) in due.drain(..) {
+                self.fire(token.into(), out);
             }
             self.due = due;
             if done {
@@ -165,15 +156,22 @@ impl Engine {
         self.give_turns(out);
     }
 
+    /// A recall outlives its order's life, which the timer then no longer knows.
+    fn note_expired(&mut self, due: &[(Millis, Token)]) {
+        for &(deadline, token) in due {
+            if let Timer::Life { slot } = token.into()
+                && let Some(recall) = self.orders.get(slot).and_then(Order::recall)
+            {
+                self.recalls[recall].expired = deadline;
+            }
+        }
+    }
+
     fn fire(&mut self, timer: Timer, out: &mut Vec<Action>) {
         match timer {
-            Timer::State { slot, armed } => {
-                // Timers due in one batch were all taken from the wheel before the first was handled.
-                let Some(state) = self.orders.get(slot).filter(|order| order.armed == armed).map(|order| order.state)
-                else {
-                    return;
-                };
-                self.orders[slot].armed = 0;
+            Timer::State { slot } => {
+                let order = self.orders.get(slot).filter(|order| self.has_run_out(order.timer));
+                let Some(state) = order.map(|order| order.state) else { return };
                 self.orders[slot].timer = None;
                 match state {
                     State::Waiting => self.input(slot, Input::CbTimer, Told::Nothing, out),
@@ -192,10 +190,9 @@ impl Engine {
                     }
                 };
             }
-            Timer::Life { slot, order } => {
-                // An order that has just turned into kind NR has another life than the timer knew.
-                let over = |found: &Order| found.id == order && found.life.is_some() && found.expires <= self.now;
-                if self.orders.get(slot).is_some_and(over) {
+            Timer::Life { slot } => {
+                // An order that has just turned into kind NR has another life than this timer's.
+                if self.orders.get(slot).is_some_and(|order| self.has_run_out(order.life)) {
                     self.orders[slot].life = None;
                     self.input(slot, Input::LifeOver, Told::Nothing, out);
                 }
@@ -205,23 +202,84 @@ impl Engine {
         }
     }
 
-    /// Sets the timer of an order's state.
-    pub(crate) fn arm(&mut self, slot: u32, after: Millis) {
-        let armed = self.next_armed;
-        self.next_armed += 1;
-        let handle = self.wheel.insert(self.now + after, Timer::State { slot, armed });
-        let order = &mut self.orders[slot];
-        order.armed = armed;
-        order.timer = Some(handle);
+    /// Whether a timer has run out. Those due in one batch were all taken from the wheel before the first is
+    /// handled; in between an order may have taken its timer back, or set another.
+    fn has_run_out(&self, timer: Option<Handle>) -> bool {
+        timer.is_some_and(|timer| self.wheel.deadline(timer).is_none())
+    }
+
+    /// Sets the timer of an order's state; when it is due.
+    pub(crate) fn arm(&mut self, slot: u32, after: Millis) -> Millis {
+        let due = self.now + after;
+        self.orders[slot].timer = Some(self.wheel.insert(due, Timer::State { slot }.into()));
+        due
     }
 
     /// Takes the timer of an order's state back.
     pub(crate) fn disarm(&mut self, slot: u32) {
-        let order = &mut self.orders[slot];
-        order.armed = 0;
-        order.due = None;
-        if let Some(handle) = order.timer.take() {
-            self.wheel.cancel(handle);
+        if let Some(timer) = self.orders[slot].timer.take() {
+            self.wheel.cancel(timer);
         }
+    }
+
+    /// Sets the timer of an order's life.
+    pub(crate) fn start_life(&mut self, slot: u32, expires: Millis) {
+        self.stop_life(slot);
+        self.orders[slot].life = Some(self.wheel.insert(expires, Timer::Life { slot }.into()));
+    }
+
+    /// Takes the timer of an order's life back.
+    pub(crate) fn stop_life(&mut self, slot: u32) {
+        if let Some(life) = self.orders[slot].life.take() {
+            self.wheel.cancel(life);
+        }
+    }
+
+    /// When the CB timer, the callee's guard or a wait of an order is over, while it runs.
+    pub(crate) fn due(&self, slot: u32) -> Option<Millis> {
+        let order = &self.orders[slot];
+        let shown = matches!(order.state, State::Waiting | State::CalleeGuard | State::Polling | State::Retrying);
+        order.timer.filter(|_| shown).and_then(|timer| self.wheel.deadline(timer))
+    }
+
+    /// When the life of an order that stands is over.
+    pub(crate) fn expires(&self, slot: u32) -> Millis {
+        let order = &self.orders[slot];
+        let runs = order.life.and_then(|life| self.wheel.deadline(life));
+        runs.unwrap_or_else(|| self.recall_of(slot).expired)
+    }
+
+    /// The recall of an order that has one in progress.
+    pub(crate) fn recall_of(&self, slot: u32) -> &Recall {
+        &self.recalls[self.orders[slot].recall().expect("an order in a state of recall has one")]
+    }
+
+    pub(crate) fn recall_of_mut(&mut self, slot: u32) -> &mut Recall {
+        &mut self.recalls[self.orders[slot].recall().expect("an order in a state of recall has one")]
+    }
+
+    /// The profile of an order.
+    pub(crate) fn profile(&self, slot: u32) -> &Profile {
+        &self.profiles[self.orders[slot].profile]
+    }
+
+    /// The orders that a line placed, oldest first.
+    pub(crate) fn placed(&self, line: u32) -> impl Iterator<Item = u32> + '_ {
+        self.orders.list(List::Placed, self.lines.ties(line).placed)
+    }
+
+    /// The orders for a line, oldest first: the callee's queue.
+    pub(crate) fn waiting(&self, line: u32) -> impl Iterator<Item = u32> + '_ {
+        self.orders.list(List::Waiting, self.lines.ties(line).waiting)
+    }
+
+    /// A way through the orders that a line placed, while they change but none is added or ends.
+    pub(crate) fn walk_placed(&self, line: u32) -> Walk {
+        self.orders.walk(List::Placed, self.lines.ties(line).placed)
+    }
+
+    /// The same for the orders for a line.
+    pub(crate) fn walk_waiting(&self, line: u32) -> Walk {
+        self.orders.walk(List::Waiting, self.lines.ties(line).waiting)
     }
 }

@@ -7,6 +7,7 @@ use crate::error::EngineError;
 use crate::event::LineRef;
 use crate::life::Input;
 use crate::line_life::{self, Fact, News};
+use crate::ties::Ties;
 
 impl Engine {
     pub(crate) fn line_busy(&mut self, line: &LineRef, out: &mut Vec<Action>) -> Result<(), EngineError> {
@@ -20,10 +21,14 @@ impl Engine {
 
     /// Takes a line's next transition, and tells those concerned.
     fn heard(&mut self, line: u32, fact: Fact, out: &mut Vec<Action>) {
-        let row = line_life::heard(self.lines[line].presence, fact);
-        self.lines[line].presence = row.to;
-        if self.lines[line].recall.is_some() {
-            self.lines[line].stirred |= fact == Fact::Busy;
+        let row = line_life::heard(self.lines.presence(line), fact);
+        self.lines.set_presence(line, row.to);
+        if !self.lines.is_tied(line) {
+            return;
+        }
+        let ties = self.lines.ties(line);
+        if ties.recall().is_some() {
+            self.lines.set_ties(line, Ties { stirred: ties.stirred || fact == Fact::Busy, ..ties });
             return;
         }
         match row.news {
@@ -56,7 +61,7 @@ impl Engine {
             self.counters.add(Counter::RegistrationsNotKept);
             return Ok(());
         };
-        self.lines[line].registered = Some(registered);
+        self.lines.set_registered(line, Some(registered));
         self.callee_changed(line, out);
         Ok(())
     }
@@ -74,7 +79,7 @@ impl Engine {
             self.fulfil(callee, caller, out);
         }
         for line in [caller, callee].into_iter().flatten() {
-            if self.lines.get(line).is_some() {
+            if self.lines.has(line) {
                 self.new_call_answered(line, out);
             }
         }

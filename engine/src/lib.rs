@@ -6,28 +6,40 @@
 
 mod action;
 mod callee;
+mod canonical;
 mod check;
 mod counters;
+mod deadlines;
 mod effects;
+mod eligible;
 mod engine;
 mod error;
 mod event;
 mod facts;
+mod known;
 pub mod life;
 mod line;
 pub mod line_life;
 mod look;
+mod lookup;
 mod offer;
 mod order;
 mod outcome;
+pub mod packed;
 mod profile;
+mod profiles;
 mod reason;
+mod recall;
 mod requests;
 mod snapshot;
+mod state;
+mod ties;
+mod token;
 mod turn;
 mod view;
-
-use std::sync::Arc;
+#[cfg(any(test, feature = "watch"))]
+pub mod watch;
+mod written;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +53,9 @@ pub use profile::{Drive, Limits, OrderKind, OutOfRange, Profile};
 pub use reason::{Denial, EndReason};
 pub use view::{LineView, OrderView};
 
-/// A subscriber's number as dialled.
-pub type Number = Arc<str>;
+/// A subscriber's number as dialled: sixteen bytes, with up to fifteen characters among them, as many as
+/// E.164 allows. A longer one is shared between its copies.
+pub type Number = ecow::EcoString;
 
 /// Unix time in milliseconds.
 pub type Millis = u64;

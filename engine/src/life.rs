@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::ReleaseReason;
 use crate::reason::EndReason;
+pub(crate) use crate::state::Asked;
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -189,37 +190,6 @@ pub enum Effect {
     FreeLines,
 }
 
-/// An action of a recall that has an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// `Ring`.
-    Ring,
-    /// The first `Play`.
-    Announce,
-    /// `Connect`.
-    Connect,
-    /// The second `Play`.
-    Tell,
-    /// `Release`.
-    Release,
-}
-
-impl Asked {
-    /// Its place in a set of them.
-    pub(crate) fn bit(self) -> u8 {
-        1 << self as u8
-    }
-
-    /// Its number among the prompts of the recall; 0 for what is no prompt.
-    pub(crate) fn play(self) -> u32 {
-        match self {
-            Self::Announce => 1,
-            Self::Tell => 2,
-            _ => 0,
-        }
-    }
-}
-
 /// One transition.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -235,7 +205,7 @@ pub struct Row {
     pub effects: &'static [Effect],
 }
 
-const fn row(from: State, on: Input, when: When, to: State, effects: &'static [Effect]) -> Row {
+pub(crate) const fn row(from: State, on: Input, when: When, to: State, effects: &'static [Effect]) -> Row {
     Row { from, on, when, to, effects }
 }
 
@@ -401,82 +371,3 @@ pub static TABLE: &[Row] = &[
     row(S::Clearing,    I::Overdue,        Always,        S::Ended,       &[E::FreeLines]),
     row(S::Clearing,    I::Restarted,      Always,        S::Ended,       &[E::FreeLines]),
 ];
-
-const STATES: usize = S::Ended as usize + 1;
-const INPUTS: usize = I::Restarted as usize + 1;
-const NONE: u8 = u8::MAX;
-
-/// For each (state, input) the first row.
-static FIRST: [[u8; INPUTS]; STATES] = first_rows();
-
-const fn first_rows() -> [[u8; INPUTS]; STATES] {
-    let mut first = [[NONE; INPUTS]; STATES];
-    assert!(TABLE.len() < NONE as usize);
-    let mut index = TABLE.len();
-    while index > 0 {
-        index -= 1;
-        let row = &TABLE[index];
-        #[allow(clippy::cast_possible_truncation)] // fewer rows than NONE: asserted above
-        let number = index as u8;
-        first[row.from as usize][row.on as usize] = number;
-    }
-    first
-}
-
-/// The row that an input takes; `holds` tells whether a condition does.
-pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<&'static Row> {
-    let first = FIRST[from as usize][on as usize];
-    let rows = TABLE.get(usize::from(first)..)?.iter();
-    rows.take_while(|row| row.from == from && row.on == on).find(|row| holds(row.when))
-}
-
-impl State {
-    /// The word used on the command line and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Watching => "watching",
-            Self::CalleeGuard => "callee-guard",
-            Self::Polling => "polling",
-            Self::Retrying => "retrying",
-            Self::Queued => "queued",
-            Self::Suspended => "suspended",
-            Self::Guarding => "guarding",
-            Self::Pausing => "pausing",
-            Self::Ringing => "ringing",
-            Self::Announcing => "announcing",
-            Self::Calling => "calling",
-            Self::Telling => "telling",
-            Self::Releasing => "releasing",
-            Self::Failed => "failed",
-            Self::Clearing => "clearing",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// Which action of the recall waits for its outcome in this state.
-    pub(crate) fn awaits(self) -> Option<Asked> {
-        match self {
-            Self::Ringing => Some(Asked::Ring),
-            Self::Announcing => Some(Asked::Announce),
-            Self::Calling => Some(Asked::Connect),
-            Self::Telling => Some(Asked::Tell),
-            Self::Releasing | Self::Clearing => Some(Asked::Release),
-            _ => None,
-        }
-    }
-
-    /// Whether a recall of the order is in progress.
-    pub fn in_recall(self) -> bool {
-        matches!(
-            self,
-            Self::Ringing
-                | Self::Announcing
-                | Self::Calling
-                | Self::Telling
-                | Self::Releasing
-                | Self::Failed
-                | Self::Clearing
-        )
-    }
-}

@@ -1,121 +1,63 @@
 //! Lines: a dense arena, each number once.
-
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::ops::{Index, IndexMut};
-use std::sync::Arc;
+//!
+//! What a report about a line needs is one byte in an array of its own, so that a report about a line without
+//! ties touches nothing else; of a million lines that is one megabyte.
 
 use ccbs_timers::Handle;
-use serde::{Deserialize, Serialize};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
 
 use crate::error::EngineError;
 use crate::event::{LineKind, LineRef};
+use crate::known::Known;
 pub(crate) use crate::line_life::Presence;
-use crate::profile::{OrderKind, Profile};
-use crate::{LineId, Millis, Number};
+use crate::ties::{Tied, Ties, TiesPool};
+use crate::{LineId, Number};
 
 /// The longest number (bytes).
 pub const LONGEST_NUMBER: usize = 255;
 
-/// A call that failed and may be ordered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Offer {
-    /// Whom the call was for.
-    pub(crate) callee: u32,
-    /// Of which kind an order would be.
-    pub(crate) kind: OrderKind,
-    /// When the window is over.
-    pub(crate) until: Millis,
+/// More lines would take more memory than any machine has.
+const MOST: usize = 1 << 30;
+
+/// What is kept of a line beside the byte of what is known.
+#[derive(Debug, Clone)]
+struct Line {
+    /// Empty where the slot is.
+    number: Number,
+    tied: Tied,
+    /// The place of its service's profile, [`NO_SERVICE`] for none; [`LAST_WITHOUT_OFFER`] is a bit of it.
+    service: u32,
 }
 
-/// A line.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
-pub(crate) struct Line {
-    pub(crate) number: Number,
-    pub(crate) kind: LineKind,
-    /// Whether an `Event::Line` named it.
-    pub(crate) configured: bool,
-    /// Whether its handle was given away; then its slot is its own for ever.
-    pub(crate) pinned: bool,
-    pub(crate) presence: Presence,
-    /// Whether it has a registered phone; `None` when nobody can say.
-    pub(crate) registered: Option<bool>,
-    pub(crate) service: Option<Arc<Profile>>,
-    /// The calls of this line that failed, oldest first.
-    pub(crate) offers: VecDeque<Offer>,
-    /// Whether its last call that failed opened no offer: then no last number can be ordered.
-    #[serde(default)]
-    pub(crate) last_without_offer: bool,
-    /// Runs to the earliest end of a window.
-    #[serde(skip)]
-    pub(crate) offers_timer: Option<Handle>,
-    /// How many offers of others name it.
-    #[serde(skip)]
-    pub(crate) offered: u32,
-    /// Slots of the orders it placed, oldest first.
-    #[serde(skip)]
-    pub(crate) placed: Vec<u32>,
-    /// Slots of the orders for it, oldest first: the callee's queue.
-    #[serde(skip)]
-    pub(crate) waiting: Vec<u32>,
-    /// Slot of the order whose recall holds it, in either role.
-    #[serde(skip)]
-    pub(crate) recall: Option<u32>,
-    /// Whether it was reported busy in that recall.
-    pub(crate) stirred: bool,
-}
-
-impl Line {
-    fn new(number: Number) -> Self {
-        Self {
-            number,
-            kind: LineKind::External,
-            configured: false,
-            pinned: false,
-            presence: Presence::Unknown,
-            registered: None,
-            service: None,
-            offers: VecDeque::new(),
-            last_without_offer: false,
-            offers_timer: None,
-            offered: 0,
-            placed: Vec::new(),
-            waiting: Vec::new(),
-            recall: None,
-            stirred: false,
-        }
-    }
-
-    /// Whether anything refers to it. A busy line is kept, so that it is known to be busy when it orders.
-    pub(crate) fn is_needed(&self) -> bool {
-        self.configured
-            || self.pinned
-            || self.service.is_some()
-            || self.presence == Presence::Busy
-            || self.offered > 0
-            || self.recall.is_some()
-            || !(self.offers.is_empty() && self.placed.is_empty() && self.waiting.is_empty())
-    }
-}
-
-type ByNumber = HashMap<Number, u32, BuildHasherDefault<DefaultHasher>>;
+const NO_SERVICE: u32 = u32::MAX >> 1;
+const LAST_WITHOUT_OFFER: u32 = 1 << 31;
 
 /// All lines. A slot whose line nothing refers to is given to another number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
-    slots: Vec<Option<Line>>,
+    known: Vec<Known>,
+    kept: Vec<Line>,
+    ties: TiesPool,
     free: Vec<u32>,
-    by_number: ByNumber,
+    /// The slots by number.
+    by_number: HashTable<u32>,
     /// How many are configured.
     configured: usize,
+}
+
+/// A fixed seed: the same bytes take the same time everywhere. Numbers made up to collide cost time in
+/// proportion to how many of them are known, which `Limits::unconfigured_lines` bounds.
+fn hash(number: &str) -> u64 {
+    FixedState::with_seed(0).hash_one(number.as_bytes())
 }
 
 impl Lines {
     /// The line of a reference; `None` for a number that is not known.
     pub(crate) fn find(&self, line: &LineRef) -> Result<Option<u32>, EngineError> {
         match line {
-            LineRef::Number(number) => Ok(self.by_number.get(number).copied()),
+            LineRef::Number(number) => Ok(self.by_number(number)),
             LineRef::Id(id) => self.handle(*id).map(Some),
         }
     }
@@ -129,21 +71,32 @@ impl Lines {
     }
 
     /// The line of a number, which becomes an external line if it is not known.
-    pub(crate) fn intern_number(&mut self, number: &Number) -> Result<u32, EngineError> {
-        if let Some(&slot) = self.by_number.get(number) {
+    pub(crate) fn intern_number(&mut self, number: &str) -> Result<u32, EngineError> {
+        if let Some(slot) = self.by_number(number) {
             return Ok(slot);
         }
         check_number(number)?;
-        let line = Some(Line::new(number.clone()));
+        let line = Line { number: number.into(), tied: Tied::NOTHING, service: NO_SERVICE };
         let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = line;
+            self.known[slot as usize] = Known::NOTHING;
+            self.kept[slot as usize] = line;
             slot
         } else {
-            self.slots.push(line);
-            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 lines fit in memory")
+            assert!(self.kept.len() < MOST, "fewer than 2^30 lines fit in memory");
+            grow(&mut self.known);
+            grow(&mut self.kept);
+            self.known.push(Known::NOTHING);
+            self.kept.push(line);
+            index(self.kept.len() - 1)
         };
-        self.by_number.insert(number.clone(), slot);
+        self.enter(slot);
         Ok(slot)
+    }
+
+    /// Enters a line under its number.
+    fn enter(&mut self, slot: u32) {
+        let number_of = |&slot: &u32| hash(&self.kept[slot as usize].number);
+        self.by_number.insert_unique(number_of(&slot), slot, number_of);
     }
 
     /// The line of a reference; a number that is not known becomes an external line as long as no more than
@@ -151,7 +104,7 @@ impl Lines {
     pub(crate) fn intern_within(&mut self, line: &LineRef, most: u32) -> Result<Option<u32>, EngineError> {
         if let LineRef::Number(number) = line
             && self.unconfigured() >= most as usize
-            && !self.by_number.contains_key(number)
+            && self.by_number(number).is_none()
         {
             return check_number(number).map(|()| None);
         }
@@ -165,47 +118,148 @@ impl Lines {
 
     /// Notes whether a line is configured.
     pub(crate) fn configure(&mut self, slot: u32, configured: bool) {
-        let before = std::mem::replace(&mut self[slot].configured, configured);
-        self.configured = self.configured + usize::from(configured) - usize::from(before);
+        let known = &mut self.known[slot as usize];
+        self.configured = self.configured + usize::from(configured) - usize::from(known.is_configured());
+        known.set_configured(configured);
     }
 
     /// The slot of a handle that was given away.
     pub(crate) fn handle(&self, id: LineId) -> Result<u32, EngineError> {
-        match self.slots.get(id.0 as usize) {
-            Some(Some(line)) if line.pinned => Ok(id.0),
+        match self.known.get(id.0 as usize) {
+            Some(known) if known.is_pinned() => Ok(id.0),
             _ => Err(EngineError::UnknownLine(id)),
         }
     }
 
     /// The slot of a number, if it is known.
     pub(crate) fn by_number(&self, number: &str) -> Option<u32> {
-        self.by_number.get(number).copied()
+        self.by_number.find(hash(number), |&slot| self.kept[slot as usize].number == number).copied()
     }
 
     /// Forgets a line that nothing refers to.
     pub(crate) fn forget_unneeded(&mut self, slot: u32) {
-        let entry = &mut self.slots[slot as usize];
-        if entry.as_ref().is_some_and(|line| !line.is_needed())
-            && let Some(line) = entry.take()
-        {
-            self.by_number.remove(&line.number);
+        if self.has(slot) && !self.is_needed(slot) {
+            let number = std::mem::take(&mut self.kept[slot as usize].number);
+            self.known[slot as usize] = Known::VACANT;
+            if let Ok(entry) = self.by_number.find_entry(hash(&number), |&found| found == slot) {
+                entry.remove();
+            }
             self.free.push(slot);
         }
     }
 
-    /// The line of a slot, if there is one.
-    pub(crate) fn get(&self, slot: u32) -> Option<&Line> {
-        self.slots.get(slot as usize)?.as_ref()
+    /// Whether anything refers to it. A busy line is kept, so that it is known to be busy when it orders.
+    pub(crate) fn is_needed(&self, slot: u32) -> bool {
+        let known = self.known[slot as usize];
+        known.is_needed() || self.service(slot).is_some()
     }
 
-    /// All lines with their slots, by slot.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Line)> + '_ {
-        (0..).zip(&self.slots).filter_map(|(slot, line)| Some((slot, line.as_ref()?)))
+    /// Whether there is a line in a slot.
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.known.get(slot as usize).is_some_and(|known| !known.is_vacant())
     }
 
-    /// All lines, by slot.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Line> + '_ {
-        self.slots.iter_mut().flatten()
+    pub(crate) fn number(&self, slot: u32) -> &Number {
+        &self.kept[slot as usize].number
+    }
+
+    pub(crate) fn presence(&self, slot: u32) -> Presence {
+        self.known[slot as usize].presence()
+    }
+
+    pub(crate) fn set_presence(&mut self, slot: u32, presence: Presence) {
+        self.known[slot as usize].set_presence(presence);
+    }
+
+    /// Whether it has a registered phone; `None` when nobody can say.
+    pub(crate) fn registered(&self, slot: u32) -> Option<bool> {
+        self.known[slot as usize].registered()
+    }
+
+    pub(crate) fn set_registered(&mut self, slot: u32, registered: Option<bool>) {
+        self.known[slot as usize].set_registered(registered);
+    }
+
+    pub(crate) fn kind(&self, slot: u32) -> LineKind {
+        self.known[slot as usize].kind()
+    }
+
+    pub(crate) fn set_kind(&mut self, slot: u32, kind: LineKind) {
+        self.known[slot as usize].set_kind(kind);
+    }
+
+    /// Whether an `Event::Line` named it.
+    pub(crate) fn is_configured(&self, slot: u32) -> bool {
+        self.known[slot as usize].is_configured()
+    }
+
+    /// Whether its handle was given away; then its slot is its own for ever.
+    pub(crate) fn is_pinned(&self, slot: u32) -> bool {
+        self.known[slot as usize].is_pinned()
+    }
+
+    pub(crate) fn pin(&mut self, slot: u32) {
+        self.known[slot as usize].pin();
+    }
+
+    /// The place of its service's profile.
+    pub(crate) fn service(&self, slot: u32) -> Option<u32> {
+        Some(self.kept[slot as usize].service & !LAST_WITHOUT_OFFER).filter(|&service| service != NO_SERVICE)
+    }
+
+    pub(crate) fn set_service(&mut self, slot: u32, service: Option<u32>) {
+        let line = &mut self.kept[slot as usize];
+        line.service = line.service & LAST_WITHOUT_OFFER | service.unwrap_or(NO_SERVICE);
+    }
+
+    /// Whether its last call that failed opened no offer: then no last number can be ordered.
+    pub(crate) fn last_without_offer(&self, slot: u32) -> bool {
+        self.kept[slot as usize].service & LAST_WITHOUT_OFFER != 0
+    }
+
+    pub(crate) fn set_last_without_offer(&mut self, slot: u32, without: bool) {
+        let line = &mut self.kept[slot as usize];
+        line.service = line.service & !LAST_WITHOUT_OFFER | if without { LAST_WITHOUT_OFFER } else { 0 };
+    }
+
+    /// Whether it has any ties.
+    pub(crate) fn is_tied(&self, slot: u32) -> bool {
+        self.known[slot as usize].is_tied()
+    }
+
+    /// What ties it to offers, orders and a recall.
+    pub(crate) fn ties(&self, slot: u32) -> Ties {
+        if self.is_tied(slot) { self.ties.of(self.kept[slot as usize].tied) } else { Ties::NONE }
+    }
+
+    pub(crate) fn set_ties(&mut self, slot: u32, ties: Ties) {
+        let tied = &mut self.kept[slot as usize].tied;
+        self.ties.put(tied, ties);
+        self.known[slot as usize].set_tied(*tied != Tied::NOTHING);
+    }
+
+    /// Slot of the order whose recall holds it, in either role.
+    pub(crate) fn recall(&self, slot: u32) -> Option<u32> {
+        self.ties(slot).recall()
+    }
+
+    /// The timer of the line's offers, to be read or set.
+    pub(crate) fn offers_timer(&self, slot: u32) -> Option<Handle> {
+        self.ties(slot).offers_timer
+    }
+
+    pub(crate) fn set_offers_timer(&mut self, slot: u32, timer: Option<Handle>) {
+        self.set_ties(slot, Ties { offers_timer: timer, ..self.ties(slot) });
+    }
+
+    /// The slots that have a line, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..).zip(&self.known).filter(|(_, known)| !known.is_vacant()).map(|(slot, _)| slot)
+    }
+
+    /// How many slots there are, empty ones included.
+    pub(crate) fn slots(&self) -> u32 {
+        index(self.known.len())
     }
 
     /// How many lines there are.
@@ -213,21 +267,44 @@ impl Lines {
         self.by_number.len()
     }
 
-    /// What a snapshot holds of the arena.
-    pub(crate) fn parts(&self) -> (&[Option<Line>], &[u32]) {
-        (&self.slots, &self.free)
+    /// The empty slots, in the order in which they became empty.
+    pub(crate) fn free(&self) -> &[u32] {
+        &self.free
     }
 
-    /// The arena of a snapshot.
-    pub(crate) fn from_parts(slots: Vec<Option<Line>>, free: Vec<u32>) -> Self {
-        let by_number =
-            (0..).zip(&slots).filter_map(|(slot, line)| Some((line.as_ref()?.number.clone(), slot))).collect();
-        let configured = slots.iter().flatten().filter(|line: &&Line| line.configured).count();
-        Self { slots, free, by_number, configured }
+    /// How many records of ties are in use.
+    pub(crate) fn records(&self) -> usize {
+        self.ties.len()
     }
 }
 
-fn check_number(number: &Number) -> Result<(), EngineError> {
+/// The arena of a snapshot, slot by slot.
+impl Lines {
+    /// Adds a slot with a line without ties.
+    pub(crate) fn restore(&mut self, number: Number, known: Known, service: Option<u32>, without_offer: bool) {
+        self.configured += usize::from(known.is_configured());
+        self.known.push(known);
+        self.kept.push(Line { number, tied: Tied::NOTHING, service: NO_SERVICE });
+        let slot = index(self.kept.len() - 1);
+        self.set_service(slot, service);
+        self.set_last_without_offer(slot, without_offer);
+        self.enter(slot);
+    }
+
+    /// Adds an empty slot.
+    pub(crate) fn restore_vacant(&mut self) {
+        self.known.push(Known::VACANT);
+        self.kept.push(Line { number: Number::new(), tied: Tied::NOTHING, service: NO_SERVICE });
+    }
+
+    /// The empty slots, in the order in which they became empty.
+    pub(crate) fn restore_free(&mut self, free: Vec<u32>) {
+        self.free = free;
+    }
+}
+
+/// Whether a number may be a line's.
+pub(crate) fn check_number(number: &str) -> Result<(), EngineError> {
     if (1..=LONGEST_NUMBER).contains(&number.len()) {
         Ok(())
     } else {
@@ -235,16 +312,15 @@ fn check_number(number: &Number) -> Result<(), EngineError> {
     }
 }
 
-impl Index<u32> for Lines {
-    type Output = Line;
-
-    fn index(&self, slot: u32) -> &Line {
-        self.slots[slot as usize].as_ref().expect("a line that something refers to is kept")
+/// Makes room for one more, by an eighth of what there is and not by doubling: what is kept for each line
+/// or order is so little that the room for more would outweigh it.
+pub(crate) fn grow<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 8).max(16));
     }
 }
 
-impl IndexMut<u32> for Lines {
-    fn index_mut(&mut self, slot: u32) -> &mut Line {
-        self.slots[slot as usize].as_mut().expect("a line that something refers to is kept")
-    }
+/// An index of an arena as it is kept.
+pub(crate) fn index(index: usize) -> u32 {
+    u32::try_from(index).expect("an arena has fewer than 2^32 places")
 }

@@ -56,7 +56,7 @@ pub struct LineRow {
     pub news: News,
 }
 
-const fn row(from: Presence, on: Fact, to: Presence, news: News) -> LineRow {
+pub(crate) const fn row(from: Presence, on: Fact, to: Presence, news: News) -> LineRow {
     LineRow { from, on, to, news }
 }
 
@@ -85,6 +85,14 @@ pub static LINE_TABLE: &[LineRow] = &[
     row(P::Busy,    F::Restarted, P::Unknown, News::Nothing),
 ];
 
+/// The rows as they run: in tests one may be changed.
+#[cfg(test)]
+use crate::tests::table_mutants::line_table as table;
+#[cfg(not(test))]
+fn table() -> &'static [LineRow] {
+    LINE_TABLE
+}
+
 /// How many facts there are: the table has one row for each in each state, in this order.
 const FACTS: usize = F::Restarted as usize + 1;
 
@@ -95,7 +103,10 @@ pub(crate) fn heard(from: Presence, on: Fact) -> &'static LineRow {
         P::Free => 1,
         P::Busy => 2,
     };
-    &LINE_TABLE[state * FACTS + on as usize]
+    let row = &table()[state * FACTS + on as usize];
+    #[cfg(test)]
+    crate::tests::coverage::line_took(row);
+    row
 }
 
 impl Presence {

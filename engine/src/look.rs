@@ -53,15 +53,15 @@ impl Engine {
         let slot = self.orders.find(order)?;
         let order = &self.orders[slot];
         Some(Look {
-            kind: order.kind,
+            kind: order.kind(),
             state: order.state,
             place: self.place(slot),
-            queue: count(self.lines[order.callee].waiting.len()),
+            queue: count(self.waiting(order.callee).count()),
             attempt: order.attempt,
-            attempts: order.profile.attempts(),
-            due: order.due,
-            expires: order.expires,
-            eligible: order.eligible_since.is_some(),
+            attempts: self.profile(slot).attempts(),
+            due: self.due(slot),
+            expires: self.expires(slot),
+            eligible: order.is_eligible(),
             caller: self.look_at_line(order.caller),
             callee: self.look_at_line(order.callee),
         })
@@ -69,21 +69,20 @@ impl Engine {
 
     /// The orders that wait for a number, oldest first; none for a number that is not known.
     pub fn waiting_for(&self, callee: &str) -> impl Iterator<Item = OrderId> + '_ {
-        let waiting = self.lines.by_number(callee).map_or(&[][..], |line| &self.lines[line].waiting);
-        waiting.iter().map(|&slot| self.orders[slot].id)
+        let callee = self.lines.by_number(callee);
+        callee.into_iter().flat_map(|line| self.waiting(line)).map(|slot| self.orders[slot].id)
     }
 
     fn look_at_line(&self, line: u32) -> LineLook {
-        let line = &self.lines[line];
         LineLook {
-            number: line.number.clone(),
-            busy: match line.presence {
+            number: self.lines.number(line).clone(),
+            busy: match self.lines.presence(line) {
                 Presence::Free => Some(false),
                 Presence::Busy => Some(true),
                 Presence::Unknown => None,
             },
-            registered: line.registered,
-            recall: line.recall.map(|slot| self.orders[slot].id),
+            registered: self.lines.registered(line),
+            recall: self.lines.recall(line).map(|slot| self.orders[slot].id),
         }
     }
 }

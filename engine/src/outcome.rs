@@ -54,23 +54,24 @@ impl Engine {
 
     /// Takes the outcome of an action, `None` for one that no recall has, if the recall waits for it.
     fn outcome(&mut self, recall: RecallId, asked: Option<Asked>, input: Input, told: Told, out: &mut Vec<Action>) {
-        let Some(&slot) = self.recalls.get(&recall) else {
+        let Some(place) = self.recalls.find(recall) else {
             let was = (1..self.next_recall).contains(&recall.0);
             self.counters.add(if was { Counter::OutcomesEndedRecall } else { Counter::OutcomesUnknown });
             return;
         };
-        let order = &mut self.orders[slot];
-        let bit = asked.map_or(0, Asked::bit);
-        if asked.is_some() && asked == order.state.awaits() {
-            order.answered |= bit;
+        let recall = &mut self.recalls[place];
+        let (slot, bit) = (recall.order, asked.map_or(0, Asked::bit));
+        let state = self.orders[slot].state;
+        if asked.is_some() && asked == state.awaits() {
+            recall.answered |= bit;
             self.input(slot, input, told, out);
             return;
         }
-        let why = if order.answered & bit != 0 {
+        let why = if recall.answered & bit != 0 {
             Counter::OutcomesDouble
-        } else if order.sent & bit == 0 {
+        } else if recall.sent & bit == 0 {
             Counter::OutcomesOutOfOrder
-        } else if order.state == State::Clearing {
+        } else if state == State::Clearing {
             Counter::OutcomesEndedOrder
         } else {
             Counter::OutcomesLate
@@ -80,9 +81,12 @@ impl Engine {
     }
 
     pub(crate) fn restarted(&mut self, out: &mut Vec<Action>) {
-        for line in self.lines.iter_mut() {
-            line.presence = line_life::heard(line.presence, Fact::Restarted).to;
-            line.registered = None;
+        for line in 0..self.lines.slots() {
+            if self.lines.has(line) {
+                let presence = line_life::heard(self.lines.presence(line), Fact::Restarted).to;
+                self.lines.set_presence(line, presence);
+                self.lines.set_registered(line, None);
+            }
         }
         let mut slots: Vec<(OrderId, u32)> = self.orders.iter().map(|(slot, order)| (order.id, slot)).collect();
         slots.sort_unstable();
@@ -91,8 +95,7 @@ impl Engine {
             self.input(slot, Input::Restarted, Told::Failure(AttemptFailure::SwitchFailed), out);
         }
         self.restarting = false;
-        let lines: Vec<u32> = self.lines.iter().filter(|(_, line)| !line.is_needed()).map(|(slot, _)| slot).collect();
-        for line in lines {
+        for line in 0..self.lines.slots() {
             self.lines.forget_unneeded(line);
         }
     }

@@ -1,17 +1,14 @@
 //! Facts and requests: what each event means.
 
-use std::sync::Arc;
-
 use crate::action::{Action, Reply, Step};
 use crate::counters::Counter;
 use crate::effects::Told;
-use crate::engine::{Engine, Timer};
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::{Event, FailCause, LineKind, LineRef};
 use crate::life::{Input, State};
-use crate::line::Offer;
 use crate::line_life::{self, Fact};
-use crate::order::Order;
+use crate::order::{List, Order, Wants};
 use crate::profile::{OrderKind, Profile};
 use crate::reason::{Denial, EndReason};
 use crate::view::count;
@@ -23,8 +20,7 @@ impl Engine {
             Event::Line { line, kind } => {
                 let slot = self.lines.intern(line)?;
                 self.lines.configure(slot, true);
-                let line = &mut self.lines[slot];
-                line.kind = *kind;
+                self.lines.set_kind(slot, *kind);
             }
             Event::LineRemoved { line } => self.remove_line(line, out)?,
             Event::Service { line, profile } => self.set_service(line, profile.as_deref(), out)?,
@@ -42,9 +38,9 @@ impl Engine {
             }
             Event::Cancel { request, caller, callee } => self.cancel(*request, caller, callee.as_ref(), out)?,
             Event::Query { request, caller } => {
-                let placed = self.lines.find(caller)?.map_or(&[][..], |line| &self.lines[line].placed);
-                let number = |&slot: &u32| self.lines[self.orders[slot].callee].number.clone();
-                let callees: Vec<_> = placed.iter().map(number).collect();
+                let number = |slot: u32| self.lines.number(self.orders[slot].callee).clone();
+                let caller = self.lines.find(caller)?;
+                let callees: Vec<_> = caller.into_iter().flat_map(|line| self.placed(line)).map(number).collect();
                 let reply = if callees.is_empty() { Reply::NothingOrdered } else { Reply::Ordered { callees } };
                 out.push(Action::Reply { request: *request, reply });
             }
@@ -69,19 +65,19 @@ impl Engine {
 
     fn remove_line(&mut self, line: &LineRef, out: &mut Vec<Action>) -> Result<(), EngineError> {
         let Some(line) = self.lines.find(line)? else { return Ok(()) };
-        self.lines[line].service = None;
+        self.end_service(line);
         self.forget_offers(line);
         self.forget_offers_for(line);
-        if self.lines.get(line).is_none() {
+        if !self.lines.has(line) {
             return Ok(());
         }
-        self.end_all(line, |line| &line.placed, EndReason::CallerGone, out);
-        self.end_all(line, |line| &line.waiting, EndReason::CalleeGone, out);
-        if self.lines.get(line).is_some() {
-            let removed = &mut self.lines[line];
-            removed.kind = LineKind::External;
-            removed.presence = line_life::heard(removed.presence, Fact::Removed).to;
-            removed.registered = None;
+        self.end_all(line, List::Placed, EndReason::CallerGone, out);
+        self.end_all(line, List::Waiting, EndReason::CalleeGone, out);
+        if self.lines.has(line) {
+            self.lines.set_kind(line, LineKind::External);
+            let presence = line_life::heard(self.lines.presence(line), Fact::Removed).to;
+            self.lines.set_presence(line, presence);
+            self.lines.set_registered(line, None);
             self.lines.configure(line, false);
             self.lines.forget_unneeded(line);
         }
@@ -97,28 +93,34 @@ impl Engine {
         if let Some(profile) = profile {
             profile.check()?;
             let line = self.lines.intern(line)?;
-            let line = &mut self.lines[line];
-            if line.service.as_deref() != Some(profile) {
-                line.service = Some(Arc::new(profile.clone()));
+            let before = self.lines.service(line);
+            if before.is_none_or(|before| self.profiles[before] != *profile) {
+                let service = self.profiles.take(profile);
+                self.end_service(line);
+                self.lines.set_service(line, Some(service));
             }
         } else if let Some(line) = self.lines.find(line)? {
-            self.lines[line].service = None;
+            self.end_service(line);
             self.forget_offers(line);
-            self.end_all(line, |line| &line.placed, EndReason::ServiceOff, out);
+            self.end_all(line, List::Placed, EndReason::ServiceOff, out);
             self.lines.forget_unneeded(line);
         }
         Ok(())
     }
 
+    fn end_service(&mut self, line: u32) {
+        if let Some(service) = self.lines.service(line) {
+            self.lines.set_service(line, None);
+            self.profiles.give_back(service);
+        }
+    }
+
     /// Ends all orders of a list of a line's; the line itself may be forgotten with the last.
-    fn end_all(
-        &mut self,
-        line: u32,
-        list: fn(&crate::line::Line) -> &Vec<u32>,
-        reason: EndReason,
-        out: &mut Vec<Action>,
-    ) {
-        while let Some(&slot) = self.lines.get(line).and_then(|line| list(line).first()) {
+    fn end_all(&mut self, line: u32, list: List, reason: EndReason, out: &mut Vec<Action>) {
+        while self.lines.has(line) {
+            let ties = self.lines.ties(line);
+            let last = if list == List::Placed { ties.placed } else { ties.waiting };
+            let Some(slot) = self.orders.list(list, last).next() else { break };
             self.input(slot, Input::End, Told::Reason(reason), out);
         }
     }
@@ -139,7 +141,7 @@ impl Engine {
             Err(Refusal::Stands(slot)) => {
                 self.counters.add(Counter::OrdersConfirmed);
                 let order = &self.orders[slot];
-                let callee = self.lines[order.callee].number.clone();
+                let callee = self.lines.number(order.callee).clone();
                 Reply::Confirmed { order: order.id, callee, place: self.place(slot) }
             }
             Err(Refusal::Denied(denial)) => {
@@ -157,10 +159,10 @@ impl Engine {
     }
 
     /// Whether `caller` may order `callee` now, each `None` if its number is not known.
-    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, OrderKind, Arc<Profile>), Refusal> {
+    fn admit(&self, caller: Option<u32>, callee: Option<u32>) -> Result<(u32, u32, OrderKind, u32), Refusal> {
         let deny = |denial| Err(Refusal::Denied(denial));
         let Some(caller) = caller else { return deny(Denial::NotAllowed) };
-        let Some(profile) = self.lines[caller].service.clone() else { return deny(Denial::NotAllowed) };
+        let Some(service) = self.lines.service(caller) else { return deny(Denial::NotAllowed) };
         if callee == Some(caller) {
             return deny(Denial::OwnNumber);
         }
@@ -171,64 +173,50 @@ impl Engine {
         let Some(kind) = self.valid_offers(caller).find(|offer| offer.callee == callee).map(|offer| offer.kind) else {
             return deny(Denial::NoOffer);
         };
-        if count(self.lines[caller].placed.len()) >= profile.orders_per_caller {
+        let profile = &self.profiles[service];
+        if count(self.placed(caller).count()) >= profile.orders_per_caller {
             return deny(Denial::CallerLimit);
         }
-        if count(self.lines[callee].waiting.len()) >= profile.waiting_per_callee {
+        if count(self.waiting(callee).count()) >= profile.waiting_per_callee {
             return deny(Denial::CalleeLimit);
         }
         if self.orders.len() >= self.limits.orders_total as usize {
             return deny(Denial::Overload);
         }
-        Ok((caller, callee, kind, profile))
+        Ok((caller, callee, kind, service))
     }
 
-    fn accept(
-        &mut self,
-        caller: u32,
-        callee: u32,
-        kind: OrderKind,
-        profile: Arc<Profile>,
-        out: &mut Vec<Action>,
-    ) -> Reply {
+    fn accept(&mut self, caller: u32, callee: u32, kind: OrderKind, service: u32, out: &mut Vec<Action>) -> Reply {
         self.counters.add(Counter::OrdersAccepted);
         let id = OrderId(self.next_order);
         self.next_order += 1;
+        let profile = &self.profiles[service];
         let expires = self.now + profile.life_ms(kind);
-        let timer_driven = profile.cb_timer_ms(self.lines[callee].kind).is_some();
-        let slot = self.orders.insert(Order {
-            id,
-            caller,
-            callee,
-            kind,
-            profile,
-            state: if timer_driven { State::Waiting } else { State::Watching },
-            attempt: 0,
-            failure: None,
-            called: None,
-            sent: 0,
-            answered: 0,
-            new_call: false,
-            wait_s: 0,
-            recall: None,
-            due: None,
-            expires,
-            eligible_since: None,
-            armed: 0,
-            timer: None,
-            life: None,
-        });
-        self.orders[slot].life = Some(self.wheel.insert(expires, Timer::Life { slot, order: id }));
+        let timer_driven = profile.cb_timer_ms(self.lines.kind(callee)).is_some();
+        let state = if timer_driven { State::Waiting } else { State::Watching };
+        self.profiles.share(service);
+        let slot = self.orders.insert(Order::new(id, caller, callee, service, state, Wants::of(kind, false)));
+        self.start_life(slot, expires);
         let due = self.start_cb_timer(slot);
-        self.orders[slot].restart_waits();
-        self.lines[caller].placed.push(slot);
-        self.lines[callee].waiting.push(slot);
+        self.restart_waits(slot);
+        self.enqueue(slot);
         let place = self.place(slot);
         self.tell(slot, Step::Accepted { place, due, expires }, out);
         if !timer_driven {
             self.look_at_callee(slot, out);
         }
-        Reply::Accepted { order: id, callee: self.lines[callee].number.clone(), place }
+        Reply::Accepted { order: id, callee: self.lines.number(callee).clone(), place }
+    }
+
+    /// Puts an order at the end of its caller's and its callee's list.
+    pub(crate) fn enqueue(&mut self, slot: u32) {
+        let (caller, callee) = (self.orders[slot].caller, self.orders[slot].callee);
+        let mut ties = self.lines.ties(caller);
+        ties.placed = self.orders.append(List::Placed, ties.placed, slot);
+        self.lines.set_ties(caller, ties);
+        let mut ties = self.lines.ties(callee);
+        ties.waiting = self.orders.append(List::Waiting, ties.waiting, slot);
+        self.lines.set_ties(callee, ties);
     }
 
     fn cancel(
@@ -241,7 +229,7 @@ impl Engine {
         let caller = self.lines.find(caller)?;
         let slots: Vec<u32> = match (caller, callee) {
             (None, _) => Vec::new(),
-            (Some(caller), None) => self.lines[caller].placed.clone(),
+            (Some(caller), None) => self.placed(caller).collect(),
             (Some(caller), Some(callee)) => {
                 self.lines.find(callee)?.and_then(|callee| self.standing(caller, callee)).into_iter().collect()
             }
@@ -259,25 +247,26 @@ impl Engine {
         let caller = self.lines.find(caller)?;
         let kind = OrderKind::of(cause);
         let window = caller
-            .and_then(|caller| self.lines[caller].service.as_ref())
+            .and_then(|caller| self.lines.service(caller))
+            .map(|service| &self.profiles[service])
             .filter(|profile| kind.is_some_and(|kind| profile.offers(kind)))
             .map(|profile| Millis::from(profile.offer_window_s) * 1_000);
         let (Some(caller), Some(kind), Some(window)) = (caller, kind, window) else {
             self.lines.find(callee)?;
             if let Some(caller) = caller {
-                self.lines[caller].last_without_offer = true;
+                self.lines.set_last_without_offer(caller, true);
             }
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         };
         let callee = self.lines.intern(callee)?;
         if callee == caller {
-            self.lines[caller].last_without_offer = true;
+            self.lines.set_last_without_offer(caller, true);
             self.counters.add(Counter::CallsWithoutOffer);
             return Ok(());
         }
         self.counters.add(Counter::OffersOpened);
-        self.open_offer(caller, Offer { callee, kind, until: self.now + window });
+        self.open_offer(caller, callee, kind, self.now + window);
         Ok(())
     }
 }

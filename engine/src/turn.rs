@@ -1,15 +1,16 @@
 //! Whose turn it is: eligible orders, lines in a recall, limits on recalls.
 
-use std::mem;
-
+use crate::Millis;
 use crate::action::Action;
 use crate::counters::Counter;
 use crate::effects::Told;
-use crate::engine::{Engine, Timer};
+use crate::engine::Engine;
 use crate::life::{Input, State};
 use crate::line::Presence;
+use crate::recall::Recall;
+use crate::ties::{NONE, Ties};
+use crate::token::Timer;
 use crate::view::count;
-use crate::{Millis, OrderId, RecallId};
 
 /// The span that `recalls_per_second` counts over (ms).
 const SECOND: Millis = 1_000;
@@ -17,7 +18,7 @@ const SECOND: Millis = 1_000;
 impl Engine {
     /// Lets eligible orders begin their attempts, as far as the limits on recalls allow.
     pub(crate) fn give_turns(&mut self, out: &mut Vec<Action>) {
-        while let Some(&(_, _, slot)) = self.eligible.first() {
+        while !self.eligible.is_empty() {
             if self.recalls.len() >= self.limits.recalls_at_once as usize {
                 return;
             }
@@ -26,13 +27,14 @@ impl Engine {
             }
             if self.begun.len() >= self.limits.recalls_per_second as usize {
                 if self.pace.is_none() {
-                    self.pace = Some(self.wheel.insert(self.begun[0] + SECOND, Timer::Pace));
+                    self.pace = Some(self.wheel.insert(self.begun[0] + SECOND, Timer::Pace.into()));
                 }
                 return;
             }
+            let Some(slot) = self.eligible.first(&self.orders) else { return };
             self.begun.push_back(self.now);
             let slot = self.oldest_in_conflict(slot);
-            if self.orders[slot].eligible_since.is_some_and(|since| since < self.now) {
+            if !self.orders[slot].is_eligible_since(self.now) {
                 self.counters.add(Counter::TurnsDelayed);
             }
             self.input(slot, Input::Turn, Told::Nothing, out);
@@ -43,11 +45,11 @@ impl Engine {
     fn oldest_in_conflict(&self, mut slot: u32) -> u32 {
         loop {
             let order = &self.orders[slot];
-            let queue = self.lines[order.callee].waiting.iter().copied();
+            let queue = self.waiting(order.callee);
             let reverse = self.standing(order.callee, order.caller);
             let oldest = queue
                 .chain(reverse)
-                .filter(|&rival| self.orders[rival].eligible_since.is_some())
+                .filter(|&rival| self.orders[rival].is_eligible())
                 .min_by_key(|&rival| self.orders[rival].id);
             match oldest {
                 Some(rival) if self.orders[rival].id < order.id => slot = rival,
@@ -60,28 +62,31 @@ impl Engine {
     pub(crate) fn update_eligibility(&mut self, slot: u32) {
         let order = &self.orders[slot];
         let eligible = order.state == State::Queued
-            && self.lines[order.caller].recall.is_none()
-            && self.lines[order.callee].recall.is_none();
-        let id: OrderId = order.id;
-        match (order.eligible_since, eligible) {
-            (None, true) => {
-                self.orders[slot].eligible_since = Some(self.now);
-                self.eligible.insert((self.now, id, slot));
+            && self.lines.recall(order.caller).is_none()
+            && self.lines.recall(order.callee).is_none();
+        match (order.is_eligible(), eligible) {
+            (false, true) => {
+                let entry = (self.now, order.id, slot);
+                self.orders[slot].set_eligible_since(Some(self.now));
+                self.eligible.insert(entry);
             }
-            (Some(since), false) => {
-                self.orders[slot].eligible_since = None;
-                self.eligible.remove(&(since, id, slot));
+            (true, false) => {
+                self.orders[slot].set_eligible_since(None);
+                self.eligible.remove(&self.orders);
             }
             _ => {}
         }
     }
 
     /// Puts an order's two lines into its recall.
-    pub(crate) fn take_lines(&mut self, slot: u32, recall: RecallId, out: &mut Vec<Action>) {
-        self.recalls.insert(recall, slot);
-        let (caller, callee) = (self.orders[slot].caller, self.orders[slot].callee);
-        self.lines[caller].recall = Some(slot);
-        self.lines[callee].recall = Some(slot);
+    pub(crate) fn take_lines(&mut self, slot: u32, recall: Recall, out: &mut Vec<Action>) {
+        let place = self.recalls.insert(recall);
+        let order = &mut self.orders[slot];
+        order.set_recall(Some(place));
+        let (caller, callee) = (order.caller, order.callee);
+        for line in [caller, callee] {
+            self.lines.set_ties(line, Ties { recall: slot, ..self.lines.ties(line) });
+        }
         for line in [caller, callee] {
             self.input_to_placed(line, Input::CallerTaken, out);
             self.update_eligibility_of(line);
@@ -91,16 +96,19 @@ impl Engine {
     /// The recall of an order is over: its lines are free for others.
     pub(crate) fn free_lines(&mut self, slot: u32, out: &mut Vec<Action>) {
         let order = &mut self.orders[slot];
-        let (caller, callee, called) = (order.caller, order.callee, order.called.is_some());
-        if let Some(recall) = order.recall.take() {
-            self.recalls.remove(&recall);
+        let (caller, callee) = (order.caller, order.callee);
+        let recall = order.recall();
+        order.set_recall(None);
+        let mut called = self.lines.ties(callee).stirred;
+        if let Some(recall) = recall {
+            called |= self.recalls[recall].called.is_some();
+            self.recalls.remove(recall);
         }
-        self.lines[caller].recall = None;
-        self.lines[callee].recall = None;
-        self.lines[caller].stirred = false;
-        let called = mem::take(&mut self.lines[callee].stirred) || called;
         for line in [caller, callee] {
-            let busy = self.lines[line].presence == Presence::Busy;
+            self.lines.set_ties(line, Ties { recall: NONE, stirred: false, ..self.lines.ties(line) });
+        }
+        for line in [caller, callee] {
+            let busy = self.lines.presence(line) == Presence::Busy;
             self.input_to_placed(line, if busy { Input::CallerBusy } else { Input::CallerReturned }, out);
         }
         // After a restart every order is told by itself.
@@ -115,24 +123,22 @@ impl Engine {
 
     /// Gives an input that ends no order to all orders that a line has placed.
     pub(crate) fn input_to_placed(&mut self, line: u32, on: Input, out: &mut Vec<Action>) {
-        for index in 0..self.lines[line].placed.len() {
-            let slot = self.lines[line].placed[index];
+        let mut placed = self.walk_placed(line);
+        while let Some(slot) = placed.next(&self.orders) {
             self.input(slot, on, Told::Nothing, out);
         }
     }
 
     fn update_eligibility_of(&mut self, line: u32) {
-        for index in 0..self.lines[line].placed.len() {
-            self.update_eligibility(self.lines[line].placed[index]);
-        }
-        for index in 0..self.lines[line].waiting.len() {
-            self.update_eligibility(self.lines[line].waiting[index]);
+        for mut walk in [self.walk_placed(line), self.walk_waiting(line)] {
+            while let Some(slot) = walk.next(&self.orders) {
+                self.update_eligibility(slot);
+            }
         }
     }
 
     /// An order's place in its callee's queue, from 1; 0 when it has ended.
     pub(crate) fn place(&self, slot: u32) -> u32 {
-        let queue = &self.lines[self.orders[slot].callee].waiting;
-        queue.iter().position(|&waiting| waiting == slot).map_or(0, |index| count(index + 1))
+        self.waiting(self.orders[slot].callee).position(|waiting| waiting == slot).map_or(0, |index| count(index + 1))
     }
 }

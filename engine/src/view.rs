@@ -56,30 +56,35 @@ impl Engine {
             let order = &self.orders[slot];
             OrderView {
                 order: order.id,
-                caller: self.lines[order.caller].number.clone(),
-                callee: self.lines[order.callee].number.clone(),
-                kind: order.kind,
+                caller: self.lines.number(order.caller).clone(),
+                callee: self.lines.number(order.callee).clone(),
+                kind: order.kind(),
                 state: order.state.as_str(),
                 place: self.place(slot),
                 attempt: order.attempt,
-                attempts: order.profile.attempts(),
-                due: order.due,
-                expires: order.expires,
+                attempts: self.profile(slot).attempts(),
+                due: self.due(slot),
+                expires: self.expires(slot),
             }
         })
     }
 
     /// The lines that are configured, or that something refers to.
     pub fn lines(&self) -> impl Iterator<Item = LineView> + '_ {
-        self.lines.iter().map(|(_, line)| LineView {
-            line: line.number.clone(),
-            external: line.kind == LineKind::External,
-            state: line.presence.as_str(),
-            registered: line.registered,
-            in_recall: line.recall.is_some(),
-            orders: count(line.placed.len()),
-            waiting: count(line.waiting.len()),
+        self.lines.iter().map(|line| LineView {
+            line: self.lines.number(line).clone(),
+            external: self.lines.kind(line) == LineKind::External,
+            state: self.lines.presence(line).as_str(),
+            registered: self.lines.registered(line),
+            in_recall: self.lines.recall(line).is_some(),
+            orders: count(self.placed(line).count()),
+            waiting: count(self.waiting(line).count()),
         })
+    }
+
+    /// Whether a number is known: configured, or something refers to it.
+    pub fn knows(&self, number: &str) -> bool {
+        self.lines.by_number(number).is_some()
     }
 
     /// What was counted, by name.

@@ -1,14 +1,16 @@
 """Call back on busy, for any switch.
 
 Layer 0 is :class:`Engine`: events in, actions out, no clock, no event loop (:mod:`ccbs.events`,
-:mod:`ccbs.actions`). Layer 1 is :class:`CallbackService`, which needs of a switch the five methods of
-:class:`Switch`. Layer 2 is the program ``ccbs serve``.
+:mod:`ccbs.actions`, in bulk :mod:`ccbs.packed`). Layer 1 is :class:`CallbackService`, which needs of a
+switch the five methods of :class:`Switch`. Layer 2 is the program ``ccbs serve``.
 """
 
 import warnings
 
-from ccbs import actions, events
+from ccbs import actions, events, packed
 from ccbs._ccbs import (
+    ACTION_DTYPE,
+    EVENT_DTYPE,
     CcbsError,
     Closed,
     Driver,
@@ -33,6 +35,8 @@ from ccbs.simulation import simulate
 from ccbs.switch import ConnectOutcome, LegGone, LineState, RingFailed, RingOutcome, Switch, current_order
 
 __all__ = [
+    "ACTION_DTYPE",
+    "EVENT_DTYPE",
     "CallbackService",
     "CcbsError",
     "Closed",
@@ -62,6 +66,7 @@ __all__ = [
     "current_order",
     "events",
     "explain",
+    "packed",
     "simulate",
 ]
 

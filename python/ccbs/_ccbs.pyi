@@ -8,7 +8,9 @@ milliseconds. A value of the wrong type raises :class:`TypeError`, a value outsi
 
 import os
 from collections.abc import Sequence
-from typing import Final, TypeAlias, final
+from typing import Any, Final, NotRequired, Protocol, TypeAlias, TypedDict, final, type_check_only
+
+from typing_extensions import Buffer
 
 class CcbsError(Exception):
     """Base of every error that the compiled part raises.
@@ -596,6 +598,49 @@ class Step:
 
 Action: TypeAlias = Reply | Ring | Play | Connect | Release | Step
 
+# --- packed batches, re-exported by ccbs.packed -------------------------------------------------------
+
+# Key for key what numpy.dtype takes, so that a checker knows it for that.
+@type_check_only
+class Layout(TypedDict):
+    names: Sequence[str]
+    formats: Sequence[Any]
+    offsets: NotRequired[Sequence[int]]
+    titles: NotRequired[Sequence[Any]]
+    itemsize: NotRequired[int]
+    aligned: NotRequired[bool]
+
+# Arrays of NumPy are buffers, but say so to checkers only from Python 3.12 on.
+@type_check_only
+class Array(Protocol):
+    @property
+    def __array_struct__(self) -> object: ...
+
+EVENT_DTYPE: Final[Layout]
+"""Layout of a packed event, 24 bytes, as ``numpy.dtype`` takes it; docs/embedding.md has the table."""
+ACTION_DTYPE: Final[Layout]
+"""Layout of a packed action, 64 bytes, as ``numpy.dtype`` takes it; docs/embedding.md has the table."""
+EVENT_FORMAT: Final[str]
+"""Layout of a packed event as :mod:`struct` takes it."""
+ACTION_FORMAT: Final[str]
+"""Layout of a packed action as :mod:`struct` takes it."""
+NO_LINE: Final[int]
+"""In ``callee`` of a packed order or cancel: none is named."""
+IN_NUMBERS: Final[int]
+"""In ``caller`` or ``callee`` of a packed action: without this bit, the place in the numbers beside it."""
+NO_TIME: Final[int]
+"""In ``due`` of a packed step: there is none."""
+EVENT_KINDS: Final[tuple[str, ...]]
+"""The kinds of packed events; the first has number 1."""
+ACTION_KINDS: Final[tuple[str, ...]]
+"""The kinds of packed actions; the first has number 1."""
+EVENT_CODES: Final[dict[str, tuple[str, ...]]]
+"""What ``code`` means in events of a kind, by number from 0."""
+ACTION_CODES: Final[dict[str, tuple[str, ...]]]
+"""What ``code`` means in actions of a kind, by number from 0."""
+ACTION_DETAILS: Final[dict[str, tuple[str, ...]]]
+"""What ``detail`` means in ``denied``, ``attempt-failed`` and ``ended``, by number from 0."""
+
 # --- what is -----------------------------------------------------------------------------------------
 
 @final
@@ -689,14 +734,71 @@ class Engine:
         :param limits: limits of the whole engine; the defaults of :class:`Limits` when not given.
         """
 
-    def apply(self, events: Sequence[Event], now: int) -> list[Action]:
+    def line(self, number: str) -> int:
+        """Return a number's handle, which packed events name its line by.
+
+        The engine keeps the number for its life, so a handle never comes to mean another line: have handles
+        given for lines of your own, not for whatever is dialled.
+
+        :param number: known or not; a new one becomes an external line.
+        :returns: the handle, below 2³⁰; the same for each call.
+        :raises InvalidValue: no number of a line.
+        """
+
+    def handles(self, numbers: Sequence[str]) -> list[int]:
+        """Return the handles of many numbers, in their order; see :meth:`line`.
+
+        :param numbers: as many as you like.
+        :raises InvalidValue: one of them is no number of a line; then none was given a handle.
+        """
+
+    def number(self, line: int) -> str:
+        """Return the number of a handle.
+
+        :param line: a handle that :meth:`line` or :meth:`handles` gave.
+        :raises InvalidValue: any other number.
+        """
+
+    def apply(self, events: Sequence[Event] | Buffer | Array, now: int) -> list[Action]:
         """Fire the timers due at ``now``, apply the events in their order, and return what to do.
 
-        :param events: any number, also none: to fire timers only.
+        A batch is taken whole or not at all, in either form: where an error is raised nothing was applied
+        and no timer fired.
+
+        :param events: any number, also none: to fire timers only. A sequence of events; or packed ones,
+            that is any C-contiguous buffer of records of ``EVENT_DTYPE`` or of their bytes. ``bytes`` are
+            read in place, anything else is copied first. Other threads run meanwhile.
         :param now: Unix time in milliseconds; a time before that of an earlier call counts as the
             earlier one (counter ``time_went_back``).
         :returns: what to do, in this order.
-        :raises TypeError: ``events`` is no sequence of events; nothing was applied.
+        :raises TypeError: ``events`` is neither a sequence of events nor a buffer.
+        :raises InvalidValue: a buffer that is no row of records, or a record that is none; names the field,
+            e.g. ``events[17].code``.
+        """
+
+    def apply_packed(
+        self, events: Sequence[Event] | Buffer | Array, now: int
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """As :meth:`apply`, with the actions packed.
+
+        :returns: records of ``ACTION_DTYPE``, and the numbers of lines without a handle that they name.
+        """
+
+    def pack_events(self, events: Sequence[Event]) -> bytes:
+        """Return events as packed records of ``EVENT_DTYPE``; nothing is applied.
+
+        :param events: of lines that have a handle. A :class:`Service` with its profile and an
+            :class:`OperatorCancel` have no packed form.
+        :raises InvalidValue: names the event and its field, e.g. ``events[2].line``.
+        """
+
+    def unpack_actions(self, records: Buffer | Array, numbers: Sequence[str] = ()) -> list[Action]:
+        """Return the actions of packed records, as :meth:`apply_packed` gave them.
+
+        :param records: records of ``ACTION_DTYPE``, or their bytes.
+        :param numbers: the numbers that came with them.
+        :returns: the actions, in this order.
+        :raises InvalidValue: names the record and its field, e.g. ``actions[3].callee``.
         """
 
     def next_deadline(self) -> int | None:
@@ -761,13 +863,47 @@ class Driver:
         It belongs to the driver and is open until the driver is collected, also after :meth:`close`.
         """
 
-    def submit(self, events: Sequence[Event]) -> None:
+    def submit(self, events: Sequence[Event] | Buffer | Array) -> None:
         """Offer a batch of events, which is taken whole or not at all, and return at once.
 
-        :param events: in the order in which they happened.
+        :param events: in the order in which they happened: a sequence of events, or packed ones as
+            :meth:`Engine.apply` takes them.
         :raises Overload: they do not fit into the queue; drain, then submit again.
         :raises Closed: the driver was closed, or has stopped because its store failed.
-        :raises TypeError: ``events`` is no sequence of events.
+        :raises TypeError: ``events`` is neither a sequence of events nor a buffer.
+        :raises InvalidValue: a buffer that is no row of records, or a record that is none; names the field,
+            e.g. ``events[17].code``.
+        """
+
+    def line(self, number: str) -> int:
+        """Return a number's handle, which packed events name its line by.
+
+        The driver keeps the number for its life, so a handle never comes to mean another line: have handles
+        given for lines of your own, not for whatever is dialled. It is an input like an event: committed
+        after what was submitted before, and in the recording. This call waits for that, so it is for the
+        start; for many numbers use :meth:`handles`.
+
+        :param number: known or not; a new one becomes an external line.
+        :returns: the handle, below 2³⁰; the same for each call.
+        :raises InvalidValue: no number of a line.
+        :raises Overload: so many actions wait to be drained that nothing goes in.
+        :raises Closed: the driver was closed, or has stopped because its store failed.
+        """
+
+    def handles(self, numbers: Sequence[str]) -> list[int]:
+        """Return the handles of many numbers, in their order, by one commit; see :meth:`line`.
+
+        :param numbers: as many as you like.
+        :raises InvalidValue: one of them is no number of a line; then none was given a handle.
+        :raises Overload: so many actions wait to be drained that nothing goes in.
+        :raises Closed: the driver was closed, or has stopped because its store failed.
+        """
+
+    def number(self, line: int) -> str:
+        """Return the number of a handle.
+
+        :param line: a handle that :meth:`line` or :meth:`handles` gave.
+        :raises InvalidValue: any other number.
         """
 
     def drain(self) -> list[Action]:
@@ -776,6 +912,22 @@ class Driver:
         :returns: the actions; empty when there are none at the moment.
         :raises Closed: the driver was closed, or has stopped because its store failed, and everything was
             drained.
+        """
+
+    def drain_packed(self) -> tuple[bytes, tuple[str, ...]]:
+        """As :meth:`drain`, with the actions packed.
+
+        :returns: records of ``ACTION_DTYPE``, and the numbers of lines without a handle that they name.
+        :raises Closed: as :meth:`drain` does.
+        """
+
+    def unpack_actions(self, records: Buffer | Array, numbers: Sequence[str] = ()) -> list[Action]:
+        """Return the actions of packed records, as :meth:`drain_packed` gave them.
+
+        :param records: records of ``ACTION_DTYPE``, or their bytes.
+        :param numbers: the numbers that came with them.
+        :returns: the actions, in this order.
+        :raises InvalidValue: names the record and its field, e.g. ``actions[3].callee``.
         """
 
     def orders(self) -> list[OrderView]:

@@ -269,16 +269,21 @@ def _profile(service: ServiceConfig) -> Profile:
     return make(**service.settings)
 
 
-def _driver(config: Config, record: Path | None) -> Driver:
-    engine = config.limits.engine
-    limits = Limits(
-        orders_total=engine.orders_total,
-        recalls_at_once=engine.recalls_at_once,
-        recalls_per_second=engine.recalls_per_second,
-        offers_per_caller=engine.offers_per_caller,
+def engine_limits(config: Config) -> Limits:
+    """The engine's limits of a configuration."""
+    written = config.limits.engine
+    return Limits(
+        orders_total=written.orders_total,
+        recalls_at_once=written.recalls_at_once,
+        recalls_per_second=written.recalls_per_second,
+        offers_per_caller=written.offers_per_caller,
+        unconfigured_lines=written.unconfigured_lines,
     )
+
+
+def _driver(config: Config, record: Path | None) -> Driver:
     try:
-        return Driver(limits, record=record)
+        return Driver(engine_limits(config), queue_limit=config.limits.engine.queue, record=record)
     except RecordingError as error:
         raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
 

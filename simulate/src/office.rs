@@ -1,7 +1,6 @@
 //! The office: its lines, and what people do.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use ccbs_engine::{Action, Engine, Event, FailCause, LineId, LineKind, LineRef, Number, OrderKind};
 
@@ -381,7 +380,7 @@ const HOUR_S: f64 = 3_600.0;
 
 /// The number of a line.
 pub(crate) fn number_of(index: u32) -> Number {
-    Arc::from(format!("{}", 1_000_000 + index))
+    Number::from(format!("{}", 1_000_000 + index))
 }
 
 /// The line of a number.

@@ -199,6 +199,8 @@ fn repeat(
                     actions.clear();
                 }
             }
+            // A handle is nothing in anybody's life, but later events may name lines by it.
+            Input::Lines(_) => drop(record.apply(engine, &mut actions)),
         }
     }
     Ok((until, recording.torn_bytes(), records))

@@ -120,6 +120,26 @@ fn lines(story: &Story) -> Vec<String> {
 }
 
 #[test]
+fn a_life_told_by_handles_is_the_same() {
+    let by_number = {
+        let mut run = Run::new("by-number", &Profile::autodial());
+        run.at(0, busy("101"));
+        run.order(1_000, "103", "101");
+        run.at(2_000, busy("103"));
+        run.story(1)
+    };
+    let mut run = Run::new("by-handle", &Profile::autodial());
+    let numbers = vec!["103".into(), "101".into(), "999".into()];
+    let given = run.commit.as_mut().unwrap().lines(BEGIN, numbers).unwrap().unwrap();
+    let (caller, callee) = (LineRef::Id(given[0]), LineRef::Id(given[1]));
+    run.at(0, Event::LineBusy { line: callee.clone() });
+    run.at(1_000, Event::CallFailed { caller: caller.clone(), callee: callee.clone(), cause: FailCause::Busy });
+    run.at(1_000, Event::Order { request: 1, caller: caller.clone(), callee: Some(callee) });
+    run.at(2_000, Event::LineBusy { line: caller });
+    assert_eq!(run.story(1), by_number);
+}
+
+#[test]
 fn a_life_by_the_cb_timer() {
     let mut run = Run::new("autodial", &Profile::autodial());
     run.at(0, busy("101"));

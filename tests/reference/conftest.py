@@ -18,6 +18,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 seen[name] += value
     if seen:
         figures = ", ".join(f"{count:,} {name}" for name, count in seen.items())
-        terminalreporter.write_line(f"engine and model agree over {figures}")
+        terminalreporter.write_line(f"figure: model: engine and model agree over {figures}")
+    if caught:
+        missed = [
+            report
+            for report in terminalreporter.stats.get("failed", [])
+            if "test_a_planted_bug_is_caught" in report.nodeid
+        ]
+        terminalreporter.write_line(f"figure: model: {len(caught)} of {len(caught) + len(missed)} planted bugs caught")
     for line in sorted(caught):
         terminalreporter.write_line(f"planted: {line}")

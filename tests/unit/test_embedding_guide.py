@@ -24,9 +24,10 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8
             SNIPPETS[1],
             ["request 1 is answered", "step accepted", "ring 102 showing 101", "attempts-exhausted"],
         ),
-        (SNIPPETS[2], ["no-offer", "Dial(number='101', trunk=None", "To the reception"]),
+        (SNIPPETS[2], ["1 action, answers request 7", "[Reply(request=7, reply=NothingOrdered())]"]),
+        (SNIPPETS[3], ["no-offer", "Dial(number='101', trunk=None", "To the reception"]),
     ],
-    ids=["layer 1", "layer 0", "route"],
+    ids=["layer 1", "layer 0", "packed", "route"],
 )
 def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) -> None:
     ran = subprocess.run(
@@ -41,4 +42,4 @@ def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) 
 
 
 def test_every_snippet_is_tried() -> None:
-    assert len(SNIPPETS) == 3
+    assert len(SNIPPETS) == 4

@@ -2,17 +2,17 @@
 
 use std::num::NonZeroU32;
 
-use crate::bits::Bits;
+use crate::bits::{Bits, ones};
 
 /// A timer in a [`crate::Wheel`]; stale after the timer expired or was cancelled, and then harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle {
     pub(crate) entry: u32,
-    /// How often the entry had been used.
+    /// Which use of the entry it is.
     generation: NonZeroU32,
 }
 
-/// An unused entry is taken rather than a new one when more than one of so many are unused: to find it takes a
+/// Unused entries are taken rather than new ones when more than one of so many are unused: to find one takes a
 /// look at two words of the bitmap on average.
 const ONE_UNUSED_OF: usize = 64;
 
@@ -27,18 +27,25 @@ struct Body<T> {
 
 /// An entry is set while its timer runs; cancelled, but not yet unused, until its filing is met and dropped;
 /// then unused. So each filing is its entry's only one, and to look at a bit is to know whether it is alive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entries<T> {
-    /// The generation of each entry, which tells whether a handle is stale. Apart from the rest, because to
-    /// cancel a timer takes nothing else.
+    /// How often each entry was used, which tells whether a handle is stale. Apart from the rest, because to
+    /// cancel a timer reads nothing else, and writes only a bit.
     generations: Vec<u32>,
     bodies: Vec<Body<T>>,
     /// Which are set.
     set: Bits,
-    /// Which of them were given a later deadline than they are filed under.
-    pushed_back: Bits,
     unused: Bits,
     unused_count: usize,
+    /// 64 entries whose unused ones are taken next, and those of them that are left. Round and round, so that what
+    /// is taken one after the other lies side by side.
+    hand: Hand,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Hand {
+    word: u32,
+    left: u64,
 }
 
 impl<T: Copy> Entries<T> {
@@ -47,9 +54,9 @@ impl<T: Copy> Entries<T> {
             generations: Vec::new(),
             bodies: Vec::new(),
             set: Bits::default(),
-            pushed_back: Bits::default(),
             unused: Bits::default(),
             unused_count: 0,
+            hand: Hand { word: 0, left: 0 },
         }
     }
 
@@ -57,56 +64,88 @@ impl<T: Copy> Entries<T> {
     #[inline]
     pub(crate) fn add(&mut self, deadline: u64, sequence: u32, token: T) -> Handle {
         let body = Body { deadline: halves(deadline), sequence, token };
-        while self.unused_count > self.generations.len() / ONE_UNUSED_OF {
-            let entry = self.unused.take();
-            self.unused_count -= 1;
-            // One whose generations are used up rests for ever, so that no stale handle comes to life.
-            if let Some(generation) = NonZeroU32::new(self.generations[entry as usize]) {
+        loop {
+            if self.hand.left == 0 {
+                self.fill_hand(body);
+            }
+            let entry = self.hand.word * 64 + self.hand.left.trailing_zeros();
+            self.hand.left &= self.hand.left - 1;
+            let generation = &mut self.generations[entry as usize];
+            // One whose generations are used up rests, so that no stale handle comes to life.
+            if let Some(next) = generation.checked_add(1).and_then(NonZeroU32::new) {
+                *generation = next.get();
                 self.set.add(entry);
-                self.pushed_back.remove(entry);
                 self.bodies[entry as usize] = body;
-                return Handle { entry, generation };
+                return Handle { entry, generation: next };
             }
         }
-        self.add_new(body)
     }
 
+    /// Goes to the next 64 entries of which one is unused, or makes some.
     #[cold]
     #[inline(never)]
-    fn add_new(&mut self, body: Body<T>) -> Handle {
-        let entry = u32::try_from(self.generations.len()).expect("fewer than 2^32 timers");
-        for bits in [&mut self.set, &mut self.pushed_back, &mut self.unused] {
-            bits.grow(entry);
+    fn fill_hand(&mut self, filler: Body<T>) {
+        if self.unused_count <= self.generations.len() / ONE_UNUSED_OF {
+            self.hand.word = u32::try_from(self.generations.len() / 64).expect("fewer than 2^32 timers");
+            self.grow(filler);
         }
-        self.set.add(entry);
-        self.generations.push(1);
-        self.bodies.push(body);
-        Handle { entry, generation: NonZeroU32::MIN }
+        let words = self.unused.words();
+        self.hand.left = loop {
+            self.hand.word = if self.hand.word < words { self.hand.word } else { 0 };
+            match self.unused.take_word(self.hand.word) {
+                0 => self.hand.word += 1,
+                left => break left,
+            }
+        };
+        self.unused_count -= self.hand.left.count_ones() as usize;
+    }
+
+    /// 64 entries more.
+    fn grow(&mut self, filler: Body<T>) {
+        let entries = self.generations.len() + 64;
+        assert!(u32::try_from(entries).is_ok(), "fewer than 2^32 timers");
+        if entries > self.generations.capacity() {
+            // By an eighth: what is doubled stands half empty.
+            let more = 64.max(entries / 8);
+            self.generations.reserve_exact(more);
+            self.bodies.reserve_exact(more);
+        }
+        self.generations.resize(entries, 0);
+        self.bodies.resize(entries, filler);
+        self.set.grow(false);
+        self.unused.grow(true);
+        self.unused_count += 64;
+    }
+
+    /// The handle of a timer that is set.
+    pub(crate) fn handle(&self, entry: u32) -> Handle {
+        let generation = NonZeroU32::new(self.generations[entry as usize]).expect("an entry that is set is used");
+        Handle { entry, generation }
     }
 
     /// Whether the handle's timer is still set.
     #[inline]
     pub(crate) fn holds(&self, handle: Handle) -> bool {
-        self.generations.get(handle.entry as usize) == Some(&handle.generation.get())
+        self.generations.get(handle.entry as usize) == Some(&handle.generation.get()) && self.set.has(handle.entry)
     }
 
-    /// Ends the timer of an entry that is set. Its handle is stale from now on.
+    /// Ends the handle's timer, and tells whether it was still set.
     #[inline]
-    pub(crate) fn end(&mut self, entry: u32) {
-        let generation = &mut self.generations[entry as usize];
-        *generation = generation.wrapping_add(1);
+    pub(crate) fn end(&mut self, handle: Handle) -> bool {
+        self.generations.get(handle.entry as usize) == Some(&handle.generation.get()) && self.set.remove(handle.entry)
+    }
+
+    /// Ends the timer of an entry whose filing is no more: the entry may be used again.
+    #[inline]
+    pub(crate) fn expire(&mut self, entry: u32) -> T {
         self.set.remove(entry);
-    }
-
-    /// The filing of an entry that has ended is no more: the entry may be used again.
-    #[inline]
-    pub(crate) fn drop(&mut self, entry: u32) {
         self.unused.add(entry);
         self.unused_count += 1;
+        self.bodies[entry as usize].token
     }
 
-    /// Whether a filing's timer is set; if it is not, the filing is dropped. Which it is cannot be foreseen, so
-    /// there is no branch.
+    /// Whether a filing's timer is set; if it is not, the filing is dropped and its entry may be used again. Which
+    /// it is cannot be foreseen, so there is no branch.
     #[inline]
     pub(crate) fn keep(&mut self, entry: u32) -> bool {
         let set = self.set.has(entry);
@@ -116,20 +155,27 @@ impl<T: Copy> Entries<T> {
     }
 
     /// Whether the timer of an entry that is filed is set.
+    #[inline]
     pub(crate) fn is_set(&self, entry: u32) -> bool {
         self.set.has(entry)
     }
 
-    /// Whether a timer that is set was given a later deadline than it is filed under.
-    #[inline]
-    pub(crate) fn is_pushed_back(&self, entry: u32) -> bool {
-        self.pushed_back.has(entry)
+    /// All filings that are not set are dropped: each entry that is not set may be used again.
+    pub(crate) fn all_dropped(&mut self, set: usize) {
+        self.unused.complement(&self.set);
+        self.unused_count = self.generations.len() - set;
+        for entry in ones(self.hand.left) {
+            self.unused.remove(self.hand.word * 64 + entry);
+            self.unused_count -= 1;
+        }
     }
 
+    #[inline]
     pub(crate) fn deadline(&self, entry: u32) -> u64 {
         whole(self.bodies[entry as usize].deadline)
     }
 
+    #[inline]
     pub(crate) fn sequence(&self, entry: u32) -> u32 {
         self.bodies[entry as usize].sequence
     }
@@ -148,12 +194,6 @@ impl<T: Copy> Entries<T> {
         let body = &mut self.bodies[entry as usize];
         body.deadline = halves(deadline);
         body.sequence = sequence;
-        self.pushed_back.add(entry);
-    }
-
-    /// A timer that was pushed back is filed under its deadline now.
-    pub(crate) fn caught_up(&mut self, entry: u32) {
-        self.pushed_back.remove(entry);
     }
 
     /// The entries that are set.
@@ -161,10 +201,18 @@ impl<T: Copy> Entries<T> {
         self.set.iter()
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.generations.capacity() * size_of::<u32>()
+            + self.bodies.capacity() * size_of::<Body<T>>()
+            + self.set.bytes()
+            + self.unused.bytes()
+    }
+
     /// Leaves every entry its last generation.
     #[cfg(test)]
     pub(crate) fn age(&mut self) {
-        self.generations.fill(u32::MAX);
+        self.generations.fill(u32::MAX - 1);
     }
 }
 

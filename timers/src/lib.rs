@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 mod bits;
+mod chains;
+mod earliest;
 mod entries;
 mod slots;
 mod wheel;

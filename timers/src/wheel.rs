@@ -1,32 +1,17 @@
 //! The wheel: entries under generation handles, filed in slots.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
+use crate::chains::keep_only;
+use crate::earliest::Earliest;
 use crate::entries::{Entries, Handle};
-use crate::slots::{Buffer, Filed, Slots};
+use crate::slots::Slots;
 
 /// How many dead filings are kept beyond as many as there are timers, before they are swept out.
 const DEAD_ALLOWED: usize = 64;
 
-/// What is known of the earliest deadline.
-#[derive(Debug, Clone, Copy)]
-struct Earliest {
-    deadline: u64,
-    /// An entry that has it, or [`NOBODY`].
-    entry: u32,
-}
-
-const NOBODY: u32 = u32::MAX;
-
-impl Earliest {
-    /// No timer is set: the next one is the earliest.
-    const NONE: Self = Self { deadline: u64::MAX, entry: NOBODY };
-    /// The earliest timer was taken away; to be looked for when asked, and none set until then is earlier.
-    const UNKNOWN: Self = Self { deadline: 0, entry: NOBODY };
-}
-
 /// Timers ordered by deadline.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Wheel<T> {
     slots: Slots,
     entries: Entries<T>,
@@ -36,11 +21,13 @@ pub struct Wheel<T> {
     dead: usize,
     /// The next sequence number.
     next: u32,
-    earliest: Cell<Earliest>,
+    earliest: RefCell<Earliest>,
     /// The timers due in one call: deadline, sequence, entry.
     due: Vec<(u64, u32, u32)>,
-    /// The valid filings of a block whose time has come.
-    met: Buffer,
+    /// The entries filed in slots whose time has come.
+    met: Vec<u32>,
+    /// Their deadlines and sequence numbers.
+    looked_up: Vec<(u64, u32)>,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -52,9 +39,10 @@ impl<T: Copy> Wheel<T> {
             filed: 0,
             dead: 0,
             next: 0,
-            earliest: Cell::new(Earliest::NONE),
+            earliest: RefCell::new(Earliest::new()),
             due: Vec::new(),
-            met: Buffer::default(),
+            met: Vec::new(),
+            looked_up: Vec::new(),
         }
     }
 
@@ -67,24 +55,20 @@ impl<T: Copy> Wheel<T> {
     pub fn insert(&mut self, deadline: u64, token: T) -> Handle {
         let sequence = self.next_sequence();
         let handle = self.entries.add(deadline, sequence, token);
-        self.slots.file(Filed::new(deadline, handle.entry));
+        self.slots.file(deadline, handle.entry);
         self.filed += 1;
-        self.learn(deadline, handle.entry);
+        self.earliest.get_mut().learn(deadline, handle);
         handle
     }
 
     /// Takes a timer back. Returns whether it was still set.
     #[inline]
     pub fn cancel(&mut self, handle: Handle) -> bool {
-        if !self.entries.holds(handle) {
+        if !self.entries.end(handle) {
             return false;
         }
-        self.entries.end(handle.entry);
         self.dead += 1;
-        self.unlearn(handle.entry);
-        if self.dead * 2 > self.filed + DEAD_ALLOWED {
-            self.sweep();
-        }
+        self.bound_dead();
         true
     }
 
@@ -104,8 +88,7 @@ impl<T: Copy> Wheel<T> {
         }
         let sequence = self.next_sequence();
         self.entries.push_back(handle.entry, deadline, sequence);
-        self.unlearn(handle.entry);
-        self.learn(deadline, handle.entry);
+        self.earliest.get_mut().learn(deadline, handle);
         Some(handle)
     }
 
@@ -124,20 +107,13 @@ impl<T: Copy> Wheel<T> {
             self.slots.move_base(now);
             return;
         }
-        while let Some(slot) = self.slots.first().filter(|slot| slot.start <= now) {
-            let mut taken = self.slots.take(slot);
-            let entries = &mut self.entries;
-            while let Some((filed, kept)) =
-                self.slots.next_block(&mut taken, &mut self.met, |filed| entries.keep(filed.entry))
-            {
-                self.filed -= filed - kept;
-                self.dead -= filed - kept;
-                for &filed in self.met.first(kept) {
-                    meet(filed, now, entries, &mut self.slots, &mut self.due);
-                }
+        loop {
+            self.slots.take_until(now, &mut self.met);
+            if self.met.is_empty() {
+                break;
             }
+            self.meet(now);
         }
-        self.slots.move_base(now);
         self.slots.look_ahead();
         if self.due.is_empty() {
             return;
@@ -148,40 +124,49 @@ impl<T: Copy> Wheel<T> {
         self.filed -= self.due.len();
         out.reserve(self.due.len());
         for (deadline, _, entry) in self.due.drain(..) {
-            out.push((deadline, self.entries.token(entry)));
-            self.entries.end(entry);
-            self.entries.drop(entry);
+            out.push((deadline, self.entries.expire(entry)));
         }
-        self.earliest.set(if self.is_empty() { Earliest::NONE } else { Earliest::UNKNOWN });
+        self.bound_dead();
     }
 
     /// The earliest deadline, or `None` when no timer is set.
     ///
-    /// Known at once, except after the earliest timer expired or was taken away: then the next slots in time
-    /// are looked through for their earliest.
+    /// Known at once, except after the earliest timers expired or were taken away, as many as are kept in order:
+    /// then the next slots in time are looked through for theirs.
     pub fn next_deadline(&self) -> Option<u64> {
-        let Earliest { deadline, entry } = self.earliest.get();
-        if entry != NOBODY {
-            return Some(deadline);
+        if self.is_empty() {
+            self.earliest.borrow_mut().clear(0);
+            return None;
         }
-        let mut earliest: Option<(u64, u32)> = None;
+        let is_set =
+            |deadline, handle: Handle| self.entries.holds(handle) && self.entries.deadline(handle.entry) == deadline;
+        let mut earliest = self.earliest.borrow_mut();
+        let known = earliest.first(is_set);
+        if known.is_some() {
+            return known;
+        }
+        self.look_through(&mut earliest);
+        // Only what is due at the very last tick is never known.
+        Some(earliest.first(is_set).unwrap_or(u64::MAX))
+    }
+
+    /// Looks for the earliest timers.
+    fn look_through(&self, earliest: &mut Earliest) {
+        earliest.clear(self.len());
         let mut next = self.slots.first();
-        // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
-        while let Some(slot) = next.filter(|slot| earliest.is_none_or(|(earliest, _)| slot.start <= earliest)) {
-            for filed in self.slots.filed(slot) {
-                if !self.entries.is_set(filed.entry) {
-                    continue;
-                }
-                let pushed_back = self.entries.is_pushed_back(filed.entry);
-                let deadline = if pushed_back { self.entries.deadline(filed.entry) } else { filed.deadline() };
-                if earliest.is_none_or(|(earliest, _)| deadline < earliest) {
-                    earliest = Some((deadline, filed.entry));
-                }
+        while let Some(slot) = next {
+            for entry in self.slots.filed(slot).filter(|&entry| self.entries.is_set(entry)) {
+                earliest.learn(self.entries.deadline(entry), self.entries.handle(entry));
             }
             next = self.slots.after(slot);
+            // Pushed-back timers may be filed before their time, so a slot counts only up to where the next begins.
+            if let Some(slot) = next
+                && earliest.is_known_before(slot.start)
+            {
+                earliest.unknown_from(slot.start);
+                return;
+            }
         }
-        self.earliest.set(earliest.map_or(Earliest::NONE, |(deadline, entry)| Earliest { deadline, entry }));
-        earliest.map(|(deadline, _)| deadline)
     }
 
     /// Every timer set, as `(deadline, token)` in the order in which they would expire.
@@ -201,17 +186,31 @@ impl<T: Copy> Wheel<T> {
         self.filed == self.dead
     }
 
-    #[inline]
-    fn learn(&mut self, deadline: u64, entry: u32) {
-        if deadline < self.earliest.get().deadline {
-            self.earliest.set(Earliest { deadline, entry });
+    /// Looks at filings whose slot's time has come: dropped, due, or to be filed anew.
+    fn meet(&mut self, now: u64) {
+        let filed = self.met.len();
+        keep_only(&mut self.met, |entry| self.entries.keep(entry));
+        let dropped = filed - self.met.len();
+        self.filed -= dropped;
+        self.dead -= dropped;
+        // All are looked up before the first is used: so they are waited for together.
+        let entries = &self.entries;
+        self.looked_up.clear();
+        self.looked_up.extend(self.met.iter().map(|&entry| (entries.deadline(entry), entries.sequence(entry))));
+        for (entry, &(deadline, sequence)) in self.met.drain(..).zip(&self.looked_up) {
+            if deadline <= now {
+                self.due.push((deadline, sequence, entry));
+            } else {
+                self.slots.file(deadline, entry);
+            }
         }
     }
 
+    /// Sweeps when there are too many dead filings for the timers left, be the others cancelled or expired.
     #[inline]
-    fn unlearn(&mut self, entry: u32) {
-        if entry == self.earliest.get().entry {
-            self.earliest.set(Earliest::UNKNOWN);
+    fn bound_dead(&mut self) {
+        if self.dead * 2 > self.filed + DEAD_ALLOWED {
+            self.sweep();
         }
     }
 
@@ -220,9 +219,10 @@ impl<T: Copy> Wheel<T> {
     #[cold]
     #[inline(never)]
     fn sweep(&mut self) {
-        let entries = &mut self.entries;
-        self.slots.retain(&mut self.met, |filed| entries.keep(filed.entry));
+        let entries = &self.entries;
+        self.slots.retain(&mut self.met, |entry| entries.is_set(entry));
         self.filed -= self.dead;
+        self.entries.all_dropped(self.filed);
         self.dead = 0;
     }
 
@@ -248,31 +248,16 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
+    /// Memory that grows with the timers.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.bytes() + self.slots.bytes()
+    }
+
     /// How many filings there are, dead ones included.
     #[cfg(test)]
     pub(crate) fn filings(&self) -> usize {
         self.slots.len()
-    }
-}
-
-/// Looks at a filing that is set and whose slot's time has come: due, or to be filed anew.
-#[inline]
-fn meet<T: Copy>(
-    mut filed: Filed,
-    now: u64,
-    entries: &mut Entries<T>,
-    slots: &mut Slots,
-    due: &mut Vec<(u64, u32, u32)>,
-) {
-    let entry = filed.entry;
-    if entries.is_pushed_back(entry) {
-        filed = Filed::new(entries.deadline(entry), entry);
-        entries.caught_up(entry);
-    }
-    if filed.deadline() <= now {
-        due.push((filed.deadline(), entries.sequence(entry), entry));
-    } else {
-        slots.file(filed);
     }
 }
 

@@ -1,27 +1,25 @@
-//! Measures the engine and its timers beside their peers, and prints Markdown tables.
+//! Measures the engine and its timers beside their peers; prints each figure as a line of JSON.
 //!
-//! `ccbs-engine-bench timers|engine|large|small`; `small` is the load whose instructions are counted.
-
-mod clock;
-mod engine;
-mod memory;
-mod timers;
+//! `ccbs-engine-bench timers|engine|large|small`; `small` is a load for profilers that count instructions.
 
 use std::process::ExitCode;
 
 use ccbs_engine::Profile;
+use ccbs_engine_bench::figure::print;
+use ccbs_engine_bench::timers::{Life, Load, Timers};
+use ccbs_engine_bench::{engine, memory, timers};
 
 #[global_allocator]
 static MEMORY: memory::Counted = memory::Counted;
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
-        Some("timers") => timers(),
-        Some("engine") => engine(),
-        Some("large") => large(),
-        Some("small") => println!(
-            "{:.1?} {:?}",
-            timers::phases(1, &timers::Load::new(100_000)),
+        Some("timers") => measure_timers(),
+        Some("engine") => measure_engine(),
+        Some("large") => measure_large(),
+        Some("small") => eprintln!(
+            "{:?} {:?}",
+            timers::round(&mut timers::Wheel::new(false), &Load::new(100_000)),
             engine::order_life(&Profile::ccbs(), 1_000, 1)
         ),
         _ => {
@@ -32,45 +30,55 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A way of keeping timers, by name.
-type Candidate = (&'static str, fn(&timers::Load) -> usize);
-
-fn timers() {
-    let candidates: [Candidate; 4] = [
-        ("ccbs-timers, from nothing", timers::wheel),
-        ("BinaryHeap, lazy", timers::binary_heap),
-        ("tokio-util DelayQueue", timers::delay_queue),
-        ("hierarchical_hash_wheel_timer", timers::hash_wheel),
-    ];
-    println!("| ns a timer | 10 k | 100 k | 1 M |\n|---|--:|--:|--:|");
-    let loads = [10_000, 100_000, 1_000_000].map(timers::Load::new);
-    let row = |name: &str, ns: [f64; 3]| println!("| {name} | {:.0} | {:.0} | {:.0} |", ns[0], ns[1], ns[2]);
-    row("ccbs-timers, in its stride", loads.each_ref().map(|load| timers::phases(6, load).iter().sum()));
-    for (name, candidate) in candidates {
-        row(name, loads.each_ref().map(|load| timers::least(3, load, candidate)));
+fn measure_timers() {
+    for size in [10_000, 100_000, 1_000_000] {
+        let load = Load::new(size);
+        measure_life("ccbs-timers", &mut timers::Wheel::new(false), &load);
+        measure_life("ccbs-timers, handles at random", &mut timers::Wheel::new(true), &load);
+        measure_life("BinaryHeap, lazy", &mut timers::Heap::default(), &load);
+        measure_life("tokio-util DelayQueue", &mut timers::Queue::default(), &load);
+        measure_life("hierarchical_hash_wheel_timer", &mut timers::HashWheel::default(), &load);
+        print("timer-bytes", "ccbs-timers", size, timers::bytes(&load), "B");
     }
 }
 
-fn engine() {
-    let profile = Profile::ccbs();
-    let (idle, number) = engine::idle_line(1_000_000);
-    let (first, all) = engine::burst(&profile, 100_000);
-    let (event, allocations) = engine::line_event(1_000_000, 4);
-    let (life, each) = engine::order_life(&profile, 1_000, 5);
-    println!("| measure | figure | target |\n|---|--:|--:|");
-    println!(
-        "| busy or free of a line without orders, 1 M lines, in Rust | {event:.0} ns, {allocations} allocations | ≤ 100 ns |"
-    );
-    println!("| whole life of an order | {life:.0} ns, {each:.1} allocations | ≤ 1,500 ns |");
-    println!("| idle line beyond its number ({number:.0} B) | {:.0} B | ≤ 24 B |", idle - number);
-    println!("| waiting order, `ccbs` | {:.0} B | ≤ 128 B |", engine::waiting_order(&profile, 250_000));
-    println!("| waiting order, `autodial` | {:.0} B | ≤ 128 B |", engine::waiting_order(&Profile::autodial(), 250_000));
-    println!(
-        "| 100 k lines freed in one tick | {first:.0} ms to the first recalls, {all:.0} ms to the last | ≤ 100 ms |"
-    );
+fn measure_life(who: &str, timers: &mut impl Timers, load: &Load) {
+    let life = Life::measure(timers, load);
+    print("timer-life", who, load.size(), life.whole(), "ns");
+    for (measure, ns) in ["timer-set", "timer-cancel", "timer-expire"].into_iter().zip(life.phases) {
+        print(measure, who, load.size(), ns, "ns");
+    }
+    print("timer-life", &format!("{who} from nothing"), load.size(), life.from_nothing, "ns");
 }
 
-fn large() {
-    let (seconds, bytes, event) = engine::large(&Profile::ccbs(), 10_000_000, 1_000_000);
-    println!("10 M lines, 1 M orders: {seconds:.1} s to make, {:.2} GB, {event:.0} ns a report", bytes as f64 / 1e9);
+fn measure_engine() {
+    const LINES: u32 = 1_000_000;
+    const ORDERS: u32 = 250_000;
+    let profiles = [("ccbs", Profile::ccbs()), ("autodial", Profile::autodial())];
+    let (idle, number) = engine::idle_line(LINES);
+    print("number-bytes", "ccbs", LINES as usize, number, "B");
+    print("line-bytes", "ccbs", LINES as usize, idle - number, "B");
+    for (name, profile) in &profiles {
+        print("order-bytes", name, ORDERS as usize, engine::waiting_order(profile, ORDERS), "B");
+    }
+    for count in [25_000, 50_000, 100_000] {
+        let (first, all) = engine::burst(&profiles[0].1, count);
+        print("burst-first", "ccbs", count as usize, first, "ms");
+        print("burst-all", "ccbs", count as usize, all, "ms");
+    }
+    let (event, allocations) = engine::line_event(LINES, 4);
+    print("line-event", "in Rust", LINES as usize, event, "ns");
+    print("line-event-allocations", "in Rust", LINES as usize, allocations as f64, "");
+    let (life, each) = engine::order_life(&profiles[0].1, 1_000, 5);
+    print("order-life", "in Rust", 1_000, life, "ns");
+    print("order-life-allocations", "in Rust", 1_000, each, "");
+}
+
+fn measure_large() {
+    const LINES: u32 = 10_000_000;
+    const ORDERS: u32 = 1_000_000;
+    let (seconds, bytes, event) = engine::large(&Profile::ccbs(), LINES, ORDERS);
+    print("large-make", "ccbs", LINES as usize, seconds, "s");
+    print("large-bytes", "ccbs", LINES as usize, bytes as f64, "B");
+    print("large-event", "ccbs", LINES as usize, event, "ns");
 }

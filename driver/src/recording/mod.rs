@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `H` | head of the file, the first frame: `MessagePack` array `["ccbs-recording", VERSION]` |
 //! | `S` | a snapshot of the engine, as [`ccbs_engine::Engine::snapshot`] writes it: the state before the records that follow. The second frame is one; others may follow where a store keeps them |
-//! | `R` | a [`Record`]: `MessagePack` with named fields, `{"now": Unix ms, "input": "Timers"}` or `{"now": …, "input": {"Events": [{"LineBusy": {"line": {"Number": "101"}}}, …]}}` |
+//! | `R` | a [`Record`]: `MessagePack` with named fields, `{"now": Unix ms, "input": "Timers"}` or `{"now": …, "input": {"Events": [{"LineBusy": {"line": {"Number": "101"}}}, …]}}` or `{"now": …, "input": {"Lines": ["101", …]}}` |
 //!
 //! A file may end within a frame: whoever wrote it was stopped. Anything else that does not fit is damage.
 
@@ -34,8 +34,10 @@ pub use write::{Recorded, Recorder, RecorderSettings};
 /// The longest body of a frame (bytes).
 pub const LONGEST_BODY: u32 = 1 << 30;
 
-/// The layout's version; one more with each change of what is written.
-pub const VERSION: u32 = 1;
+/// The layout's version; one more with each change of what is written. Version 1 had no `Lines`; it is read too.
+pub const VERSION: u32 = 2;
+
+const OLDEST: u32 = 1;
 
 const NAME: &str = "ccbs-recording";
 const HEAD: usize = 12;
@@ -64,7 +66,9 @@ pub enum RecordingError {
         why: String,
     },
     /// Its layout is of another version.
-    #[error("{path} is a recording of version {found}, expected {VERSION}: read it with the ccbs that wrote it")]
+    #[error(
+        "{path} is a recording of version {found}, expected {OLDEST} to {VERSION}: read it with the ccbs that wrote it"
+    )]
     Version {
         /// Which file.
         path: String,

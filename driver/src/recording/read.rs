@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ccbs_engine::Engine;
 
-use super::{FILE_HEAD, HEAD, LONGEST_BODY, NAME, RECORD, RecordingError, SNAPSHOT, VERSION};
+use super::{FILE_HEAD, HEAD, LONGEST_BODY, NAME, OLDEST, RECORD, RecordingError, SNAPSHOT, VERSION};
 use crate::store::Record;
 
 /// What a recording holds, one after the other.
@@ -69,7 +69,7 @@ impl Recording {
         if name != NAME {
             return Err(self.foreign(&format!("its head says {name:?}")));
         }
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(RecordingError::Version { path: self.path.display().to_string(), found: version });
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::watch::Watch;
 use super::world::number;
+use crate::watch::{Open, Recall, Watch};
 use crate::*;
 
 pub(crate) const NUMBERS: [&str; 6] = ["1", "2", "3", "4", "7", "8"];
@@ -24,7 +24,7 @@ pub(crate) enum What {
     Remove(usize),
     Configure(usize),
     Service(usize, bool, u8),
-    /// What the oldest action that waits for an outcome gets; 0 is the good one.
+    /// What the oldest recall gets that it waits for; 0 is the good one.
     Outcome(usize),
     /// An outcome of any kind for any recall, open or not.
     Stray(u64, usize),
@@ -102,16 +102,6 @@ pub(crate) fn profile(kind: u8) -> Profile {
     }
 }
 
-pub(crate) fn recall_of(action: &Action) -> Option<RecallId> {
-    match action {
-        Action::Ring { recall, .. }
-        | Action::Play { recall, .. }
-        | Action::Connect { recall, .. }
-        | Action::Release { recall, .. } => Some(*recall),
-        _ => None,
-    }
-}
-
 pub(crate) const RINGS: [RingOutcome; 7] = [
     RingOutcome::Answered,
     RingOutcome::Answered,
@@ -140,14 +130,15 @@ pub(crate) const CONNECTS: [ConnectOutcome; 7] = [
     ConnectOutcome::Failed,
 ];
 
-pub(crate) fn answer(action: &Action, kind: usize) -> Option<Event> {
-    let recall = recall_of(action)?;
-    Some(match action {
-        Action::Ring { .. } => Event::RingOutcome { recall, outcome: RINGS[kind] },
-        Action::Play { play, .. } => Event::PlayOutcome { recall, play: *play, outcome: PLAYS[kind] },
-        Action::Connect { .. } => Event::ConnectOutcome { recall, outcome: CONNECTS[kind] },
-        _ => Event::Released { recall },
-    })
+/// An outcome that a recall waits for.
+pub(crate) fn answer(found: &Recall, kind: usize) -> Event {
+    let recall = found.recall;
+    match found.open {
+        Open::Ring => Event::RingOutcome { recall, outcome: RINGS[kind] },
+        Open::Play(play) => Event::PlayOutcome { recall, play, outcome: PLAYS[kind] },
+        Open::Connect => Event::ConnectOutcome { recall, outcome: CONNECTS[kind] },
+        Open::Release => Event::Released { recall },
+    }
 }
 
 pub(crate) fn stray(recall: u64, kind: usize) -> Event {
@@ -159,7 +150,7 @@ pub(crate) fn stray(recall: u64, kind: usize) -> Event {
     }
 }
 
-pub(crate) fn events(what: &What, watch: &mut Watch) -> Vec<Event> {
+pub(crate) fn events(what: &What, watch: &Watch) -> Vec<Event> {
     let line = |index: usize| number(NUMBERS[index]);
     match *what {
         What::Busy(a) => vec![Event::LineBusy { line: line(a) }],
@@ -186,12 +177,7 @@ pub(crate) fn events(what: &What, watch: &mut Watch) -> Vec<Event> {
         What::Service(a, on, kind) => {
             vec![Event::Service { line: line(a), profile: on.then(|| Box::new(profile(kind))) }]
         }
-        What::Outcome(kind) => {
-            if watch.open.is_empty() {
-                return Vec::new();
-            }
-            answer(&watch.open.remove(0), kind).into_iter().collect()
-        }
+        What::Outcome(kind) => watch.recalls().first().map(|recall| answer(recall, kind)).into_iter().collect(),
         What::Stray(recall, kind) => vec![stray(recall, kind)],
         What::Restarted => vec![Event::Restarted],
         What::Nothing => Vec::new(),

@@ -326,3 +326,24 @@ pub(super) fn an_order_that_waits_for_a_limit_heeds_its_callee() {
     assert_eq!(world.busy("1"), ["2 CalleeBusy"]);
     assert_eq!(world.state("2", "1"), "watching");
 }
+
+#[test]
+fn the_life_ends_an_order_that_waits_to_be_tried_again() {
+    let profile = Profile { service_duration_s: 60, ..profile(Defaults) };
+    let mut world = World::with(&profile, Limits::default());
+    world.free("1");
+    world.ordered("2", "1");
+    world.wait(5_000);
+    world.ring_is(RingOutcome::Busy);
+    assert_eq!(world.state("2", "1"), "retrying");
+    assert_eq!(world.wait(54_999), [""; 0]);
+    assert_eq!(world.state("2", "1"), "retrying");
+    assert_eq!(world.wait(1), ["1 ended expired"]);
+}
+
+#[test]
+fn an_attempt_cut_off_by_a_restart_is_not_counted() {
+    let mut world = in_state(S::Ringing, Defaults);
+    assert_eq!(restarted(&mut world), ["1 failed 1 SwitchFailed", "1 Polling due 15000"]);
+    assert_eq!(world.wait(10_000), ["ring 2 shows 1 20000", "1 began 1"]);
+}

@@ -1,5 +1,6 @@
 //! Tests from inside: they see the whole state.
 
+mod canonical;
 mod ccbs;
 pub(crate) mod coverage;
 mod history;
@@ -9,6 +10,6 @@ mod properties;
 mod requests;
 mod rules;
 mod snapshot;
-mod watch;
+pub(crate) mod table_mutants;
 mod world;
 mod world_events;

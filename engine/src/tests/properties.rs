@@ -1,15 +1,17 @@
 //! service.md's rules over random histories, with an outside that misbehaves.
 //!
-//! A failing history is printed at its shortest, with its seed; it is kept in `proptest-regressions/` and
-//! repeated by `cargo test -p ccbs-engine properties`.
+//! A failing history is printed at its shortest, with its seed and the command that repeats it.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
 
 use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
 
-use super::history::{What, events, history, limits, profile, recall_of};
-use super::watch::Watch;
+use super::history::{What, events, history, limits, profile};
 use super::world::{START, number};
+use crate::watch::{Breach, Watch};
 use crate::*;
 
 /// The inputs of a history: it is made up while it runs, because outcomes answer actions.
@@ -31,32 +33,19 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
     let (mut inputs, mut all, mut out) = (Inputs::new(), Vec::new(), Vec::new());
     let mut now = START;
     let mut feed = |engine: &mut Engine, watch: &mut Watch, now: Millis, event: Option<Event>| {
-        match &event {
-            Some(event) => {
-                // Timers first, as the engine does, so that the watch hears of the fact at the right moment.
-                engine.advance(now, &mut out);
-                for action in &out {
-                    watch.see(now, action, limits)?;
-                }
-                all.append(&mut out);
-                watch.forget(|line| engine.lines.by_number(line).is_some());
-                watch.hear(now, event);
-                engine.apply(now, event, &mut out).expect("a good event");
-                if let Event::Released { recall } = event {
-                    watch.recalls.remove(recall);
-                }
-            }
-            None => engine.advance(now, &mut out),
-        }
-        for action in &out {
-            watch.see(now, action, limits)?;
-        }
+        let broken = |breach: Breach| TestCaseError::fail(format!("{}: {}", breach.rule.as_str(), breach.what));
+        // Timers first, as the engine does, so that the watch hears of the fact at the right moment.
+        let before = engine.clone();
+        engine.advance(now, &mut out);
+        watch.see(now, &out, &before, engine).map_err(broken)?;
         all.append(&mut out);
-        watch.forget(|line| engine.lines.by_number(line).is_some());
-        // A release that was given up frees the lines without a word; the engine's own check covers those.
-        let held: BTreeSet<u64> = engine.recalls.keys().map(|recall| recall.0).collect();
-        watch.recalls.retain(|recall, _| held.contains(&recall.0));
-        watch.open.retain(|open| recall_of(open).is_some_and(|recall| held.contains(&recall.0)));
+        if let Some(event) = &event {
+            let before = engine.clone();
+            watch.hear(now, event, engine);
+            engine.apply(now, event, &mut out).expect("a good event");
+            watch.see(now, &out, &before, engine).map_err(broken)?;
+            all.append(&mut out);
+        }
         let counted = |name| engine.counters().find(|counter| counter.0 == name).map_or(0, |counter| counter.1);
         let parts = ["outcomes_late", "outcomes_double", "outcomes_out_of_order", "outcomes_for_ended_order"];
         prop_assert_eq!(counted("outcomes_unexpected"), parts.into_iter().map(counted).sum::<u64>());
@@ -71,7 +60,7 @@ fn run(limits: &Limits, history: &[(Millis, What)]) -> Result<(Inputs, Vec<Actio
     }
     for (time, what) in history {
         now += time;
-        let events = events(what, &mut watch);
+        let events = events(what, &watch);
         if events.is_empty() {
             feed(&mut engine, &mut watch, now, None)?;
         }
@@ -103,36 +92,66 @@ fn replay(engine: &mut Engine, inputs: &[(Millis, Option<Event>)]) -> Vec<Action
     out
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+/// One history: the rules hold, and it comes out the same again, also over a snapshot. How many inputs it had.
+fn one(limits: Limits, history: &[(Millis, What)], cut: prop::sample::Index) -> Result<usize, TestCaseError> {
+    let (inputs, actions, engine) = run(&limits, history)?;
 
-    #[test]
-    fn the_rules_hold_and_a_run_repeats_itself(limits in limits(), history in history(), cut in any::<prop::sample::Index>()) {
-        let (inputs, actions, engine) = run(&limits, &history)?;
+    let mut again = Engine::new(limits.clone()).expect("limits in range");
+    prop_assert!(replay(&mut again, &inputs) == actions, "the same inputs gave other actions");
+    prop_assert!(again.snapshot() == engine.snapshot());
 
-        let mut again = Engine::new(limits.clone()).expect("limits in range");
-        prop_assert!(replay(&mut again, &inputs) == actions, "the same inputs gave other actions");
-        prop_assert!(again.snapshot() == engine.snapshot());
+    // Stopped anywhere and restored, it goes on byte for byte.
+    let (before, after) = inputs.split_at(cut.index(inputs.len()));
+    let mut first = Engine::new(limits).expect("limits in range");
+    let mut told = replay(&mut first, before);
+    let mut second = match Engine::restore(&first.snapshot()) {
+        Ok(second) => second,
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    told.extend(replay(&mut second, after));
+    let bytes = |actions: &[Action]| rmp_serde::to_vec(actions).expect("actions can be written");
+    prop_assert!(bytes(&told) == bytes(&actions), "restored, it went another way");
+    prop_assert!(second.snapshot() == engine.snapshot());
+    Ok(inputs.len())
+}
 
-        // Stopped anywhere and restored, it goes on byte for byte.
-        let (before, after) = inputs.split_at(cut.index(inputs.len()));
-        let mut first = Engine::new(limits).expect("limits in range");
-        let mut told = replay(&mut first, before);
-        let mut second = match Engine::restore(&first.snapshot()) {
-            Ok(second) => second,
-            Err(error) => return Err(TestCaseError::fail(error.to_string())),
-        };
-        told.extend(replay(&mut second, after));
-        let bytes = |actions: &[Action]| rmp_serde::to_vec(actions).expect("actions can be written");
-        prop_assert!(bytes(&told) == bytes(&actions), "restored, it went another way");
-        prop_assert!(second.snapshot() == engine.snapshot());
+#[test]
+fn the_rules_hold_and_a_run_repeats_itself() {
+    let chosen = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { chosen.cases } else { 600 };
+    let seed = match chosen.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(0),
+    };
+    let config = ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(seed),
+        source_file: Some(file!()),
+        test_name: Some(concat!(module_path!(), "::the_rules_hold_and_a_run_repeats_itself")),
+        // A changed table fails by intent.
+        failure_persistence: if super::table_mutants::is_changed() { None } else { chosen.failure_persistence.clone() },
+        ..chosen
+    };
+    let inputs = Cell::new(0);
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&(limits(), history(), any::<prop::sample::Index>()), |(limits, history, cut)| {
+        inputs.set(inputs.get() + one(limits, &history, cut)?);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!(
+            "{error}\nseed {seed}; to repeat: PROPTEST_RNG_SEED={seed} PROPTEST_CASES={cases} \
+             cargo test --release -p ccbs-engine properties"
+        );
     }
+    let figure = format!("\nfigure: invariants: {cases} histories of {} inputs, seed {seed}\n", inputs.get());
+    std::io::stderr().write_all(figure.as_bytes()).expect("standard error can be written");
 }
 
 #[test]
 fn random_histories_reach_every_row_of_the_table() {
     use proptest::strategy::ValueTree;
-    use proptest::test_runner::{Config, TestRunner};
+    use proptest::test_runner::Config;
 
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
@@ -143,8 +162,8 @@ fn random_histories_reach_every_row_of_the_table() {
         let history = history().new_tree(&mut runner).expect("a history").current();
         run(&limits, &history).expect("a history that keeps the rules");
     }
-    let taken = super::coverage::taken();
-    let missed: Vec<_> =
-        (0..).zip(life::TABLE).filter(|(index, _)| !taken.contains(index)).map(|(_, row)| row).collect();
+    let missed = super::coverage::missed();
     assert!(missed.is_empty(), "rows never taken: {missed:#?}");
+    let missed = super::coverage::lines_missed();
+    assert!(missed.is_empty(), "rows of a line never taken: {missed:#?}");
 }

@@ -216,7 +216,7 @@ fn numbers_that_nothing_refers_to_are_forgotten() {
     }
     let limit = world.engine.limits().offers_per_caller as usize;
     assert_eq!(world.engine.lines().count(), 4 + limit);
-    assert_eq!(world.engine.lines.parts().0.len(), 4 + limit + 1);
+    assert_eq!(world.engine.lines.slots() as usize, 4 + limit + 1);
     world.wait(30_000);
     assert_eq!(world.engine.lines().count(), 4);
     assert_eq!(world.engine.next_deadline(), None);

@@ -243,7 +243,7 @@ fn memory_is_given_back_when_all_orders_have_ended() {
         world.wait(10_000_000);
         assert_eq!(world.engine.orders().count(), 0);
         assert_eq!((world.engine.lines().count(), world.engine.wheel.len()), (4, 0));
-        sizes.push((world.engine.lines.parts().0.len(), world.engine.orders.parts().0.len()));
+        sizes.push((world.engine.lines.slots(), world.engine.orders.slots()));
     }
     assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
 }
@@ -300,4 +300,18 @@ fn the_numbers_of_both_profiles_are_checked_when_set() {
     assert_eq!(autodial(timer(1, 1, 21)), Err("attempts"));
     assert_eq!(autodial(timer(3_600, 3_600, 20)), Ok(()));
     assert_eq!(autodial(Profile { offer_window_s: 301, ..Profile::ccbs() }), Err("offer_window_s"));
+}
+
+#[test]
+fn nothing_is_known_of_a_line_that_left_the_configuration() {
+    let reports: [fn(&mut World); 3] = [|_| {}, |world| drop(world.busy("1")), |world| drop(world.free("1"))];
+    for report in reports {
+        let mut world = World::new();
+        world.engine.line("1").expect("a number");
+        report(&mut world);
+        world.send(Event::LineRemoved { line: number("1") });
+        world.send(Event::Line { line: number("1"), kind: LineKind::Internal });
+        let line = world.engine.lines().find(|line| &*line.line == "1").expect("a line that is configured");
+        assert_eq!(line.state, "unknown");
+    }
 }

@@ -17,11 +17,12 @@ from typing import Any
 
 from ccbs.config.document import Document
 from ccbs.config.limit_checks import check_limits
+from ccbs.config.plain import entries, section, text
 from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.prompt_files import check_prompts
 from ccbs.config.service_checks import check_services
 from ccbs.config.validate import closest
-from ccbs.config.written import as_written, is_number
+from ccbs.config.written import is_number
 from ccbs.numbering import DialPattern
 from ccbs.provisioning.preset import read_pack
 
@@ -50,31 +51,12 @@ def check_references(document: Document) -> None:
     _check_route(document, data)
 
 
-def _entries(data: dict[str, Any], *names: str) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
-    value: Any = data
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    for index, entry in enumerate(value if isinstance(value, list) else []):
-        if isinstance(entry, dict):
-            yield (*names, index), entry
-
-
-def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    value = as_written(value)
-    return value if isinstance(value, str) and value else None
-
-
 def _unique(
     document: Document, entries: Iterator[tuple[FieldPath, dict[str, Any]]], field: str
 ) -> dict[str, FieldPath]:
     seen: dict[str, FieldPath] = {}
     for path, entry in entries:
-        value = _text(entry.get(field))
+        value = text(entry.get(field))
         if value is None:
             continue
         if value in seen:
@@ -91,16 +73,16 @@ def _unique(
 
 def _check_patterns(document: Document, data: dict[str, Any]) -> list[DialPattern] | None:
     """The internal patterns; None when one of them is wrong, so that no number is blamed for it."""
-    internal = _section(data, "numbering").get("internal")
+    internal = section(data, "numbering").get("internal")
     patterns: list[DialPattern] = []
     sound = isinstance(internal, list)
     for index, pattern in enumerate(internal if isinstance(internal, list) else []):
-        text = _text(pattern)
-        if text is None:
+        written = text(pattern)
+        if written is None:
             sound = False
             continue
         try:
-            patterns.append(DialPattern(text))
+            patterns.append(DialPattern(written))
         except ValueError as error:
             sound = False
             document.problem(
@@ -113,9 +95,9 @@ def _check_patterns(document: Document, data: dict[str, Any]) -> list[DialPatter
 
 
 def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
-    _unique(document, _entries(data, "subscribers"), "number")
-    for path, entry in _entries(data, "subscribers"):
-        number = _text(entry.get("number"))
+    _unique(document, entries(data, "subscribers"), "number")
+    for path, entry in entries(data, "subscribers"):
+        number = text(entry.get("number"))
         if number is None or patterns is None or not is_number(number):
             pass
         elif not any(pattern.matches(number) for pattern in patterns):
@@ -155,19 +137,19 @@ def _check_credentials(document: Document, path: FieldPath, entry: dict[str, Any
 
 
 def _check_secret(document: Document, path: FieldPath, name: str, value: Any) -> None:
-    text = _text(value)
-    if text is None or name == "password":
+    source = text(value)
+    if source is None or name == "password":
         return
     if name == "password_env":
-        if not os.environ.get(text):
+        if not os.environ.get(source):
             document.problem(
                 (*path, name),
-                f"the environment variable {text} is not set",
+                f"the environment variable {source} is not set",
                 "a variable that holds the password",
                 "set it before the start",
             )
         return
-    file = document.file.parent / text
+    file = document.file.parent / source
     try:
         with file.open(encoding="utf-8") as stream:
             password = stream.readline(1024).strip()
@@ -182,10 +164,10 @@ def _check_secret(document: Document, path: FieldPath, name: str, value: Any) ->
 
 
 def _check_trunks(document: Document, data: dict[str, Any]) -> None:
-    _unique(document, _entries(data, "trunks"), "name")
+    _unique(document, entries(data, "trunks"), "name")
     # A trunk is known by the address that its calls come from.
-    _unique(document, _entries(data, "trunks"), "address")
-    for path, entry in _entries(data, "trunks"):
+    _unique(document, entries(data, "trunks"), "address")
+    for path, entry in entries(data, "trunks"):
         given = [name for name in CREDENTIALS if entry.get(name) is not None]
         for name in given:
             _check_secret(document, path, name, entry[name])
@@ -221,15 +203,15 @@ def _check_trunks(document: Document, data: dict[str, Any]) -> None:
 
 
 def _check_external(document: Document, data: dict[str, Any]) -> None:
-    trunks = sorted({name for _, entry in _entries(data, "trunks") if (name := _text(entry.get("name")))})
-    numbering = _section(data, "numbering")
+    trunks = sorted({name for _, entry in entries(data, "trunks") if (name := text(entry.get("name")))})
+    numbering = section(data, "numbering")
     _unique(
         document,
-        (((*("numbering",), *path), entry) for path, entry in _entries(numbering, "external")),
+        (((*("numbering",), *path), entry) for path, entry in entries(numbering, "external")),
         "prefix",
     )
-    for path, entry in _entries(numbering, "external"):
-        trunk = _text(entry.get("trunk"))
+    for path, entry in entries(numbering, "external"):
+        trunk = text(entry.get("trunk"))
         if trunk is not None and trunk not in trunks:
             known = (
                 f"one of {', '.join(trunks)}" if trunks else "a trunk of the section trunks, which is empty"
@@ -244,7 +226,7 @@ def _check_external(document: Document, data: dict[str, Any]) -> None:
 
 def _unspecified(value: Any) -> bool:
     try:
-        return ipaddress.ip_address(_text(value) or "").is_unspecified
+        return ipaddress.ip_address(text(value) or "").is_unspecified
     except ValueError:
         return False
 
@@ -256,11 +238,11 @@ def _meant(name: str, names: list[str], otherwise: str) -> str:
 
 def _check_packs(document: Document, data: dict[str, Any]) -> None:
     directory = document.file.parent / (
-        _text(_section(data, "provisioning").get("softkey_packs")) or "presets/softkey_pack_presets"
+        text(section(data, "provisioning").get("softkey_packs")) or "presets/softkey_pack_presets"
     )
     seen: set[str] = set()
-    for path, entry in _entries(data, "subscribers"):
-        name = _text(entry.get("softkey_pack"))
+    for path, entry in entries(data, "subscribers"):
+        name = text(entry.get("softkey_pack"))
         # A name with a path in it is refused by the model; it must not lead out of the directory here.
         if name is None or "/" in name or name.startswith(".") or name in seen:
             continue
@@ -283,13 +265,7 @@ def _check_packs(document: Document, data: dict[str, Any]) -> None:
 
 
 def _listeners(data: dict[str, Any]) -> list[tuple[FieldPath, dict[str, Any]]]:
-    listen = _section(data, "listen")
-    also = listen.get("also")
-    further = enumerate(also) if isinstance(also, list) else ()
-    return [
-        (("listen",), listen),
-        *((("listen", "also", at), entry) for at, entry in further if isinstance(entry, dict)),
-    ]
+    return [(("listen",), section(data, "listen")), *entries(data, "listen", "also")]
 
 
 def _check_transport(
@@ -355,7 +331,7 @@ def _check_listen(document: Document, data: dict[str, Any]) -> None:
                 "each address and port once",
                 "remove one of the two",
             )
-    ports = _section(_section(data, "listen"), "rtp_ports")
+    ports = section(data, "listen", "rtp_ports")
     first, last = ports.get("first", 16_384), ports.get("last", 32_766)
     if isinstance(first, int) and isinstance(last, int) and first >= last:
         document.problem(
@@ -368,7 +344,7 @@ def _check_listen(document: Document, data: dict[str, Any]) -> None:
 
 def _check_paths(document: Document, data: dict[str, Any]) -> None:
     base = document.file.parent
-    log = _text(_section(data, "call_log").get("file"))
+    log = text(section(data, "call_log").get("file"))
     if log is not None and not (base / log).parent.is_dir():
         document.problem(
             ("call_log", "file"),
@@ -376,7 +352,7 @@ def _check_paths(document: Document, data: dict[str, Any]) -> None:
             "a file in a directory that exists",
             "make the directory",
         )
-    socket = _text(_section(data, "control").get("socket"))
+    socket = text(section(data, "control").get("socket"))
     if socket is None:
         return
     path = base / socket
@@ -423,7 +399,7 @@ def find_coroutine(name: str, base: Path) -> Callable[..., Any]:
 
 
 def _check_route(document: Document, data: dict[str, Any]) -> None:
-    name = _text(data.get("route"))
+    name = text(data.get("route"))
     if name is None:
         return
     try:

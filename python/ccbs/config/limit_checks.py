@@ -6,6 +6,7 @@ from typing import Any
 
 from ccbs.config.document import Document
 from ccbs.config.model import EndpointLimits
+from ccbs.config.plain import section
 
 __all__ = ["check_limits", "limit"]
 
@@ -19,9 +20,7 @@ _ORDERED = (
 def limit(data: dict[str, Any], field: str) -> int:
     """A limit of the endpoint: as written, or the default where that is nothing or wrong."""
     known = EndpointLimits.model_fields[field]
-    written: Any = data
-    for name in ("limits", "endpoint", field):
-        written = written.get(name) if isinstance(written, dict) else None
+    written = section(data, "limits", "endpoint").get(field)
     low, high = (next(getattr(m, e) for m in known.metadata if hasattr(m, e)) for e in ("ge", "le"))
     if isinstance(written, int) and not isinstance(written, bool) and low <= written <= high:
         return int(written)

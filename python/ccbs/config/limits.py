@@ -18,6 +18,10 @@ class EngineLimits(Section):
     recalls_at_once: Annotated[int, Field(ge=1, le=100_000)] = 500
     recalls_per_second: Annotated[int, Field(ge=1, le=10_000)] = 100
     offers_per_caller: Annotated[int, Field(ge=1, le=100)] = 8
+    unconfigured_lines: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=100_000,
+        description="Numbers known though not configured; reports of others are counted only.",
+    )
     queue: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
         default=65_536, description="Events and actions that may wait between the engine and its user."
     )

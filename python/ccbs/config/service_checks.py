@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ccbs._ccbs import Profile
 from ccbs.config.document import Document
+from ccbs.config.plain import entries, section
 from ccbs.config.problem import FieldPath
 
 __all__ = ["check_services"]
@@ -14,19 +14,20 @@ __all__ = ["check_services"]
 
 def check_services(document: Document, data: dict[str, Any]) -> None:
     """Note subscribers of two profiles, and waits whose longest is below the first."""
-    common = _section(_section(data, "profiles"), "ccbs")
+    common = section(data, "profiles", "ccbs")
     _check_waits(document, ("profiles", "ccbs"), common, common)
-    for path, services in _services(data):
-        allowed = [name for name in ("autodial", "ccbs") if _section(services, name).get("allowed") is True]
+    for path, subscriber in entries(data, "subscribers"):
+        services = section(subscriber, "services")
+        allowed = [name for name in ("autodial", "ccbs") if section(services, name).get("allowed") is True]
         if len(allowed) > 1:
             document.problem(
-                (*path, "ccbs", "allowed"),
+                (*path, "services", "ccbs", "allowed"),
                 "the subscriber has two profiles, autodial and ccbs",
                 "one of them",
                 "allow one and not the other",
             )
-        own = _section(services, "ccbs")
-        _check_waits(document, (*path, "ccbs"), own, {**common, **own})
+        own = section(services, "ccbs")
+        _check_waits(document, (*path, "services", "ccbs"), own, {**common, **own})
 
 
 def _check_waits(document: Document, path: FieldPath, own: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -47,16 +48,3 @@ def _wait(settings: dict[str, Any], name: str) -> int:
     """As written, or the profile's own where that is nothing or wrong."""
     value = settings.get(name)
     return value if isinstance(value, int) else int(getattr(Profile.ccbs(), name))
-
-
-def _services(data: dict[str, Any]) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
-    entries = data.get("subscribers")
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        services = entry.get("services") if isinstance(entry, dict) else None
-        if isinstance(services, dict):
-            yield ("subscribers", index, "services"), services
-
-
-def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}

@@ -42,7 +42,9 @@ impl Model {
 #[derive(Debug, Clone)]
 enum Op {
     Insert { ahead: i64 },
+    Burst { ahead: i64, count: u32, apart: i64 },
     Cancel { which: usize },
+    CancelFirst { count: usize },
     Reschedule { which: usize, ahead: i64 },
     Expire { ahead: i64 },
 }
@@ -62,14 +64,22 @@ fn ahead() -> impl Strategy<Value = i64> {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => ahead().prop_map(|ahead| Op::Insert { ahead }),
+        1 => (ahead(), 1_u32..300, -3_i64..100).prop_map(|(ahead, count, apart)| Op::Burst { ahead, count, apart }),
         3 => any::<usize>().prop_map(|which| Op::Cancel { which }),
+        2 => (1_usize..50).prop_map(|count| Op::CancelFirst { count }),
         2 => (any::<usize>(), ahead()).prop_map(|(which, ahead)| Op::Reschedule { which, ahead }),
         3 => ahead().prop_map(|ahead| Op::Expire { ahead }),
     ]
 }
 
+/// More cases than the default, unless `PROPTEST_CASES` says how many.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases: 512, ..default } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn does_what_a_sorted_map_does(start in prop_oneof![Just(0), any::<u32>().prop_map(u64::from), Just(u64::MAX - 9)],
@@ -83,6 +93,20 @@ proptest! {
                 Op::Insert { ahead } => {
                     let deadline = model.now.saturating_add_signed(ahead);
                     handles.push((wheel.insert(deadline, token), model.insert(deadline, token)));
+                }
+                Op::Burst { ahead, count, apart } => {
+                    for number in 0..i64::from(count) {
+                        let deadline = model.now.saturating_add_signed(ahead.saturating_add(number * apart));
+                        handles.push((wheel.insert(deadline, token), model.insert(deadline, token)));
+                    }
+                }
+                Op::CancelFirst { count } => {
+                    for _ in 0..count {
+                        let Some((key, _)) = model.timers.pop_first() else { break };
+                        let (handle, _) = handles.iter().find(|(_, of)| *of == key).expect("each timer has a handle");
+                        prop_assert!(wheel.cancel(*handle));
+                        prop_assert_eq!(wheel.next_deadline(), model.timers.first_key_value().map(|(key, _)| key.0));
+                    }
                 }
                 Op::Cancel { which } if !handles.is_empty() => {
                     let (handle, key) = handles[which % handles.len()];
@@ -163,6 +187,34 @@ fn the_dead_are_bounded_however_many_are_cancelled() {
 }
 
 #[test]
+fn the_dead_are_bounded_when_the_living_expire() {
+    let mut wheel = Wheel::new(0);
+    for _ in 0..1_000 {
+        wheel.insert(10, ());
+        let handle = wheel.insert(1_000_000_000, ());
+        wheel.cancel(handle);
+    }
+    let mut out = Vec::new();
+    wheel.expire(10, &mut out);
+    assert_eq!((out.len(), wheel.len()), (1_000, 0));
+    assert!(wheel.filings() <= DEAD_ALLOWED, "{} filings of no timer", wheel.filings());
+}
+
+#[test]
+fn a_clone_lives_on_by_itself() {
+    let mut wheel = Wheel::new(0);
+    let both = wheel.insert(5, 'a');
+    let mut clone = wheel.clone();
+    wheel.cancel(both);
+    clone.insert(5, 'b');
+    let mut out = Vec::new();
+    wheel.expire(5, &mut out);
+    assert!(out.is_empty());
+    clone.expire(5, &mut out);
+    assert_eq!(out, [(5, 'a'), (5, 'b')]);
+}
+
+#[test]
 fn a_stale_handle_is_harmless() {
     let mut wheel = Wheel::new(0);
     let old = wheel.insert(5, 'a');
@@ -188,6 +240,43 @@ fn a_pushed_back_timer_is_not_filed_again_until_its_slot_fires() {
     assert_eq!(wheel.next_deadline(), Some(999));
     wheel.expire(999, &mut out);
     assert_eq!(out, [(999, 'a')]);
+}
+
+#[test]
+fn the_next_deadline_is_known_though_the_earliest_is_cancelled_again_and_again() {
+    let mut wheel = Wheel::new(0);
+    let handles: Vec<Handle> = (0..10_000).map(|token| wheel.insert((1 << 40) + token, token)).collect();
+    for (&handle, next) in handles.iter().zip(1..) {
+        assert!(wheel.cancel(handle));
+        let expected = (next < 10_000).then_some((1 << 40) + next);
+        assert_eq!(wheel.next_deadline(), expected);
+    }
+    let looks = wheel.earliest.borrow().cleared;
+    assert!(looks < 500, "all that is filed was looked through {looks} times");
+}
+
+#[test]
+fn the_last_tick_of_all_is_a_deadline() {
+    let mut wheel = Wheel::new(0);
+    let first = wheel.insert(u64::MAX - 1, 'a');
+    wheel.insert(u64::MAX, 'b');
+    assert_eq!(wheel.next_deadline(), Some(u64::MAX - 1));
+    wheel.cancel(first);
+    assert_eq!(wheel.next_deadline(), Some(u64::MAX));
+    let mut out = Vec::new();
+    wheel.expire(u64::MAX, &mut out);
+    assert_eq!((out, wheel.next_deadline()), (vec![(u64::MAX, 'b')], None));
+}
+
+#[test]
+fn a_pending_timer_takes_no_more_than_is_said() {
+    assert_eq!(size_of::<Option<Handle>>(), 8);
+    let mut wheel = Wheel::new(0);
+    for token in 0..100_000_u32 {
+        wheel.insert(u64::from(token) * 60, token);
+    }
+    let bytes = wheel.bytes();
+    assert!(bytes < 100_000 * 31, "{bytes} bytes for 100,000 timers");
 }
 
 #[test]

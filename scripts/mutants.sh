@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Changes the functions that hold the tables and carry them out, one at a time, and shows that a test fails for each.
+#
+#   scripts/mutants.sh           the files below
+#   scripts/mutants.sh FILE...   only these
+#
+# What may survive, and why, stands in .cargo/mutants.toml. Rows of the tables are data, which cargo-mutants leaves
+# alone: engine/src/tests/table_mutants.rs changes those.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/say.sh
+source scripts/cargo_tool.sh
+
+files=("$@")
+((${#files[@]})) || files=(engine/src/{life,line_life,effects,turn,callee,requests,outcome,facts}.rs)
+cargo_tool cargo-mutants 27.1.0
+selected=()
+for file in "${files[@]}"; do
+    [[ -f $file ]] || fail "there is no file $file"
+    selected+=(--file "$file")
+done
+
+report=.cache/mutants
+mkdir -p "$report"
+outcome=0
+# The whole library's tests but for those that repeat them at length.
+PROPTEST_CASES=60 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0 \
+    cargo mutants --package ccbs-engine "${selected[@]}" --output "$report" --no-shuffle --colors never --timeout 120 \
+    --jobs 2 --cargo-arg=--locked -- --lib -- --skip table_mutants --skip random_histories || outcome=$?
+count() { wc -l <"$report/mutants.out/$1.txt"; }
+echo "figure: mutants: $(count caught) functions changed and noticed, $(count timeout) brought to no end," \
+    "$(count missed) unnoticed, $(count unviable) that do not compile"
+((outcome != 0)) && cat "$report"/mutants.out/missed.txt >&2
+exit "$outcome"
