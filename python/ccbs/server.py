@@ -7,6 +7,7 @@ import errno
 import importlib.metadata
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,8 @@ STOP_BOUND_S = 10.0
 """How long stopping may take, in seconds; what is not done by then is left."""
 
 _DECISION_GRACE_S = 7
+# Files of the process beside connections and streams: sockets, logs, libraries.
+_OTHER_FILES = 256
 
 _TOO_MANY = (
     "The switch cannot start: there are more subscribers, trunks and prompts than may wait for the SIP "
@@ -338,8 +341,19 @@ def _call_log(config: Config) -> CallLog:
     return CallLog(limit=config.call_log_records, path=file)
 
 
+def _allow_connections(connections: int) -> None:
+    """Ask the system for as many open files as connections and streams may need; it grants what it does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
     listen, limits = config.listen, config.limits.endpoint
+    _allow_connections(limits.connections + limits.streams)
     try:
         return SipEndpoint(
             listen=(listen.address, listen.port),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -165,3 +166,16 @@ def test_listeners_and_trunks_of_the_file_reach_the_endpoint(tmp_path: Path) -> 
         assert [host for host, _ in endpoint.local_addresses] == ["127.0.0.1", "::1"]
         with closing(SipEndpoint(listen=endpoint.local_address, realm="r", transports=["udp"])):
             pass
+
+
+def test_a_server_may_open_as_many_files_as_its_limits_need() -> None:
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lower = min(soft, 512) if soft != resource.RLIM_INFINITY else 512
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lower, hard))
+        ccbs.server._allow_connections(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(556, hard if hard > 0 else 556)
+        ccbs.server._allow_connections(1)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= lower, "never fewer than before"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
