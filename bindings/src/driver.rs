@@ -97,7 +97,7 @@ impl Driver {
     /// The handles of numbers, in their order.
     fn handles(&self, py: Python<'_>, numbers: Given<Many<Number>>) -> Result<Vec<u32>, Error> {
         let driver = self.inner.get()?;
-        let numbers = numbers.named("numbers")?.0.into_iter().map(|number| number.0.0).collect();
+        let numbers = numbers.named("numbers")?.0.into_iter().map(|number| (*number.0.0).into()).collect();
         Ok(py.detach(|| driver.lines(numbers))?.into_iter().map(|line| line.0).collect())
     }
 
@@ -106,7 +106,7 @@ impl Driver {
         let driver = self.inner.get()?;
         let line = LineId(line.named("line")?);
         let number = py.detach(|| driver.with_engine(|engine| engine.number(line)));
-        number.map(Text).ok_or_else(|| EngineError::UnknownLine(line).into())
+        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
     }
 
     /// Takes all actions that are out.

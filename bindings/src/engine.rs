@@ -56,7 +56,7 @@ impl Engine {
     fn number(&self, line: Given<u32>) -> Result<Text, Error> {
         let line = LineId(line.named("line")?);
         let number = lock(&self.engine).number(line);
-        number.map(Text).ok_or_else(|| EngineError::UnknownLine(line).into())
+        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
     }
 
     /// Fires the timers due at `now`, applies the events in their order, and gives back what to do.

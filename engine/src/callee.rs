@@ -28,7 +28,7 @@ impl Engine {
 
     /// Why the attempt of an order, which is over, failed.
     pub(crate) fn failure(&self, slot: u32) -> AttemptFailure {
-        self.recalls[self.orders[slot].recall].failure.unwrap_or(AttemptFailure::SwitchFailed)
+        self.recall_of(slot).failure.unwrap_or(AttemptFailure::SwitchFailed)
     }
 
     /// Whether an order is of profile `ccbs` and its attempt failed for such a reason.
@@ -66,7 +66,7 @@ impl Engine {
         if registered == Some(false) || presence == Presence::Busy {
             return Availability::Away;
         }
-        match (order.wants, presence) {
+        match (order.wants(), presence) {
             (Wants::NotLoggedIn, _) if registered.is_none() => Availability::Unseen,
             (Wants::NotLoggedIn, _) => Availability::Available,
             (_, Presence::Unknown) => Availability::Unseen,
@@ -123,8 +123,8 @@ impl Engine {
         let mut waiting = self.walk_waiting(line);
         while let Some(slot) = waiting.next(&self.orders) {
             let order = &mut self.orders[slot];
-            if order.wants == Wants::NewCall {
-                order.wants = Wants::NewCallOver;
+            if order.wants() == Wants::NewCall {
+                order.set_wants(Wants::NewCallOver);
                 self.look_at_callee(slot, out);
             }
         }
@@ -159,7 +159,7 @@ impl Engine {
     /// Makes an order one of kind NR, which waits for a new call of its callee's.
     pub(crate) fn turn_no_reply(&mut self, slot: u32, out: &mut Vec<Action>) {
         let expires = self.no_reply_expires(slot);
-        self.orders[slot].wants = Wants::NewCall;
+        self.orders[slot].set_wants(Wants::NewCall);
         self.start_life(slot, expires);
         self.tell(slot, Step::TurnedNoReply { expires }, out);
     }

@@ -103,7 +103,7 @@ impl Engine {
     fn order_form(&self, slot: u32, order: &Order, lines: &[u32], form: &mut Bytes<'_>) {
         (rank(order.caller, lines), rank(order.callee, lines), order.state).hash(form);
         if order.state.in_recall() {
-            let recall = &self.recalls[order.recall];
+            let recall = self.recall_of(slot);
             (recall.called.map(|presence| presence as u8), recall.sent, recall.answered).hash(form);
             self.lines.ties(order.callee).stirred.hash(form);
         }
@@ -113,8 +113,8 @@ impl Engine {
         // Where attempts are not bounded their number decides nothing.
         let profile = self.profile(slot);
         let attempt = profile.attempts().map(|_| order.attempt);
-        (profile, attempt, order.wants, order.wait_s).hash(form);
-        order.state.in_recall().then(|| self.recalls[order.recall].failure).hash(form);
+        (profile, attempt, order.wants(), order.wait_s).hash(form);
+        order.state.in_recall().then(|| self.recall_of(slot).failure).hash(form);
         // A life that is over is told from another only by what it would have been as one of kind NR.
         let left = |until: Millis| until.saturating_sub(self.now);
         (left(self.expires(slot)), self.turns_no_reply(slot).then(|| left(self.no_reply_expires(slot)))).hash(form);

@@ -7,7 +7,7 @@ use crate::life::State;
 use crate::line::Presence;
 use crate::order::{List, Order};
 use crate::profile::{Drive, OrderKind};
-use crate::ties::{NONE, Ties};
+use crate::ties::Ties;
 
 macro_rules! require {
     ($holds:expr, $($what:tt)+) => {
@@ -19,9 +19,6 @@ macro_rules! require {
 
 /// The highest that "Settings" allow for the orders of one caller, and for one callee.
 const LONGEST_LIST: usize = 30;
-
-/// More than an order can begin in its life, and room to count on.
-const MOST_ATTEMPTS: u32 = 1 << 30;
 
 impl Engine {
     /// Checks the whole state against the engine's own rules: queues and indexes agree, a line is in at most
@@ -45,7 +42,7 @@ impl Engine {
             orders += 1;
             standing += usize::from(order.state != State::Clearing);
             recalls += usize::from(order.state.in_recall());
-            eligible += usize::from(order.eligible_since().is_some());
+            eligible += usize::from(order.is_eligible());
             timers += usize::from(order.timer.is_some()) + usize::from(order.life.is_some());
         }
         let lines = self.lines.iter().count();
@@ -133,9 +130,7 @@ impl Engine {
         require!(found == expected, "order {id}: indexed at {found:?}, not {expected:?}");
         let attempts = self.profile(slot).attempts();
         require!(
-            attempts.is_none_or(|attempts| order.attempt <= attempts)
-                && order.attempt <= MOST_ATTEMPTS
-                && (order.attempt > 0 || !state.in_recall()),
+            attempts.is_none_or(|attempts| order.attempt <= attempts) && (order.attempt > 0 || !state.in_recall()),
             "order {id}: {} attempts",
             order.attempt
         );
@@ -146,12 +141,12 @@ impl Engine {
         if state.in_recall() {
             self.check_recall(slot, order)?;
         } else {
-            let held = held_by.contains(&Some(slot)) || order.recall != NONE;
+            let held = held_by.contains(&Some(slot)) || order.recall().is_some();
             require!(!held, "order {id}: {state:?}, but in a recall");
             require!(order.life.is_some(), "order {id}: {state:?} has no life");
         }
         let in_line = state == State::Queued && held_by == [None, None];
-        require!(order.eligible_since().is_some() == in_line, "order {id}: {state:?}, but its turn does not agree");
+        require!(order.is_eligible() == in_line, "order {id}: {state:?}, but its turn does not agree");
         let busy = self.lines.presence(order.caller) == Presence::Busy && held_by[0].is_none();
         require!(
             !(busy && matches!(state, State::Queued | State::Guarding | State::Pausing)),
@@ -174,12 +169,10 @@ impl Engine {
     fn check_recall(&self, slot: u32, order: &Order) -> Result<(), Inconsistent> {
         let (id, state) = (order.id.0, order.state);
         let held = [order.caller, order.callee].iter().all(|&line| self.lines.recall(line) == Some(slot));
-        require!(held && order.recall != NONE, "order {id}: {state:?}, but its recall does not agree");
-        let recall = &self.recalls[order.recall];
+        require!(held && order.recall().is_some(), "order {id}: {state:?}, but its recall does not agree");
+        let recall = self.recall_of(slot);
         require!(
-            recall.order == slot
-                && self.recalls.find(recall.id) == Some(order.recall)
-                && recall.id.0 < self.next_recall,
+            recall.order == slot && self.recalls.find(recall.id) == order.recall() && recall.id.0 < self.next_recall,
             "order {id}: its recall is another's"
         );
         require!(recall.answered & !recall.sent == 0, "order {id}: an outcome of what was not asked for");

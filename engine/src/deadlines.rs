@@ -1,5 +1,7 @@
 //! When timers are due, for [`Engine::check`]: none comes too early to matter or so late that something hangs.
 
+use ccbs_timers::Handle;
+
 use crate::Millis;
 use crate::engine::Engine;
 use crate::error::Inconsistent;
@@ -31,18 +33,12 @@ impl Engine {
         }
         for (_, order) in self.orders.iter() {
             let id = order.id.0;
-            let runs = order.life.map(|timer| self.wheel.deadline(timer));
-            ensure(runs.is_none_or(|life| life.is_some_and(|life| within(life, LONGEST_LIFE))), &|| {
-                format!("order {id}: its life ends too late or never")
-            })?;
-            let timer = order.timer.map(|timer| self.wheel.deadline(timer));
-            ensure(timer.is_none_or(|due| due.is_some_and(|due| within(due, LONGEST_WAIT))), &|| {
-                format!("order {id}: its timer is due too late or never")
-            })?;
+            let runs = |timer: Option<Handle>, longest: Millis| {
+                timer.is_none_or(|timer| self.wheel.deadline(timer).is_some_and(|due| within(due, longest)))
+            };
+            ensure(runs(order.life, LONGEST_LIFE), &|| format!("order {id}: its life ends too late"))?;
+            ensure(runs(order.timer, LONGEST_WAIT), &|| format!("order {id}: its timer is due too late"))?;
             ensure(order.attempt < MOST_ATTEMPTS, &|| format!("order {id}: {} attempts", order.attempt))?;
-            ensure(order.eligible_since().is_none_or(|since| since <= self.now), &|| {
-                format!("order {id}: eligible in the future")
-            })?;
         }
         let pace = self.pace.map(|timer| self.wheel.deadline(timer));
         ensure(pace.is_none_or(|due| due.is_some_and(|due| within(due, SECOND))), &|| {

@@ -4,12 +4,12 @@ use crate::action::{Action, AttemptFailure, Prompt, ReleaseReason, Step};
 use crate::callee::Availability;
 use crate::counters::Counter;
 use crate::engine::Engine;
-use crate::life::{self, Asked, Effect, Input, State, When};
+use crate::life::{Asked, Effect, Input, State, When};
 use crate::line::Presence;
+use crate::lookup::lookup;
 use crate::order::List;
 use crate::reason::EndReason;
 use crate::recall::Recall;
-use crate::ties::NONE;
 use crate::{Millis, RecallId};
 
 /// What came with an input.
@@ -31,16 +31,15 @@ const RELEASE_TIME: Millis = 10_000;
 impl Engine {
     /// Takes an order's next transition; tells whether there was one for this input.
     pub(crate) fn input(&mut self, slot: u32, on: Input, told: Told, out: &mut Vec<Action>) -> bool {
-        let Some(row) = life::lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
+        let Some(row) = lookup(self.orders[slot].state, on, |when| self.holds(slot, when)) else {
             return false;
         };
         #[cfg(test)]
         crate::tests::coverage::took(row);
         let order = &mut self.orders[slot];
         order.state = row.to;
-        let recall = order.recall;
         if let Told::Failure(failure) = told
-            && recall != NONE
+            && let Some(recall) = order.recall()
         {
             self.recalls[recall].failure.get_or_insert(failure);
         }
@@ -87,7 +86,7 @@ impl Engine {
             When::NotRetained => {
                 self.ccbs_failed(slot, |of| of == AttemptFailure::CalleeBusy)
                     && !self.has_retention(slot)
-                    && self.recalls[order.recall].called != Some(Presence::Unknown)
+                    && self.recall_of(slot).called != Some(Presence::Unknown)
             }
             When::NotReached => self.ccbs_failed(slot, |of| match of {
                 AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable => {
@@ -172,7 +171,7 @@ impl Engine {
 
     /// Notes that an action of an order's recall is sent; which recall that is.
     fn asked(&mut self, slot: u32, asked: Asked) -> RecallId {
-        let recall = &mut self.recalls[self.orders[slot].recall];
+        let recall = self.recall_of_mut(slot);
         recall.sent |= asked.bit();
         recall.id
     }
@@ -215,7 +214,8 @@ impl Engine {
             callee: self.lines.number(order.callee).clone(),
             timeout_ms,
         });
-        self.recalls[order.recall].called = Some(self.lines.presence(order.callee));
+        let presence = self.lines.presence(order.callee);
+        self.recall_of_mut(slot).called = Some(presence);
         self.tell(slot, Step::CalleeCalled, out);
         self.arm(slot, timeout_ms + CALL_GRACE);
     }
@@ -224,7 +224,7 @@ impl Engine {
         // Where the failure ends the order, the caller hears that no other attempt will be made.
         let ends = [When::LastAttempt, When::CalleeDeclined, When::CalleeSilent, When::NotRetained];
         let last = ends.iter().any(|&end| self.holds(slot, end));
-        let busy = self.recalls[self.orders[slot].recall].failure == Some(AttemptFailure::CalleeBusy);
+        let busy = self.recall_of(slot).failure == Some(AttemptFailure::CalleeBusy);
         let prompts: &[Prompt] = match (busy, last) {
             (true, false) => &[Prompt::BusyAgain],
             (true, true) => &[Prompt::BusyAgain, Prompt::AttemptsUsedUp],

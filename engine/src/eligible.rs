@@ -23,7 +23,7 @@ pub(crate) struct Eligible {
 }
 
 fn is_live(&(since, id, slot): &Entry, orders: &Orders) -> bool {
-    orders.get(slot).is_some_and(|order| order.id == id && order.eligible_since() == Some(since))
+    orders.get(slot).is_some_and(|order| order.id == id && order.is_eligible_since(since))
 }
 
 impl Eligible {

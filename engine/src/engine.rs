@@ -14,11 +14,10 @@ use crate::event::Event;
 use crate::life::{Input, State};
 use crate::line::Lines;
 use crate::offer::Offers;
-use crate::order::{List, Orders, Walk};
+use crate::order::{List, Order, Orders, Walk};
 use crate::profile::{Limits, OutOfRange, Profile};
 use crate::profiles::Profiles;
-use crate::recall::Recalls;
-use crate::ties::NONE;
+use crate::recall::{Recall, Recalls};
 use crate::token::{Timer, Token};
 use crate::{LineId, Millis, Number};
 
@@ -161,9 +160,9 @@ impl Engine {
     fn note_expired(&mut self, due: &[(Millis, Token)]) {
         for &(deadline, token) in due {
             if let Timer::Life { slot } = token.into()
-                && let Some(order) = self.orders.get(slot).filter(|order| order.recall != NONE)
+                && let Some(recall) = self.orders.get(slot).and_then(Order::recall)
             {
-                self.recalls[order.recall].expired = deadline;
+                self.recalls[recall].expired = deadline;
             }
         }
     }
@@ -247,7 +246,16 @@ impl Engine {
     pub(crate) fn expires(&self, slot: u32) -> Millis {
         let order = &self.orders[slot];
         let runs = order.life.and_then(|life| self.wheel.deadline(life));
-        runs.unwrap_or_else(|| self.recalls[order.recall].expired)
+        runs.unwrap_or_else(|| self.recall_of(slot).expired)
+    }
+
+    /// The recall of an order that has one in progress.
+    pub(crate) fn recall_of(&self, slot: u32) -> &Recall {
+        &self.recalls[self.orders[slot].recall().expect("an order in a state of recall has one")]
+    }
+
+    pub(crate) fn recall_of_mut(&mut self, slot: u32) -> &mut Recall {
+        &mut self.recalls[self.orders[slot].recall().expect("an order in a state of recall has one")]
     }
 
     /// The profile of an order.

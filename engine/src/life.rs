@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::ReleaseReason;
 use crate::reason::EndReason;
+pub(crate) use crate::state::Asked;
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,37 +188,6 @@ pub enum Effect {
     FulfilReverse,
     /// The recall is over: its two lines are free for others.
     FreeLines,
-}
-
-/// An action of a recall that has an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// `Ring`.
-    Ring,
-    /// The first `Play`.
-    Announce,
-    /// `Connect`.
-    Connect,
-    /// The second `Play`.
-    Tell,
-    /// `Release`.
-    Release,
-}
-
-impl Asked {
-    /// Its place in a set of them.
-    pub(crate) fn bit(self) -> u8 {
-        1 << self as u8
-    }
-
-    /// Its number among the prompts of the recall; 0 for what is no prompt.
-    pub(crate) fn play(self) -> u32 {
-        match self {
-            Self::Announce => 1,
-            Self::Tell => 2,
-            _ => 0,
-        }
-    }
 }
 
 /// One transition.
@@ -401,90 +371,3 @@ pub static TABLE: &[Row] = &[
     row(S::Clearing,    I::Overdue,        Always,        S::Ended,       &[E::FreeLines]),
     row(S::Clearing,    I::Restarted,      Always,        S::Ended,       &[E::FreeLines]),
 ];
-
-pub(crate) const STATES: usize = S::Ended as usize + 1;
-pub(crate) const INPUTS: usize = I::Restarted as usize + 1;
-pub(crate) const NONE: u8 = u8::MAX;
-
-/// The rows as they run: in tests one may be changed.
-#[cfg(test)]
-use crate::tests::table_mutants::table;
-#[cfg(not(test))]
-fn table() -> &'static [Row] {
-    TABLE
-}
-
-/// For each (state, input) the first row.
-pub(crate) static FIRST: [[u8; INPUTS]; STATES] = first_rows();
-
-pub(crate) const fn first_rows() -> [[u8; INPUTS]; STATES] {
-    let mut first = [[NONE; INPUTS]; STATES];
-    assert!(TABLE.len() < NONE as usize);
-    let mut index = TABLE.len();
-    while index > 0 {
-        index -= 1;
-        let row = &TABLE[index];
-        #[allow(clippy::cast_possible_truncation)] // fewer rows than NONE: asserted above
-        let number = index as u8;
-        first[row.from as usize][row.on as usize] = number;
-    }
-    first
-}
-
-/// The row that an input takes; `holds` tells whether a condition does.
-pub(crate) fn lookup(from: State, on: Input, holds: impl Fn(When) -> bool) -> Option<&'static Row> {
-    let first = FIRST[from as usize][on as usize];
-    let rows = table().get(usize::from(first)..)?.iter();
-    rows.take_while(|row| row.from == from && row.on == on).find(|row| holds(row.when))
-}
-
-impl State {
-    /// The word used on the command line and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Watching => "watching",
-            Self::CalleeGuard => "callee-guard",
-            Self::Polling => "polling",
-            Self::Retrying => "retrying",
-            Self::Queued => "queued",
-            Self::Suspended => "suspended",
-            Self::Guarding => "guarding",
-            Self::Pausing => "pausing",
-            Self::Ringing => "ringing",
-            Self::Announcing => "announcing",
-            Self::Calling => "calling",
-            Self::Telling => "telling",
-            Self::Releasing => "releasing",
-            Self::Failed => "failed",
-            Self::Clearing => "clearing",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// Which action of the recall waits for its outcome in this state.
-    pub(crate) fn awaits(self) -> Option<Asked> {
-        match self {
-            Self::Ringing => Some(Asked::Ring),
-            Self::Announcing => Some(Asked::Announce),
-            Self::Calling => Some(Asked::Connect),
-            Self::Telling => Some(Asked::Tell),
-            Self::Releasing | Self::Clearing => Some(Asked::Release),
-            _ => None,
-        }
-    }
-
-    /// Whether a recall of the order is in progress.
-    pub fn in_recall(self) -> bool {
-        matches!(
-            self,
-            Self::Ringing
-                | Self::Announcing
-                | Self::Calling
-                | Self::Telling
-                | Self::Releasing
-                | Self::Failed
-                | Self::Clearing
-        )
-    }
-}

@@ -38,7 +38,7 @@ const LAST_WITHOUT_OFFER: u32 = 1 << 31;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
     known: Vec<Known>,
-    slots: Vec<Line>,
+    kept: Vec<Line>,
     ties: TiesPool,
     free: Vec<u32>,
     /// The slots by number.
@@ -79,15 +79,15 @@ impl Lines {
         let line = Line { number: number.into(), tied: Tied::NOTHING, service: NO_SERVICE };
         let slot = if let Some(slot) = self.free.pop() {
             self.known[slot as usize] = Known::NOTHING;
-            self.slots[slot as usize] = line;
+            self.kept[slot as usize] = line;
             slot
         } else {
-            assert!(self.slots.len() < MOST, "fewer than 2^30 lines fit in memory");
+            assert!(self.kept.len() < MOST, "fewer than 2^30 lines fit in memory");
             grow(&mut self.known);
-            grow(&mut self.slots);
+            grow(&mut self.kept);
             self.known.push(Known::NOTHING);
-            self.slots.push(line);
-            index(self.slots.len() - 1)
+            self.kept.push(line);
+            index(self.kept.len() - 1)
         };
         self.enter(slot);
         Ok(slot)
@@ -95,7 +95,7 @@ impl Lines {
 
     /// Enters a line under its number.
     fn enter(&mut self, slot: u32) {
-        let number_of = |&slot: &u32| hash(&self.slots[slot as usize].number);
+        let number_of = |&slot: &u32| hash(&self.kept[slot as usize].number);
         self.by_number.insert_unique(number_of(&slot), slot, number_of);
     }
 
@@ -133,13 +133,13 @@ impl Lines {
 
     /// The slot of a number, if it is known.
     pub(crate) fn by_number(&self, number: &str) -> Option<u32> {
-        self.by_number.find(hash(number), |&slot| self.slots[slot as usize].number == number).copied()
+        self.by_number.find(hash(number), |&slot| self.kept[slot as usize].number == number).copied()
     }
 
     /// Forgets a line that nothing refers to.
     pub(crate) fn forget_unneeded(&mut self, slot: u32) {
         if self.has(slot) && !self.is_needed(slot) {
-            let number = std::mem::take(&mut self.slots[slot as usize].number);
+            let number = std::mem::take(&mut self.kept[slot as usize].number);
             self.known[slot as usize] = Known::VACANT;
             if let Ok(entry) = self.by_number.find_entry(hash(&number), |&found| found == slot) {
                 entry.remove();
@@ -160,7 +160,7 @@ impl Lines {
     }
 
     pub(crate) fn number(&self, slot: u32) -> &Number {
-        &self.slots[slot as usize].number
+        &self.kept[slot as usize].number
     }
 
     pub(crate) fn presence(&self, slot: u32) -> Presence {
@@ -204,21 +204,21 @@ impl Lines {
 
     /// The place of its service's profile.
     pub(crate) fn service(&self, slot: u32) -> Option<u32> {
-        Some(self.slots[slot as usize].service & !LAST_WITHOUT_OFFER).filter(|&service| service != NO_SERVICE)
+        Some(self.kept[slot as usize].service & !LAST_WITHOUT_OFFER).filter(|&service| service != NO_SERVICE)
     }
 
     pub(crate) fn set_service(&mut self, slot: u32, service: Option<u32>) {
-        let line = &mut self.slots[slot as usize];
+        let line = &mut self.kept[slot as usize];
         line.service = line.service & LAST_WITHOUT_OFFER | service.unwrap_or(NO_SERVICE);
     }
 
     /// Whether its last call that failed opened no offer: then no last number can be ordered.
     pub(crate) fn last_without_offer(&self, slot: u32) -> bool {
-        self.slots[slot as usize].service & LAST_WITHOUT_OFFER != 0
+        self.kept[slot as usize].service & LAST_WITHOUT_OFFER != 0
     }
 
     pub(crate) fn set_last_without_offer(&mut self, slot: u32, without: bool) {
-        let line = &mut self.slots[slot as usize];
+        let line = &mut self.kept[slot as usize];
         line.service = line.service & !LAST_WITHOUT_OFFER | if without { LAST_WITHOUT_OFFER } else { 0 };
     }
 
@@ -229,11 +229,11 @@ impl Lines {
 
     /// What ties it to offers, orders and a recall.
     pub(crate) fn ties(&self, slot: u32) -> Ties {
-        if self.is_tied(slot) { self.ties.of(self.slots[slot as usize].tied) } else { Ties::NONE }
+        if self.is_tied(slot) { self.ties.of(self.kept[slot as usize].tied) } else { Ties::NONE }
     }
 
     pub(crate) fn set_ties(&mut self, slot: u32, ties: Ties) {
-        let tied = &mut self.slots[slot as usize].tied;
+        let tied = &mut self.kept[slot as usize].tied;
         self.ties.put(tied, ties);
         self.known[slot as usize].set_tied(*tied != Tied::NOTHING);
     }
@@ -284,8 +284,8 @@ impl Lines {
     pub(crate) fn restore(&mut self, number: Number, known: Known, service: Option<u32>, without_offer: bool) {
         self.configured += usize::from(known.is_configured());
         self.known.push(known);
-        self.slots.push(Line { number, tied: Tied::NOTHING, service: NO_SERVICE });
-        let slot = index(self.slots.len() - 1);
+        self.kept.push(Line { number, tied: Tied::NOTHING, service: NO_SERVICE });
+        let slot = index(self.kept.len() - 1);
         self.set_service(slot, service);
         self.set_last_without_offer(slot, without_offer);
         self.enter(slot);
@@ -294,7 +294,7 @@ impl Lines {
     /// Adds an empty slot.
     pub(crate) fn restore_vacant(&mut self) {
         self.known.push(Known::VACANT);
-        self.slots.push(Line { number: Number::new(), tied: Tied::NOTHING, service: NO_SERVICE });
+        self.kept.push(Line { number: Number::new(), tied: Tied::NOTHING, service: NO_SERVICE });
     }
 
     /// The empty slots, in the order in which they became empty.

@@ -61,7 +61,7 @@ impl Engine {
             attempts: self.profile(slot).attempts(),
             due: self.due(slot),
             expires: self.expires(slot),
-            eligible: order.eligible_since().is_some(),
+            eligible: order.is_eligible(),
             caller: self.look_at_line(order.caller),
             callee: self.look_at_line(order.callee),
         })

@@ -16,8 +16,6 @@ use crate::{Millis, OrderId};
 pub(crate) struct Order {
     /// 0 where the slot is empty.
     pub(crate) id: OrderId,
-    /// Since when it is eligible; [`NEVER`] when it is not.
-    eligible_since: Millis,
     pub(crate) caller: u32,
     pub(crate) callee: u32,
     /// The state's timer: CB timer, guard time, wait, or the outside's time to answer.
@@ -30,15 +28,19 @@ pub(crate) struct Order {
     pub(crate) profile: u32,
     /// Attempts begun.
     pub(crate) attempt: u32,
-    /// The place of its recall while one is in progress, else [`NONE`].
-    pub(crate) recall: u32,
+    /// The place of its recall while one is in progress; since when it is eligible, while it is. An order has
+    /// less than a day to live, so the low half of that time will do.
+    place_or_since: u32,
     /// How long the next wait of `Polling` or `Retrying` is (s).
     pub(crate) wait_s: u16,
     pub(crate) state: State,
-    pub(crate) wants: Wants,
+    /// What it waits for, in the lowest two bits; then [`ELIGIBLE`] and [`IN_RECALL`].
+    marks: u8,
 }
 
-const NEVER: Millis = Millis::MAX;
+const WANTS: u8 = 0b11;
+const ELIGIBLE: u8 = 1 << 2;
+const IN_RECALL: u8 = 1 << 3;
 
 /// What an order waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +71,6 @@ impl Order {
     pub(crate) fn new(id: OrderId, caller: u32, callee: u32, profile: u32, state: State, wants: Wants) -> Self {
         Self {
             id,
-            eligible_since: NEVER,
             caller,
             callee,
             timer: None,
@@ -77,28 +78,69 @@ impl Order {
             next: [NONE; 2],
             profile,
             attempt: 0,
-            recall: NONE,
+            place_or_since: NONE,
             wait_s: 0,
             state,
-            wants,
+            marks: wants as u8,
         }
     }
 
     pub(crate) fn kind(&self) -> OrderKind {
-        match self.wants {
+        match self.wants() {
             Wants::Busy => OrderKind::Busy,
             Wants::NewCall | Wants::NewCallOver => OrderKind::NoReply,
             Wants::NotLoggedIn => OrderKind::NotLoggedIn,
         }
     }
 
-    pub(crate) fn eligible_since(&self) -> Option<Millis> {
-        Some(self.eligible_since).filter(|&since| since != NEVER)
+    pub(crate) fn wants(&self) -> Wants {
+        match self.marks & WANTS {
+            0 => Wants::Busy,
+            1 => Wants::NewCall,
+            2 => Wants::NewCallOver,
+            _ => Wants::NotLoggedIn,
+        }
     }
 
-    pub(crate) fn set_eligible_since(&mut self, since: Option<Millis>) {
-        self.eligible_since = since.unwrap_or(NEVER);
+    pub(crate) fn set_wants(&mut self, wants: Wants) {
+        self.marks = self.marks & !WANTS | wants as u8;
     }
+
+    /// The place of its recall while one is in progress.
+    pub(crate) fn recall(&self) -> Option<u32> {
+        (self.marks & IN_RECALL != 0).then_some(self.place_or_since)
+    }
+
+    /// Notes the recall of an order that is not eligible.
+    pub(crate) fn set_recall(&mut self, recall: Option<u32>) {
+        self.marks = self.marks & !IN_RECALL | recall.map_or(0, |_| IN_RECALL);
+        self.place_or_since = recall.unwrap_or(NONE);
+    }
+
+    pub(crate) fn is_eligible(&self) -> bool {
+        self.marks & ELIGIBLE != 0
+    }
+
+    /// Whether it is eligible, since then.
+    pub(crate) fn is_eligible_since(&self, since: Millis) -> bool {
+        self.is_eligible() && self.place_or_since == low(since)
+    }
+
+    /// Since when it is eligible.
+    pub(crate) fn eligible_since(&self, now: Millis) -> Option<Millis> {
+        self.is_eligible().then(|| now - Millis::from(low(now).wrapping_sub(self.place_or_since)))
+    }
+
+    /// Notes since when an order, which is in no recall, is eligible.
+    pub(crate) fn set_eligible_since(&mut self, since: Option<Millis>) {
+        self.marks = self.marks & !ELIGIBLE | since.map_or(0, |_| ELIGIBLE);
+        self.place_or_since = since.map_or(NONE, low);
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // the low half is what is wanted
+fn low(time: Millis) -> u32 {
+    time as u32
 }
 
 /// Which of the two lists that an order is in.

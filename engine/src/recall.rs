@@ -77,12 +77,6 @@ impl Recalls {
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
-
-    /// The identities, in no order that means anything.
-    #[cfg(test)]
-    pub(crate) fn ids(&self) -> impl Iterator<Item = RecallId> + '_ {
-        self.by_id.iter().map(|&place| self.places[place as usize].id)
-    }
 }
 
 impl Index<u32> for Recalls {

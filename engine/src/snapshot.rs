@@ -14,7 +14,7 @@ use crate::life::State;
 use crate::line::check_number;
 use crate::order::{Order, Wants};
 use crate::profile::{Limits, OrderKind, Profile};
-use crate::ties::{NONE, Ties};
+use crate::ties::Ties;
 use crate::token::Timer;
 use crate::written::{Numbered, Slots, WrittenLine, WrittenOrder, write_line, write_order};
 
@@ -22,6 +22,9 @@ const MAGIC: &str = "ccbs-engine";
 
 /// The format of snapshots; one more with each change of what is written.
 const VERSION: u32 = 3;
+
+/// No order is eligible for so long (ms): its life is over before.
+const LONGEST_TURN: Millis = 1 << 32;
 
 /// What is written. Indexes (queues, handles, who is in which recall) are made anew from it.
 #[derive(Serialize)]
@@ -182,12 +185,16 @@ impl Engine {
             let mut order = Order::new(written.id, written.caller, written.callee, profile, written.state, wants);
             order.attempt = written.attempt;
             order.wait_s = written.wait_s;
-            order.set_eligible_since(written.eligible_since);
+            if let Some(since) = written.eligible_since {
+                let agrees = since <= self.now && self.now - since < LONGEST_TURN && written.recall.is_none();
+                ensure(agrees, "since when an order is eligible")?;
+                order.set_eligible_since(Some(since));
+            }
             if let Some(recall) = &written.recall {
                 ensure(self.recalls.find(recall.id).is_none(), "two orders in one recall")?;
                 let mut recall = recall.clone();
                 recall.order = slot;
-                order.recall = self.recalls.insert(recall);
+                order.set_recall(Some(self.recalls.insert(recall)));
             }
             self.orders.restore(Some(order));
             slots.push((written.id, slot));
@@ -195,15 +202,15 @@ impl Engine {
         slots.sort_unstable();
         for (id, slot) in slots {
             let order = &self.orders[slot];
-            let (lines, state, recall) = ([order.caller, order.callee], order.state, order.recall);
-            if let Some(since) = order.eligible_since() {
+            let (lines, state, recall) = ([order.caller, order.callee], order.state, order.recall());
+            if let Some(since) = order.eligible_since(self.now) {
                 self.eligible.insert((since, id, slot));
             }
             if state != State::Clearing {
                 self.orders.enter(slot);
                 self.enqueue(slot);
             }
-            if recall != NONE {
+            if recall.is_some() {
                 for line in lines {
                     let ties = self.lines.ties(line);
                     ensure(ties.recall().is_none(), "a line in two recalls")?;

@@ -1,7 +1,5 @@
 //! Whose turn it is: eligible orders, lines in a recall, limits on recalls.
 
-use std::mem;
-
 use crate::Millis;
 use crate::action::Action;
 use crate::counters::Counter;
@@ -36,7 +34,7 @@ impl Engine {
             let Some(slot) = self.eligible.first(&self.orders) else { return };
             self.begun.push_back(self.now);
             let slot = self.oldest_in_conflict(slot);
-            if self.orders[slot].eligible_since().is_some_and(|since| since < self.now) {
+            if !self.orders[slot].is_eligible_since(self.now) {
                 self.counters.add(Counter::TurnsDelayed);
             }
             self.input(slot, Input::Turn, Told::Nothing, out);
@@ -51,7 +49,7 @@ impl Engine {
             let reverse = self.standing(order.callee, order.caller);
             let oldest = queue
                 .chain(reverse)
-                .filter(|&rival| self.orders[rival].eligible_since().is_some())
+                .filter(|&rival| self.orders[rival].is_eligible())
                 .min_by_key(|&rival| self.orders[rival].id);
             match oldest {
                 Some(rival) if self.orders[rival].id < order.id => slot = rival,
@@ -66,7 +64,7 @@ impl Engine {
         let eligible = order.state == State::Queued
             && self.lines.recall(order.caller).is_none()
             && self.lines.recall(order.callee).is_none();
-        match (order.eligible_since().is_some(), eligible) {
+        match (order.is_eligible(), eligible) {
             (false, true) => {
                 let entry = (self.now, order.id, slot);
                 self.orders[slot].set_eligible_since(Some(self.now));
@@ -84,7 +82,7 @@ impl Engine {
     pub(crate) fn take_lines(&mut self, slot: u32, recall: Recall, out: &mut Vec<Action>) {
         let place = self.recalls.insert(recall);
         let order = &mut self.orders[slot];
-        order.recall = place;
+        order.set_recall(Some(place));
         let (caller, callee) = (order.caller, order.callee);
         for line in [caller, callee] {
             self.lines.set_ties(line, Ties { recall: slot, ..self.lines.ties(line) });
@@ -99,9 +97,13 @@ impl Engine {
     pub(crate) fn free_lines(&mut self, slot: u32, out: &mut Vec<Action>) {
         let order = &mut self.orders[slot];
         let (caller, callee) = (order.caller, order.callee);
-        let recall = mem::replace(&mut order.recall, NONE);
-        let called = self.recalls[recall].called.is_some() || self.lines.ties(callee).stirred;
-        self.recalls.remove(recall);
+        let recall = order.recall();
+        order.set_recall(None);
+        let mut called = self.lines.ties(callee).stirred;
+        if let Some(recall) = recall {
+            called |= self.recalls[recall].called.is_some();
+            self.recalls.remove(recall);
+        }
         for line in [caller, callee] {
             self.lines.set_ties(line, Ties { recall: NONE, stirred: false, ..self.lines.ties(line) });
         }

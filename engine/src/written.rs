@@ -130,12 +130,12 @@ pub(crate) fn write_order(engine: &Engine, numbered: &Numbered, slot: u32) -> Op
         caller: order.caller,
         callee: order.callee,
         kind: order.kind(),
-        new_call: order.wants == Wants::NewCallOver,
+        new_call: order.wants() == Wants::NewCallOver,
         profile: numbered.numbers[order.profile as usize],
         state: order.state,
         attempt: order.attempt,
         wait_s: order.wait_s,
-        eligible_since: order.eligible_since(),
-        recall: (order.recall != NONE).then(|| engine.recalls[order.recall].clone()),
+        eligible_since: order.eligible_since(engine.now),
+        recall: order.recall().map(|recall| engine.recalls[recall].clone()),
     })
 }

@@ -63,10 +63,10 @@ fn an_action_is_these_64_bytes() {
         step: Step::AttemptFailed { attempt: 1, attempts: None, failure: AttemptFailure::CallerBusy, due: None },
     };
     let prompts = vec![Prompt::BusyAgain, Prompt::AttemptsUsedUp];
-    let play = Action::Play { recall: RecallId(3), order: OrderId(2), play: 2, prompts };
+    let play = Action::Play { recall: RecallId(3), order: OrderId(2), play: 2, prompts: prompts.into() };
     let engine = engine();
     let packed = engine.pack_actions(&[ring.clone(), step.clone(), play.clone()]).unwrap();
-    assert_eq!(packed.numbers, ["7".into()]);
+    assert_eq!(packed.numbers, ["7"]);
     let word = |value: u32| value.to_le_bytes();
     let record = |head: [u8; 4], words: [u32; 7], longs: [u64; 4]| {
         let words = words.map(word).concat();

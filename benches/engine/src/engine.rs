@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use ccbs_engine::{
-    Action, ConnectOutcome, Engine, Event, FailCause, Limits, LineId, LineKind, LineRef, Number, PlayOutcome, Profile,
-    RecallId, RingOutcome,
+    Action, ConnectOutcome, Drive, Engine, Event, FailCause, Limits, LineId, LineKind, LineRef, Number, PlayOutcome,
+    Profile, RecallId, RingOutcome,
 };
 
 use crate::clock::{Numbers, cpu_ns};
@@ -111,15 +111,13 @@ impl World {
         completed
     }
 
-    /// Each line is reported busy or free in turn, in a random order.
-    pub fn line_events(&mut self, order: &[u32]) {
-        for &index in order {
-            let line = self.line(index as usize);
-            self.apply(&Event::LineBusy { line });
+    /// Each line is reported busy and then free, by its handle as a packed batch has it.
+    pub fn line_events(&mut self, lines: &[LineId]) {
+        for &line in lines {
+            self.apply(&Event::LineBusy { line: LineRef::Id(line) });
         }
-        for &index in order {
-            let line = self.line(index as usize);
-            self.apply(&Event::LineFree { line });
+        for &line in lines {
+            self.apply(&Event::LineFree { line: LineRef::Id(line) });
         }
         assert!(self.out.is_empty(), "nobody ordered anything");
     }
@@ -129,11 +127,12 @@ impl World {
 pub fn line_event(count: u32, runs: usize) -> (f64, usize) {
     let mut world = World::new(count, None);
     let order = Numbers::new(3).shuffled(count as usize);
-    world.line_events(&order);
+    let lines: Vec<LineId> = order.iter().map(|&index| world.lines[index as usize]).collect();
+    world.line_events(&lines);
     let calls = memory::calls();
     let run = |_| {
         let began = cpu_ns();
-        world.line_events(&order);
+        world.line_events(&lines);
         cpu_ns() - began
     };
     let least = (0..runs).map(run).min().unwrap_or(0);
@@ -175,28 +174,30 @@ pub fn idle_line(count: u32) -> (f64, f64) {
     (all as f64 / f64::from(count), of_numbers as f64 / f64::from(count))
 }
 
-/// Bytes of a waiting order, its timers and its places in all queues included.
+/// Bytes of a waiting order, its timers and its places in all queues included. A hundred a second are placed;
+/// in the end all of them wait, and all offers have lapsed.
 pub fn waiting_order(profile: &Profile, count: u32) -> f64 {
-    let mut world = World::new(2 * count, Some(profile));
+    // Long enough that all wait at once.
+    let mut profile = Profile { service_duration_s: 86_400, ..profile.clone() };
+    if let Drive::Timer { cb_timer_internal_s, .. } = &mut profile.drive {
+        *cb_timer_internal_s = 3_600;
+    }
+    let mut world = World::new(2 * count, Some(&profile));
     world.now += 1_000;
     let before = memory::in_use();
     for index in 0..count as usize {
         world.order(index, count as usize + index);
         world.out.clear();
+        world.now += 10;
     }
-    // The offers' windows are over; the orders still wait.
     world.now += u64::from(profile.offer_window_s) * 1_000 + 1;
-    world.apply_busy_callees(count as usize);
-    assert_eq!(world.engine.orders().count(), count as usize);
-    (memory::in_use() - before) as f64 / f64::from(count)
-}
-
-impl World {
-    fn apply_busy_callees(&mut self, count: usize) {
-        self.engine.advance(self.now, &mut self.out);
-        self.out = Vec::new();
-        assert!(count <= self.lines.len());
-    }
+    world.engine.advance(world.now, &mut world.out);
+    assert!(world.out.is_empty(), "nobody is recalled");
+    world.out = Vec::new();
+    let bytes = memory::in_use() - before;
+    let states = ["waiting", "watching"];
+    assert_eq!(world.engine.orders().filter(|order| states.contains(&order.state)).count(), count as usize);
+    bytes as f64 / f64::from(count)
 }
 
 /// Processor time (ms) from the release of `count` lines with an order each in one tick to the last action:
@@ -253,9 +254,10 @@ pub fn large(profile: &Profile, lines: u32, orders: u32) -> (f64, usize, f64) {
     let idle = u64::from(lines - 2 * orders);
     let picked: Vec<usize> =
         (0..count).map(|_| 2 * orders as usize + usize::try_from(numbers.below(idle)).unwrap_or(0)).collect();
+    let picked: Vec<LineId> = picked.into_iter().map(|index| world.lines[index]).collect();
     let began = cpu_ns();
-    for &index in &picked {
-        world.apply(&Event::LineBusy { line: world.line(index) });
+    for &line in &picked {
+        world.apply(&Event::LineBusy { line: LineRef::Id(line) });
     }
     (took, bytes, (cpu_ns() - began) as f64 / f64::from(count))
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use ccbs_driver::{Commit, Driver, Input, LineError, MemoryStore, Record, Settings, VirtualClock};
 use ccbs_engine::{Action, Engine, EngineError, Event, LineId, LineRef};
 
-use crate::world::{BEGIN, Recorder, answered, disk_full, engine, gate, line, order, query, refused_call};
+use crate::world::{BEGIN, Recorder, answered, disk_full, engine, gate, order, query, refused_call};
 
 fn by_handle(line: LineId) -> LineRef {
     LineRef::Id(line)

@@ -3,7 +3,8 @@
 use super::table_mutants::table;
 use super::world::World;
 use super::{coverage, life_ccbs};
-use crate::life::{FIRST, Input, NONE, State as S, first_rows};
+use crate::life::{Input, State as S};
+use crate::lookup::{FIRST, NONE, first_rows};
 use crate::*;
 
 /// What is special about the order.

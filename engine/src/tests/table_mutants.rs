@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::table_mutants::Change::{Drop, LineNews, LineTo, To, Unconditional, WithReason, Without};
 use crate::life::{self, Effect, Input, Row, State, When};
 use crate::line_life::{LINE_TABLE, LineRow, News, Presence};
+use crate::lookup;
 use crate::{EndReason, ReleaseReason};
 
 /// Which change this process runs with: its number in [`changes`].
@@ -64,7 +65,7 @@ enum Change {
     LineNews(usize, News),
 }
 
-const STATES: [State; life::STATES] = [
+const STATES: [State; lookup::STATES] = [
     State::Waiting,
     State::Watching,
     State::CalleeGuard,

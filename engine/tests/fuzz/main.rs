@@ -18,6 +18,7 @@ mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -96,10 +97,12 @@ fn setting(name: &str, default: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: expected a number"))
 }
 
+/// Runs that have ended, so that one that hangs is noticed.
+static DONE: AtomicU64 = AtomicU64::new(0);
+
 fn main() {
     let (inputs, seed) = (setting("CCBS_FUZZ", 1_000_000), setting("CCBS_FUZZ_SEED", 1));
     let only = std::env::var("CCBS_FUZZ_RUN").ok();
-    static DONE: AtomicU64 = AtomicU64::new(0);
     std::thread::spawn(|| {
         let mut before = u64::MAX;
         while DONE.load(Relaxed) != before {
@@ -146,7 +149,7 @@ fn failed(name: &str, number: u64, seed: u64, tried: &[u8]) -> ! {
 fn report(name: &str, counts: &Counts) -> String {
     let mut text = format!("fuzz, {name}: {} inputs, {} taken", counts.of("inputs"), counts.of("taken"));
     for (name, count) in counts.0.iter().filter(|(name, _)| !["inputs", "taken"].contains(&name.as_str())) {
-        text.push_str(&format!("\n    {count:>8}  {name}"));
+        let _ = write!(text, "\n    {count:>8}  {name}");
     }
     text
 }
