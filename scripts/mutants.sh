@@ -12,7 +12,7 @@ source scripts/say.sh
 source scripts/cargo_tool.sh
 
 files=("$@")
-((${#files[@]})) || files=(engine/src/{life,line_life,effects,turn,callee,requests,outcome,facts}.rs)
+((${#files[@]})) || files=(engine/src/{life,lookup,state,line_life,effects,turn,callee,requests,outcome,facts}.rs)
 cargo_tool cargo-mutants 27.1.0
 selected=()
 for file in "${files[@]}"; do

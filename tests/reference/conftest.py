@@ -25,7 +25,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for report in terminalreporter.stats.get("failed", [])
             if "test_a_planted_bug_is_caught" in report.nodeid
         ]
-        planted = len(caught) + len(missed)
-        terminalreporter.write_line(f"figure: model: {len(caught)} of {planted} planted bugs caught")
+        terminalreporter.write_line(
+            f"figure: model: {len(caught)} of {len(caught) + len(missed)} planted bugs caught"
+        )
     for line in sorted(caught):
         terminalreporter.write_line(f"planted: {line}")
