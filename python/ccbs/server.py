@@ -364,6 +364,7 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             rtp_ports=(listen.rtp_ports.first, listen.rtp_ports.last),
             user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
             trace=tracing,
+            late_offer=listen.late_offer,
             events=limits.queue,
             commands=limits.queue,
             # The route's own time is over first: its end is told in the log.
@@ -426,6 +427,7 @@ def _switch(
             route_timeout=config.limits.endpoint.route_timeout_s,
             ring_timeout=config.limits.endpoint.ring_timeout_s,
             default_language=config.language,
+            diversions=config.diversions,
             on_event=on_event,
             on_closed=on_closed,
         )

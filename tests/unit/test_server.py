@@ -397,6 +397,8 @@ async def test_sighup_opens_the_call_log_anew(tmp_path: Path) -> None:
         await served.says("listens on")
         phone = await served.phone("102", stack)
         await (await phone.call("199")).status()
+        # The phone may know the end of its call before it is logged.
+        await until(lambda: (tmp_path / "calls.jsonl").stat().st_size > 0, within=WITHIN)
         os.rename(tmp_path / "calls.jsonl", tmp_path / "calls.old")
         served.process.send_signal(signal.SIGHUP)
         # The signal is dealt with before a request that is asked after it.

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from broken_config import SOUND, marked_line, problems, write
+from udp_phone import UdpPhone
 
 import ccbs.server
 from ccbs import InvalidValue, ListenError
 from ccbs._ccbs import SipEndpoint, TrunkRegistration
 from ccbs.config import load
+from ccbs.subscribers import ha1_md5
 
 LOCAL = ("127.0.0.1", 0)
 OPTIONS = (
@@ -179,3 +181,27 @@ def test_a_server_may_open_as_many_files_as_its_limits_need() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= lower, "never fewer than before"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_late_offer_of_the_configuration_rings_without_a_description(
+    late: bool, tmp_path: Path
+) -> None:
+    text = SOUND.replace("{realm:", f"{{port: 0, late_offer: {str(late).lower()}, realm:")
+    with closing(ccbs.server._listen(load(write(tmp_path, text)), tracing=False)) as endpoint:
+        ha1 = ha1_md5("101", "ccbs.example", "secret-101")
+        endpoint.set_subscriber("101", ha1_md5=ha1, ha1_sha256=None, capacity=1)
+        phone = await UdpPhone.start("101", "secret-101", endpoint.local_address)
+        with closing(phone):
+            phone.does = "ring"
+            assert await phone.register() == 200
+            endpoint.ring("101", shown_number="102", timeout_s=10)
+            assert (b"m=audio" in (await phone.rings()).invite.bytes()) is not late
+
+
+def test_where_phones_may_divert_calls_to_is_read(tmp_path: Path) -> None:
+    assert load(write(tmp_path, SOUND)).diversions == "internal"
+    for policy in ("off", "any"):
+        assert load(write(tmp_path, SOUND + f"  diversions: {policy}\n")).diversions == policy
+    (problem,) = problems(tmp_path, SOUND + "  diversions: some\n")
+    assert problem.path == ("numbering", "diversions")

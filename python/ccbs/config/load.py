@@ -113,6 +113,7 @@ class Config:
     :ivar subscribers: in the order of the file.
     :ivar trunks: in the order of the file.
     :ivar numbering: the numbering plan.
+    :ivar diversions: which calls a callee's phone may divert: ``off``, ``internal`` or ``any``.
     :ivar service_digits: e.g. ``37``.
     :ivar limits: section `limits`.
     :ivar language: of prompts where a subscriber has none.
@@ -133,6 +134,7 @@ class Config:
     subscribers: tuple[SubscriberConfig, ...]
     trunks: tuple[TrunkConfig, ...]
     numbering: Numbering
+    diversions: Literal["off", "internal", "any"]
     service_digits: str
     limits: Limits
     language: str
@@ -221,6 +223,7 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
             written.numbering.internal,
             [ExternalPrefix(rule.prefix, rule.trunk, rule.strip) for rule in written.numbering.external],
         ),
+        diversions=written.numbering.diversions,
         service_digits=written.service_codes.autodial,
         limits=written.limits,
         language=written.prompts.language,

@@ -97,6 +97,11 @@ class Listen(Section):
         default=["MD5"],
         description="What HA1 is made for of a password. Some phones give up when SHA-256 is offered.",
     )
+    late_offer: bool = Field(
+        default=False,
+        description="Whether recalls call the caller's phone without a description, so that the two phones "
+        "agree on any codec both have (RFC 3725 §4.3). Some phones refuse such calls.",
+    )
 
 
 class CommonSettings(Section):
@@ -290,6 +295,11 @@ class Numbering(Section):
         "a final . = one or more of any digit."
     )
     external: list[ExternalRule] = Field(default=[])
+    diversions: Literal["off", "internal", "any"] = Field(
+        default="internal",
+        description="Where a callee's phone may divert its calls to (3xx): nowhere, to internal numbers, to "
+        "any number its subscriber may call.",
+    )
 
 
 class ServiceCodes(Section):
