@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::error::Error;
 
-/// A text shared with the engine, so that it is not copied on its way.
+/// A text shared with the SIP endpoint, so that it is not copied on its way; the engine keeps numbers in a form of its own.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Text(pub(crate) Arc<str>);
 
