@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ccbs_driver::recording::{Recorded, Recorder, RecorderSettings, RecordingError};
-use ccbs_driver::{DrainError, LineError, MemoryStore, Settings, StartError, SubmitError, SystemClock};
+use ccbs_driver::{
+    DrainError, LineError, MemoryStore, Note, Settings, SqliteStore, StartError, SubmitError, SystemClock,
+};
 use ccbs_engine::{Action, EngineError, LineId};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::actions;
 use crate::error::Error;
@@ -17,6 +19,7 @@ use crate::packed::{self, Batch, Packed};
 use crate::process::{Close, Here};
 use crate::profile::Limits;
 use crate::record::{Given, Many, Number, Text};
+use crate::store::{Recovered, StoreFile};
 use crate::views::{LineView, OrderView};
 use crate::wake::Wake;
 
@@ -26,6 +29,7 @@ pub(crate) struct Driver {
     inner: Here<ccbs_driver::Driver>,
     wake: Wake,
     recorded: Option<Arc<Recorded>>,
+    recovered: Option<ccbs_driver::Recovered>,
 }
 
 impl Close for ccbs_driver::Driver {
@@ -51,27 +55,77 @@ impl Driver {
 #[pymethods]
 impl Driver {
     #[new]
-    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = None), text_signature = "(limits=None, *, queue_limit=65536, record=None)")]
-    fn new(limits: Given<Option<Limits>>, queue_limit: Given<usize>, record: Option<PathBuf>) -> Result<Self, Error> {
+    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = None, store = Given(Ok(None))), text_signature = "(limits=None, *, queue_limit=65536, record=None, store=None)")]
+    fn new(
+        py: Python<'_>,
+        limits: Given<Option<Limits>>,
+        queue_limit: Given<usize>,
+        record: Option<PathBuf>,
+        store: Given<Option<StoreFile>>,
+    ) -> Result<Self, Error> {
         let queue_limit = queue_limit.named("queue_limit")?;
         if queue_limit == 0 {
             return Err(Error::invalid("queue_limit", "0 is below 1"));
         }
         let limits = limits.named("limits")?.map_or_else(ccbs_engine::Limits::default, |limits| limits.to_engine());
-        let engine = ccbs_engine::Engine::new(limits)?;
+        let engine = ccbs_engine::Engine::new(limits.clone())?;
         let settings = Settings { inbox_limit: queue_limit, outbox_limit: queue_limit, ..Settings::default() };
+        let store = store.named("store")?;
         let wake = Wake::new()?;
         let theirs = wake.clone();
-        let (store, clock, wakes) = (MemoryStore::new(), SystemClock::new(), move || theirs.set());
-        let (driver, recorded) = match record {
-            None => (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, None),
-            Some(path) => {
-                let store = Recorder::create(&path, &engine, store, RecorderSettings::default())?;
-                let recorded = store.recorded();
-                (ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?, Some(recorded))
+        let (clock, wakes) = (SystemClock::new(), move || theirs.set());
+        let (mut recorded, mut recovered) = (None, None);
+        let bounds = RecorderSettings::default();
+        let driver = match (store, record) {
+            (None, None) => ccbs_driver::Driver::start(engine, MemoryStore::new(), clock, settings, wakes)?,
+            (None, Some(path)) => {
+                let store = Recorder::create(&path, &engine, MemoryStore::new(), bounds)?;
+                recorded = Some(store.recorded());
+                ccbs_driver::Driver::start(engine, store, clock, settings, wakes)?
+            }
+            (Some(file), record) => {
+                let kept = file.settings()?;
+                let started = py.detach(|| -> Result<_, Error> {
+                    let store = SqliteStore::open(&file.path, kept)?;
+                    Ok(match record {
+                        None => (ccbs_driver::Driver::recover(limits, store, clock, settings, wakes)?, None),
+                        Some(path) => {
+                            let store = Recorder::over(&path, &limits, store, bounds)?;
+                            let recorded = store.recorded();
+                            (ccbs_driver::Driver::recover(limits, store, clock, settings, wakes)?, Some(recorded))
+                        }
+                    })
+                })?;
+                let ((driver, found), record) = started;
+                (recorded, recovered) = (record, Some(found));
+                driver
             }
         };
-        Ok(Self { inner: Here::new("driver", driver), wake, recorded })
+        Ok(Self { inner: Here::new("driver", driver), wake, recorded, recovered })
+    }
+
+    /// What was found in the store; `None` for a driver without one.
+    fn recovered(&self) -> Option<Recovered> {
+        self.recovered.as_ref().map(Recovered::from)
+    }
+
+    /// What a part had noted before the driver was started, by key.
+    fn notes<'py>(&self, py: Python<'py>, part: &str) -> PyResult<Bound<'py, PyDict>> {
+        let notes = PyDict::new(py);
+        for note in self.recovered.iter().flat_map(|found| &found.notes).filter(|note| note.part == part) {
+            notes.set_item(&note.key, note.value.as_ref().map(|value| PyBytes::new(py, value)))?;
+        }
+        Ok(notes)
+    }
+
+    /// Has a value kept with the store, in the place of an earlier one of the key.
+    fn note(&self, part: String, key: String, value: Option<Vec<u8>>) -> Result<(), Error> {
+        Ok(self.inner.get()?.note(Note { part, key, value })?)
+    }
+
+    /// Why the store keeps nothing at the moment, if it does not.
+    fn store_trouble(&self) -> Result<Option<String>, Error> {
+        Ok(self.inner.get()?.trouble().map(|why| why.to_string()))
     }
 
     /// The eventfd that is readable when `drain()` has something.
@@ -175,13 +229,19 @@ impl Driver {
 
 impl From<RecordingError> for Error {
     fn from(error: RecordingError) -> Self {
-        Self::Recording(error.to_string())
+        match error {
+            RecordingError::Store(error) => error.into(),
+            error => Self::Recording(error.to_string()),
+        }
     }
 }
 
 impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
-        Self::Machine(error.to_string())
+        match error {
+            StartError::Store(error) => error.into(),
+            error => Self::Machine(error.to_string()),
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Error {
     Snapshot(String),
     /// A recording that cannot be made or read, or has not what was asked for.
     Recording(String),
+    /// A store that cannot be opened, read or written.
+    Store(String),
     /// A bounded queue is full.
     Overload(String),
     /// Closed, stopped by itself, or of the process before a fork.
@@ -48,6 +50,7 @@ struct Classes {
     invalid_value: Py<PyType>,
     snapshot: Py<PyType>,
     recording: Py<PyType>,
+    store: Py<PyType>,
     overload: Py<PyType>,
     closed: Py<PyType>,
     listen: Py<PyType>,
@@ -87,6 +90,7 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
                 "A recording that cannot be made or read, or has not what was asked for.",
                 Some(&value_error),
             )?,
+            store: sub("StoreError", "A store that cannot be opened, read or written.", None)?,
             overload: sub("Overload", "A bounded queue is full; what was offered was not taken.", None)?,
             closed: sub(
                 "Closed",
@@ -105,12 +109,13 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
 }
 
 impl Classes {
-    fn all(&self) -> [&Py<PyType>; 8] {
+    fn all(&self) -> [&Py<PyType>; 9] {
         [
             &self.base,
             &self.invalid_value,
             &self.snapshot,
             &self.recording,
+            &self.store,
             &self.overload,
             &self.closed,
             &self.listen,
@@ -145,6 +150,7 @@ fn raised(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         }
         Error::Snapshot(message) => new(&classes.snapshot, message)?,
         Error::Recording(message) => new(&classes.recording, message)?,
+        Error::Store(message) => new(&classes.store, message)?,
         Error::Overload(message) => new(&classes.overload, message)?,
         Error::Closed(message) => new(&classes.closed, message)?,
         Error::Listen { errno, message } => {

@@ -15,6 +15,7 @@ mod simulate;
 mod sip;
 mod sip_arguments;
 mod sip_events;
+mod store;
 mod story;
 mod views;
 mod wake;
@@ -33,6 +34,7 @@ fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     views::register(module)?;
     sip_events::register(module)?;
     process::register(module)?;
+    store::register(module)?;
     story::register(module)?;
     simulate::register(module)?;
     module.add_class::<sip::SipEndpoint>()?;

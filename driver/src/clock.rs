@@ -58,6 +58,23 @@ fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
+/// A clock that is ahead of another by a fixed time.
+pub(crate) struct Ahead<C> {
+    pub(crate) of: C,
+    /// ms.
+    pub(crate) by: Millis,
+}
+
+impl<C: Clock> Clock for Ahead<C> {
+    fn now(&self) -> Millis {
+        self.of.now().saturating_add(self.by)
+    }
+
+    fn sleep_until(&self, deadline: Millis) -> Sleep {
+        self.of.sleep_until(deadline.saturating_sub(self.by))
+    }
+}
+
 /// A clock that stands still until it is told to move; its clones share the time.
 #[derive(Debug, Clone)]
 pub struct VirtualClock {

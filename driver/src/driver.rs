@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use ccbs_engine::{Action, Engine, EngineError, Event, LineId, Millis, Number};
+use ccbs_engine::{Action, Engine, EngineError, Event, Limits, LineId, Millis, Number};
 use thiserror::Error;
 
-use crate::clock::Clock;
-use crate::commit::{Commit, lock};
+use crate::clock::{Ahead, Clock};
+use crate::commit::{Commit, Recovered, lock};
 use crate::mailbox::{Inbox, Outbox, State};
 use crate::run::{Counters, Shared, run};
-use crate::store::Store;
+use crate::store::{Note, Store, StoreError};
 
 /// Bounds of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,19 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    fn check(&self) -> Result<(), StartError> {
+        for (field, value) in
+            [("inbox_limit", self.inbox_limit), ("outbox_limit", self.outbox_limit), ("group_limit", self.group_limit)]
+        {
+            if value == 0 {
+                return Err(StartError::Bound { field });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Why a driver did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -44,6 +57,9 @@ pub enum StartError {
     /// The machine gave no thread or no event queue.
     #[error("the driver's thread could not start: {0}")]
     Thread(#[from] std::io::Error),
+    /// What the store has kept cannot be read, or it keeps nothing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Why events were not taken; none of the batch was.
@@ -139,28 +155,49 @@ impl Driver {
         settings: Settings,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
-        for (field, value) in [
-            ("inbox_limit", settings.inbox_limit),
-            ("outbox_limit", settings.outbox_limit),
-            ("group_limit", settings.group_limit),
-        ] {
-            if value == 0 {
-                return Err(StartError::Bound { field });
-            }
-        }
-        let commit = Commit::new(engine, store);
+        settings.check()?;
+        Self::spawn(Commit::new(engine, store), Vec::new(), clock, settings, wake)
+    }
+
+    /// Starts a thread that drives the engine that `store` has kept, told that it has started anew with `limits`, or
+    /// a new one. Blocks while the store is read. What was found is given back, but for the actions, which are out.
+    ///
+    /// A clock that is behind the store's last record, because it was set back, is taken as being ahead by as much:
+    /// then the times of orders go on from there.
+    pub fn recover<S: Store, C: Clock>(
+        limits: Limits,
+        store: S,
+        clock: C,
+        settings: Settings,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<(Self, Recovered), StartError> {
+        settings.check()?;
+        let (commit, mut recovered) = Commit::recover(limits, store, clock.now())?;
+        let clock = Ahead { by: recovered.behind, of: clock };
+        let actions = std::mem::take(&mut recovered.actions);
+        Ok((Self::spawn(commit, actions, clock, settings, wake)?, recovered))
+    }
+
+    fn spawn<S: Store, C: Clock>(
+        commit: Commit<S>,
+        actions: Vec<Action>,
+        clock: C,
+        settings: Settings,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
         let shared = Arc::new(Shared {
             inbox: Inbox::new(settings.inbox_limit),
             outbox: Outbox::new(settings.outbox_limit, Box::new(wake)),
             engine: commit.engine(),
             counters: Counters::default(),
             last_refusal: Mutex::new(None),
+            trouble: Mutex::new(None),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ccbs-driver".into())
-            .spawn(move || runtime.block_on(run(commit, clock, settings.group_limit, theirs)))?;
+            .spawn(move || runtime.block_on(run(commit, actions, clock, settings, theirs)))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -172,6 +209,21 @@ impl Driver {
             self.shared.counters.overloads.fetch_add(1, Ordering::Relaxed);
         }
         taken
+    }
+
+    /// Has a note kept, soon and in the place of what was noted for the same key before; a restart gives it back.
+    pub fn note(&self, note: Note) -> Result<(), SubmitError> {
+        let taken = self.shared.inbox.note(note);
+        if matches!(taken, Err(SubmitError::Overload { .. })) {
+            self.shared.counters.overloads.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Why the store keeps nothing at the moment, if it does not: one sentence. Events wait meanwhile, and new orders
+    /// are denied.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        lock(&self.shared.trouble).clone()
     }
 
     /// The handles of numbers, in their order, for events that need not look a number up again. Each ties its number
@@ -228,6 +280,10 @@ impl Driver {
                 ("driver_actions", &ours.actions),
                 ("driver_snapshots", &ours.snapshots),
                 ("driver_overloads", &ours.overloads),
+                ("driver_notes", &ours.notes),
+                ("driver_events_held", &ours.held),
+                ("driver_store_full", &ours.full),
+                ("driver_orders_denied", &ours.denied),
             ]
             .map(|(name, counter)| (name, counter.load(Ordering::Relaxed))),
         );

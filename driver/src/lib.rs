@@ -15,6 +15,8 @@ mod run;
 mod store;
 
 pub use clock::{Clock, Sleep, SystemClock, VirtualClock};
-pub use commit::Commit;
+pub use commit::{Commit, Recovered};
 pub use driver::{DrainError, Driver, LineError, Settings, StartError, SubmitError};
-pub use store::{Input, MemoryStore, Record, Store, StoreError};
+pub use store::{Input, Kept, MemoryStore, Note, Record, Store, StoreError};
+#[cfg(feature = "sqlite")]
+pub use store::{JournalEntry, JournalReader, SqliteSettings, SqliteStore, Verified, compact, is_store, verify};

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::commit::lock;
 use crate::driver::{DrainError, LineError, SubmitError};
+use crate::store::Note;
 
 /// Called, on the driver's thread, when there is something to drain.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
@@ -41,6 +42,7 @@ struct Queue {
     events: Vec<Event>,
     /// Each with the number of events before it.
     lines: VecDeque<(usize, LinesAsked)>,
+    notes: Vec<Note>,
     state: State,
 }
 
@@ -64,7 +66,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new(limit: usize) -> Self {
-        let queue = Queue { events: Vec::new(), lines: VecDeque::new(), state: State::Open };
+        let queue = Queue { events: Vec::new(), lines: VecDeque::new(), notes: Vec::new(), state: State::Open };
         Self { queue: Mutex::new(queue), limit, bell: Notify::new() }
     }
 
@@ -81,6 +83,29 @@ impl Inbox {
         drop(queue);
         self.bell.notify_one();
         Ok(())
+    }
+
+    /// Takes a note, in the place of one that waits for the same key.
+    pub(crate) fn note(&self, note: Note) -> Result<(), SubmitError> {
+        let mut queue = lock(&self.queue);
+        if let Some(refusal) = queue.refusal() {
+            return Err(refusal);
+        }
+        if let Some(there) = queue.notes.iter_mut().find(|there| (&there.part, &there.key) == (&note.part, &note.key)) {
+            *there = note;
+        } else if queue.notes.len() >= self.limit {
+            return Err(SubmitError::Overload { offered: 1, queued: queue.notes.len(), limit: self.limit });
+        } else {
+            queue.notes.push(note);
+        }
+        drop(queue);
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// The notes that wait.
+    pub(crate) fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut lock(&self.queue).notes)
     }
 
     /// Asks for handles after the events that wait; the answer comes, or the channel is closed.

@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use ccbs_engine::{Engine, EngineError};
+use ccbs_engine::{Action, Engine, EngineError, Millis};
 
 use crate::clock::Clock;
-use crate::commit::Commit;
-use crate::driver::{DrainError, LineError};
+use crate::commit::{Commit, lock};
+use crate::driver::{DrainError, LineError, Settings};
 use crate::mailbox::{Inbox, LinesAsked, Outbox, State, Taken};
 use crate::store::{Store, StoreError};
+
+/// How long the driver waits before it tries a store again that had no room (ms).
+const AGAIN: Millis = 1_000;
 
 pub(crate) const PANICKED: &str = "the driver's thread panicked; its message is on standard error";
 
@@ -23,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<Mutex<Engine>>,
     pub(crate) counters: Counters,
     pub(crate) last_refusal: Mutex<Option<EngineError>>,
+    /// Why the store keeps nothing at the moment.
+    pub(crate) trouble: Mutex<Option<Arc<str>>>,
 }
 
 /// Counts of the driver, readable at any time.
@@ -35,12 +40,24 @@ pub(crate) struct Counters {
     pub(crate) snapshots: AtomicU64,
     pub(crate) overloads: AtomicU64,
     pub(crate) uncommitted: AtomicU64,
+    pub(crate) notes: AtomicU64,
+    pub(crate) held: AtomicU64,
+    pub(crate) full: AtomicU64,
+    pub(crate) denied: AtomicU64,
 }
 
 /// Runs until the driver is closed or its store fails.
-pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, group: usize, shared: Arc<Shared>) {
+pub(crate) async fn run<S: Store, C: Clock>(
+    mut commit: Commit<S>,
+    mut actions: Vec<Action>,
+    clock: C,
+    settings: Settings,
+    shared: Arc<Shared>,
+) {
     let guard = Guard { shared: &shared };
-    let mut actions = Vec::new();
+    shared.outbox.push(&mut actions);
+    // When a store that had no room is tried again.
+    let mut again: Option<Millis> = None;
     loop {
         let closing = shared.inbox.state() == State::Closing;
         if !closing && shared.outbox.is_full() {
@@ -49,7 +66,17 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
             first(shared.outbox.bell.notified(), shared.inbox.bell.notified()).await;
             continue;
         }
-        let (taken, state) = shared.inbox.take(group);
+        if commit.held() >= settings.inbox_limit && !closing {
+            shared.inbox.refuse_lines(&LineError::Overload);
+            if let Some(again) = again.filter(|&again| again > clock.now()) {
+                first(shared.inbox.bell.notified(), clock.sleep_until(again)).await;
+                continue;
+            }
+        } else {
+            commit.note(shared.inbox.take_notes());
+        }
+        let most = settings.inbox_limit.saturating_sub(commit.held()).min(settings.group_limit);
+        let (taken, state) = shared.inbox.take(most);
         let events = match taken {
             Taken::Events(events) => events,
             Taken::Lines(asked) => {
@@ -61,11 +88,12 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
                 continue;
             }
         };
-        if events.is_empty() {
+        if events.is_empty() && (commit.held() == 0 || again.is_some()) {
             if state != State::Open {
+                shared.counters.uncommitted.fetch_add(commit.held() as u64, Ordering::Relaxed);
                 break;
             }
-            let deadline = commit.next_deadline();
+            let deadline = again.or_else(|| commit.next_deadline());
             if deadline.is_none_or(|deadline| deadline > clock.now()) {
                 match deadline {
                     Some(deadline) => first(shared.inbox.bell.notified(), clock.sleep_until(deadline)).await,
@@ -77,11 +105,15 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
         let offered = events.len() as u64;
         match commit.turn(clock.now(), events, &mut actions) {
             Ok(refused) => {
+                again = None;
+                lock(&shared.trouble).take();
                 if let Some(error) = refused.into_iter().next_back() {
-                    *crate::commit::lock(&shared.last_refusal) = Some(error);
+                    *lock(&shared.last_refusal) = Some(error);
                 }
-                shared.counters.publish(commit.counts());
-                shared.outbox.push(&mut actions);
+            }
+            Err(error) if error.passing => {
+                again = Some(clock.now().saturating_add(AGAIN));
+                lock(&shared.trouble).get_or_insert_with(|| error.message.into());
             }
             Err(error) => {
                 shared.counters.uncommitted.fetch_add(offered, Ordering::Relaxed);
@@ -89,6 +121,8 @@ pub(crate) async fn run<S: Store, C: Clock>(mut commit: Commit<S>, clock: C, gro
                 break;
             }
         }
+        shared.counters.publish(commit.counts());
+        shared.outbox.push(&mut actions);
     }
     shared.outbox.end(DrainError::Closed);
     std::mem::forget(guard);
@@ -99,6 +133,7 @@ fn lines<S: Store, C: Clock>(commit: &mut Commit<S>, clock: &C, asked: LinesAske
     let LinesAsked { numbers, answer } = asked;
     let (told, done) = match commit.lines(clock.now(), numbers) {
         Ok(given) => (given.map_err(LineError::Number), Ok(())),
+        Err(error) if error.passing => (Err(LineError::Overload), Ok(())),
         Err(error) => {
             let reason: Arc<str> = not_kept(&error).into();
             (Err(LineError::Failed { reason: Arc::clone(&reason) }), Err(reason))
@@ -120,6 +155,10 @@ impl Counters {
         self.refused.store(counts.refused, Ordering::Relaxed);
         self.actions.store(counts.actions, Ordering::Relaxed);
         self.snapshots.store(counts.snapshots, Ordering::Relaxed);
+        self.notes.store(counts.notes, Ordering::Relaxed);
+        self.held.store(counts.held, Ordering::Relaxed);
+        self.full.store(counts.full, Ordering::Relaxed);
+        self.denied.store(counts.denied, Ordering::Relaxed);
     }
 }
 

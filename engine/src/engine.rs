@@ -77,11 +77,16 @@ impl Engine {
 
     /// Takes an event that happened at `now` (Unix ms) and appends what is to be done to `out`.
     ///
-    /// Timers due by `now` are handled first. A `now` earlier than the engine's own time is taken as the
+    /// Timers due by `now` are handled first, but after [`Event::Restarted`]: nobody was there when they ran out, so
+    /// what they say of a recall is no outcome of it. A `now` earlier than the engine's own time is taken as the
     /// engine's own time and counted. An event that is refused changes nothing, but `out` may have got
     /// actions of timers that were due.
     pub fn apply(&mut self, now: Millis, event: &Event, out: &mut Vec<Action>) -> Result<(), EngineError> {
-        self.advance(now, out);
+        if *event == Event::Restarted {
+            self.pass(now);
+        } else {
+            self.advance(now, out);
+        }
         let result = self.handle(event, out);
         if result.is_err() {
             self.counters.add(Counter::EventsRefused);
@@ -90,8 +95,37 @@ impl Engine {
         result
     }
 
+    /// Goes on at `now` (Unix ms) after the process has started anew, as after [`Event::Restarted`], with `limits`
+    /// instead of those before.
+    ///
+    /// What there is already stays: where a limit is lower than the orders that stand or the offers of one
+    /// caller, it is as high as they are.
+    ///
+    /// Returns `OutOfRange` for a limit outside its range; then nothing has changed.
+    pub fn restart(&mut self, now: Millis, limits: &Limits, out: &mut Vec<Action>) -> Result<(), OutOfRange> {
+        limits.check()?;
+        self.pass(now);
+        self.restarted(out);
+        let standing = u32::try_from(self.orders.len()).unwrap_or(u32::MAX);
+        self.limits = Limits {
+            orders_total: limits.orders_total.max(standing),
+            offers_per_caller: limits.offers_per_caller.max(self.most_offers()),
+            ..limits.clone()
+        };
+        let surplus = self.begun.len().saturating_sub(self.limits.recalls_per_second as usize);
+        self.begun.drain(..surplus);
+        self.settle(out);
+        Ok(())
+    }
+
     /// Moves time to `now` (Unix ms): handles the timers due by then and appends what is to be done to `out`.
     pub fn advance(&mut self, now: Millis, out: &mut Vec<Action>) {
+        self.pass(now);
+        self.settle(out);
+    }
+
+    /// Moves time, and lets the timers be.
+    fn pass(&mut self, now: Millis) {
         if now < self.now {
             self.counters.add(Counter::TimeWentBack);
         } else if now > LATEST {
@@ -100,7 +134,6 @@ impl Engine {
         } else {
             self.now = now;
         }
-        self.settle(out);
     }
 
     /// When the engine wants to be called next at the latest (Unix ms); `None` when nothing is under way.

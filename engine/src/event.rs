@@ -210,6 +210,34 @@ pub enum Event {
         recall: RecallId,
     },
     /// The process that carried the recalls has started anew: every recall in progress is void, an attempt
-    /// that was cut off before it failed counts as not used, and all line states are unknown.
+    /// that was cut off before it failed counts as not used, and all line states are unknown. Timers that ran
+    /// out meanwhile are handled after it.
     Restarted,
+}
+
+impl Event {
+    /// The lines that it names: whose fact or request it is, and the other, if there is one.
+    pub fn lines(&self) -> (Option<&LineRef>, Option<&LineRef>) {
+        match self {
+            Self::Line { line, .. }
+            | Self::LineRemoved { line }
+            | Self::Service { line, .. }
+            | Self::LineBusy { line }
+            | Self::LineFree { line }
+            | Self::LineUnknown { line }
+            | Self::LineRegistered { line }
+            | Self::LineUnregistered { line } => (Some(line), None),
+            Self::CallFailed { caller, callee, .. } | Self::CallAnswered { caller, callee } => {
+                (Some(caller), Some(callee))
+            }
+            Self::Order { caller, callee, .. } | Self::Cancel { caller, callee, .. } => (Some(caller), callee.as_ref()),
+            Self::Query { caller, .. } => (Some(caller), None),
+            Self::OperatorCancel { .. }
+            | Self::RingOutcome { .. }
+            | Self::PlayOutcome { .. }
+            | Self::ConnectOutcome { .. }
+            | Self::Released { .. }
+            | Self::Restarted => (None, None),
+        }
+    }
 }

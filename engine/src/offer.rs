@@ -126,6 +126,12 @@ impl Engine {
         self.offer_places(caller).find(|&place| self.offers[place].until <= self.now)
     }
 
+    /// How many offers the caller with the most has.
+    pub(crate) fn most_offers(&self) -> u32 {
+        let most = self.lines.iter().map(|line| self.offer_places(line).count()).max();
+        most.map_or(0, index)
+    }
+
     /// The offers of a line, oldest first.
     pub(crate) fn offers_of(&self, caller: u32) -> impl Iterator<Item = &Offer> + '_ {
         self.offer_places(caller).map(|place| &self.offers[place])

@@ -92,11 +92,23 @@ impl Engine {
         slots.sort_unstable();
         self.restarting = true;
         for (_, slot) in slots {
+            self.expire_cb_timer(slot, out);
             self.input(slot, Input::Restarted, Told::Failure(AttemptFailure::SwitchFailed), out);
         }
         self.restarting = false;
         for line in 0..self.lines.slots() {
             self.lines.forget_unneeded(line);
+        }
+    }
+
+    /// An order whose CB timer ran out while nobody was there is queued before it hears of the restart: then it
+    /// waits for the lines to be reported like the others in the queue.
+    fn expire_cb_timer(&mut self, slot: u32, out: &mut Vec<Action>) {
+        let order = &self.orders[slot];
+        let due = order.timer.filter(|_| order.state == State::Waiting).and_then(|timer| self.wheel.deadline(timer));
+        if due.is_some_and(|due| due <= self.now) {
+            self.disarm(slot);
+            self.input(slot, Input::CbTimer, Told::Nothing, out);
         }
     }
 }

@@ -7,7 +7,8 @@ milliseconds. A value of the wrong type raises :class:`TypeError`, a value outsi
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, NotRequired, Protocol, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import Buffer
@@ -29,6 +30,9 @@ class SnapshotError(CcbsError, ValueError):
 
 class RecordingError(CcbsError, ValueError):
     """A recording that cannot be made or read, or has not what was asked for."""
+
+class StoreError(CcbsError):
+    """A store that cannot be opened, read or written; the message says what to do."""
 
 class Overload(CcbsError):
     """A bounded queue is full; nothing of what was offered was taken."""
@@ -828,11 +832,117 @@ class Engine:
         """Return what was counted since the engine was made, by name."""
 
 @final
+class StoreFile:
+    """A store in an SQLite file: inputs, snapshots and notes.
+
+    :param path: the file, made with mode 600 where there is none; ``PATH.lock`` beside it is held while it
+        is in use.
+    :param snapshot_records: records between two snapshots, at least 1: what a restart repeats at most.
+    :param retention_s: how long records stay readable at least, unless there are too many (s).
+    :param retention_records: how many records stay readable, and up to an eighth more.
+    """
+
+    __match_args__ = ("path", "snapshot_records", "retention_s", "retention_records")
+    path: Final[Path]
+    snapshot_records: Final[int]
+    retention_s: Final[int]
+    retention_records: Final[int]
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        snapshot_records: int = 10_000,
+        retention_s: int = 86_400,
+        retention_records: int = 1_000_000,
+    ) -> StoreFile: ...
+
+@final
+class Recovered:
+    """What a driver has found in its store.
+
+    :param restarted: whether anything was kept.
+    :param records: how many records were repeated after the newest snapshot.
+    :param until: the time of the last one (Unix ms).
+    :param orders: how many orders stand after the restart.
+    :param behind_ms: by how much the clock is behind ``until`` (ms).
+    """
+
+    __match_args__ = ("restarted", "records", "until", "orders", "behind_ms")
+    restarted: Final[bool]
+    records: Final[int]
+    until: Final[int]
+    orders: Final[int]
+    behind_ms: Final[int]
+    def __new__(cls, restarted: bool, records: int, until: int, orders: int, behind_ms: int) -> Recovered: ...
+
+@final
+class Verified:
+    """What a check of a store has found in order.
+
+    :param snapshots: how many; each but the first was compared with the state that the records before it
+        lead to.
+    :param records: how many were repeated through the engine.
+    :param notes: how many values other parts keep.
+    :param orders: how many stand after the last record.
+    :param since: the time of the first record (Unix ms); 0 without one.
+    :param until: the time of the last record (Unix ms); 0 without one.
+    """
+
+    __match_args__ = ("snapshots", "records", "notes", "orders", "since", "until")
+    snapshots: Final[int]
+    records: Final[int]
+    notes: Final[int]
+    orders: Final[int]
+    since: Final[int]
+    until: Final[int]
+    def __new__(
+        cls, snapshots: int, records: int, notes: int, orders: int, since: int, until: int
+    ) -> Verified: ...
+
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a store, and no recording.
+
+    :param path: the file; one that is not there is none.
+    """
+
+def verify_store(path: str | os.PathLike[str]) -> Verified:
+    """Check a store, which may be in use: its pages, its sums, and that its records lead from snapshot to
+    snapshot.
+
+    :param path: the file.
+    :raises StoreError: what is wrong first.
+    """
+
+def compact_store(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Give the room of what was removed back to the disk; the store must not be in use.
+
+    :param path: the file.
+    :returns: its bytes before and after.
+    :raises StoreError: it is in use, damaged, or there is no room for the copy.
+    """
+
+def export_store(
+    path: str | os.PathLike[str],
+    write: Callable[[str], object],
+    *,
+    number: str | None = None,
+    most: int | None = None,
+) -> int:
+    """Give the records of a store, which may be in use, as lines of JSON.
+
+    :param path: the file.
+    :param write: is called with some lines at a time, oldest first.
+    :param number: only records that name it.
+    :param most: only so many, the newest.
+    :returns: how many there are, also those that ``most`` leaves out.
+    :raises StoreError: it cannot be read.
+    """
+
+@final
 class Driver:
     """The engine with a clock and a commit point, on a thread of its own.
 
-    Events are stamped with the time, committed to the store (in memory), and only then applied; actions
-    wait to be drained. The thread never needs the interpreter. Not closed, it is closed when it is
+    Events are stamped with the time, committed to the store (memory, or a file), and only then applied;
+    actions wait to be drained. The thread never needs the interpreter. Not closed, it is closed when it is
     collected and at the interpreter's exit. After a fork the child must make its own: every method
     raises :class:`Closed` there.
     """
@@ -843,6 +953,7 @@ class Driver:
         *,
         queue_limit: int = 65_536,
         record: str | os.PathLike[str] | None = None,
+        store: StoreFile | None = None,
     ) -> Driver:
         """Start the thread.
 
@@ -852,9 +963,39 @@ class Driver:
         :param record: a file that gets every committed input, mode 600, for :func:`explain`; what it held is
             kept as the same name with ``.1`` appended. A recording that cannot go on (disk full) ends,
             is told by :meth:`recording_failure`, and disturbs no order.
+        :param store: where inputs are kept so that orders outlive the process; ``None``: in memory. What it
+            has kept is restored first, told that the process has started anew, and found in
+            :meth:`recovered`. Held by one process at a time.
         :raises InvalidValue: ``queue_limit`` is below 1.
         :raises RecordingError: the file cannot be begun.
+        :raises StoreError: the store is damaged, of another version, in use, or cannot be written.
         :raises CcbsError: the machine gave no thread or no descriptor.
+        """
+
+    def recovered(self) -> Recovered | None:
+        """Return what was found in the store; ``None`` for a driver without one."""
+
+    def notes(self, part: str) -> dict[str, bytes]:
+        """Return what a part had noted before the driver was started, by key.
+
+        :param part: whose notes.
+        """
+
+    def note(self, part: str, key: str, value: bytes | None) -> None:
+        """Have a value kept with the store, soon and in the place of an earlier one of its key.
+
+        :param part: whose it is.
+        :param key: what it is about.
+        :param value: the value; ``None`` forgets it.
+        :raises Overload: too many notes wait.
+        :raises Closed: the driver was closed, or has stopped because its store failed.
+        """
+
+    def store_trouble(self) -> str | None:
+        """Return why the store keeps nothing at the moment, if it does not: there is no room, or another
+        program holds it.
+
+        Events wait meanwhile, and new orders are denied (``overload``).
         """
 
     def fileno(self) -> int:

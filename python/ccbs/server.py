@@ -23,10 +23,13 @@ from ccbs._ccbs import (
     Overload,
     Profile,
     RecordingError,
+    Recovered,
     Registration,
     SipEndpoint,
     SipEvent,
     Step,
+    StoreError,
+    StoreFile,
     Trace,
     TrunkRegistration,
 )
@@ -144,6 +147,9 @@ class Server:
         except BaseException:
             endpoint.close()
             raise
+        recovered = driver.recovered()
+        if recovered is not None and recovered.restarted:
+            switch.begin_unseen()
         service = CallbackService(
             switch,
             driver=driver,
@@ -151,7 +157,7 @@ class Server:
             on_closed=lambda: self._on_fault("engine"),
             facts_limit=config.limits.engine.queue,
         )
-        watch = asyncio.create_task(_watch_recording(driver))
+        watches = [asyncio.create_task(_watch_recording(driver)), asyncio.create_task(_watch_store(driver))]
         desk = OperatorDesk(switch, service)
         control = self._control = ControlServer(
             config.control_socket,
@@ -164,9 +170,12 @@ class Server:
         try:
             await service.start()
             await switch.start(service)
+            _forget_removed(driver, directory, service)
             # Whoever can ask it may rely on the switch taking calls.
             await control.start()
             self._say(self._greeting(endpoint))
+            if config.store is not None and recovered is not None:
+                self._say(_restored(config.store, recovered, time.time()))
             await self._stop.wait()
             self._say("stopping")
         except ControlError as error:
@@ -176,7 +185,8 @@ class Server:
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
             clean = await self._wind_down(control, switch, service)
         self._say("stopped")
         return 0 if clean and self._faulty is None else 1
@@ -283,9 +293,47 @@ def engine_limits(config: Config) -> Limits:
 
 def _driver(config: Config, record: Path | None) -> Driver:
     try:
-        return Driver(engine_limits(config), queue_limit=config.limits.engine.queue, record=record)
+        return Driver(
+            engine_limits(config), queue_limit=config.limits.engine.queue, record=record, store=config.store
+        )
     except RecordingError as error:
         raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
+    except StoreError as error:
+        raise StartError(f"The store cannot be used: {error}.") from None
+
+
+def _forget_removed(driver: Driver, directory: Directory, service: CallbackService) -> None:
+    """Lines that left the configuration while nobody was there."""
+    for view in driver.lines():
+        if not view.external and view.line not in directory:
+            service.remove_line(view.line)
+
+
+def _restored(store: StoreFile, found: Recovered, now: float) -> str:
+    if not found.restarted:
+        return f"store {store.path}: new, no orders"
+    said = (
+        f"store {store.path}: orders: {found.orders}, down for "
+        f"{max(0, round(now - found.until / 1000))} s, inputs repeated: {found.records}"
+    )
+    if found.behind_ms:
+        said += (
+            f"; the clock is {found.behind_ms / 1000:.0f} s behind the last input, times count on from there"
+        )
+    return said
+
+
+async def _watch_store(driver: Driver) -> None:
+    # Whoever reads the log wants to know when the disk is full, and when it has room again.
+    told: str | None = None
+    while True:
+        trouble = driver.store_trouble()
+        if trouble is not None and told is None:
+            _LOG.error("%s", trouble)
+        elif trouble is None and told is not None:
+            _LOG.warning("the store keeps inputs again; orders are accepted")
+        told = trouble
+        await asyncio.sleep(1.0)
 
 
 async def _watch_recording(driver: Driver) -> None:

@@ -199,6 +199,11 @@ fn repeat(
                     actions.clear();
                 }
             }
+            Input::Started(_) => {
+                record.apply(engine, &mut actions);
+                look(record.now, Some(&Event::Restarted), &actions, engine);
+                actions.clear();
+            }
             // A handle is nothing in anybody's life, but later events may name lines by it.
             Input::Lines(_) => drop(record.apply(engine, &mut actions)),
         }

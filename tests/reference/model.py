@@ -36,13 +36,17 @@ from .terms import Terms
 
 class Model(Recalls):
     def apply(self, events: Sequence[Event], now: int) -> list[Action]:
-        """Timers that are due, then the event, then turns; for each event."""
+        """Timers that are due, then the event, then turns; for each event.
+
+        A restart goes before the timers: nobody was there when they ran out.
+        """
         if now < self.now:
             self.count("time_went_back")
         self.now = max(now, self.now)
         self.actions = []
         for event in events or (None,):
-            self.fire_timers()
+            if not isinstance(event, Restarted):
+                self.fire_timers()
             if event is not None:
                 self.happen(event)
                 self.fire_timers()
@@ -141,6 +145,10 @@ class Model(Recalls):
                 self.cut_off(order)
             elif order.is_ccbs:
                 self.poll_after_restart(order)
+            elif order.state == "waiting" and order.due is not None and order.due <= self.now:
+                self.stop_timer("cb", order)
+                order.due = None
+                self.guard(order, "pausing")
             elif order.state in ("queued", "pausing"):
                 self.guard(order, "pausing")
             elif order.state in ("suspended", "guarding"):

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `H` | head of the file, the first frame: `MessagePack` array `["ccbs-recording", VERSION]` |
 //! | `S` | a snapshot of the engine, as [`ccbs_engine::Engine::snapshot`] writes it: the state before the records that follow. The second frame is one; others may follow where a store keeps them |
-//! | `R` | a [`Record`]: `MessagePack` with named fields, `{"now": Unix ms, "input": "Timers"}` or `{"now": …, "input": {"Events": [{"LineBusy": {"line": {"Number": "101"}}}, …]}}` or `{"now": …, "input": {"Lines": ["101", …]}}` |
+//! | `R` | a [`Record`]: `MessagePack` with named fields, `{"now": Unix ms, "input": "Timers"}` or `{"now": …, "input": {"Events": [{"LineBusy": {"line": {"Number": "101"}}}, …]}}` or `{"now": …, "input": {"Lines": ["101", …]}}` or `{"now": …, "input": {"Started": {"orders_total": …, …}}}` |
 //!
 //! A file may end within a frame: whoever wrote it was stopped. Anything else that does not fit is damage.
 
@@ -26,7 +26,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::store::Record;
+use crate::store::{Record, StoreError};
 
 pub use read::{Entry, Recording};
 pub use write::{Recorded, Recorder, RecorderSettings};
@@ -34,8 +34,9 @@ pub use write::{Recorded, Recorder, RecorderSettings};
 /// The longest body of a frame (bytes).
 pub const LONGEST_BODY: u32 = 1 << 30;
 
-/// The layout's version; one more with each change of what is written. Version 1 had no `Lines`; it is read too.
-pub const VERSION: u32 = 2;
+/// The layout's version; one more with each change of what is written. Version 1 had no `Lines`, version 2 no
+/// `Started`; they are read too.
+pub const VERSION: u32 = 3;
 
 const OLDEST: u32 = 1;
 
@@ -65,6 +66,9 @@ pub enum RecordingError {
         /// What is wrong.
         why: String,
     },
+    /// It is a store that cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Its layout is of another version.
     #[error(
         "{path} is a recording of version {found}, expected {OLDEST} to {VERSION}: read it with the ccbs that wrote it"

@@ -8,6 +8,8 @@ use ccbs_engine::Engine;
 
 use super::{FILE_HEAD, HEAD, LONGEST_BODY, NAME, OLDEST, RECORD, RecordingError, SNAPSHOT, VERSION};
 use crate::store::Record;
+#[cfg(feature = "sqlite")]
+use crate::store::{JournalEntry, JournalReader, StoreError, is_store};
 
 /// What a recording holds, one after the other.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +20,74 @@ pub enum Entry {
     Record(Record),
 }
 
-/// A recording that is being read. As an iterator it gives the entries after the first snapshot, and ends at a
-/// torn tail or after the first error.
+/// A recording, or the journal of a store, that is being read. As an iterator it gives the entries after the first
+/// snapshot, and ends at a torn tail or after the first error.
 #[derive(Debug)]
 pub struct Recording {
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(Frames),
+    #[cfg(feature = "sqlite")]
+    Store(Box<JournalReader>),
+}
+
+impl Recording {
+    /// Opens a recording, or a store that may be in use, and restores the engine that it begins with.
+    pub fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
+        #[cfg(feature = "sqlite")]
+        if is_store(path) {
+            let mut journal = Box::new(JournalReader::open(path)?);
+            let engine = match journal.next().transpose()? {
+                Some(JournalEntry::Snapshot(sequence, state)) => Engine::restore(&state).map_err(|error| {
+                    StoreError::broken(format!("{}: the snapshot after record {sequence}: {error}", path.display()))
+                })?,
+                _ => return Err(StoreError::broken(format!("{} begins with no snapshot", path.display())).into()),
+            };
+            return Ok((Self { source: Source::Store(journal) }, engine));
+        }
+        let (frames, engine) = Frames::open(path)?;
+        Ok((Self { source: Source::File(frames) }, engine))
+    }
+
+    /// How many bytes at the end belong to a frame that was not written to its end; known when all was read.
+    pub fn torn_bytes(&self) -> Option<u64> {
+        match &self.source {
+            Source::File(frames) => frames.torn,
+            #[cfg(feature = "sqlite")]
+            Source::Store(_) => None,
+        }
+    }
+}
+
+impl Iterator for Recording {
+    type Item = Result<Entry, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.source {
+            Source::File(frames) => {
+                if frames.over {
+                    return None;
+                }
+                let entry = frames.entry().transpose();
+                frames.over = !matches!(entry, Some(Ok(_)));
+                entry
+            }
+            #[cfg(feature = "sqlite")]
+            Source::Store(journal) => Some(match journal.next()? {
+                Ok(JournalEntry::Record(_, record)) => Ok(Entry::Record(record)),
+                Ok(JournalEntry::Snapshot(_, state)) => Ok(Entry::Snapshot(state)),
+                Err(error) => Err(error.into()),
+            }),
+        }
+    }
+}
+
+/// The file of a recording.
+#[derive(Debug)]
+struct Frames {
     path: PathBuf,
     file: BufReader<File>,
     /// Where the next frame begins.
@@ -31,9 +97,8 @@ pub struct Recording {
     over: bool,
 }
 
-impl Recording {
-    /// Opens a recording and restores the engine that it begins with.
-    pub fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
+impl Frames {
+    fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
         let file = File::open(path).map_err(|error| RecordingError::io(path, error))?;
         let size = file.metadata().map_err(|error| RecordingError::io(path, error))?.len();
         let file = BufReader::with_capacity(1 << 20, file);
@@ -56,11 +121,6 @@ impl Recording {
             None => return Err(recording.foreign("it ends before the state that it begins with")),
         };
         Ok((recording, engine))
-    }
-
-    /// How many bytes at the end belong to a frame that was not written to its end; known when all was read.
-    pub fn torn_bytes(&self) -> Option<u64> {
-        self.torn
     }
 
     fn check_head(&self, content: &[u8]) -> Result<(), RecordingError> {
@@ -151,18 +211,5 @@ impl Recording {
 
     fn damaged(&self, at: u64, why: &str) -> RecordingError {
         RecordingError::Damaged { path: self.path.display().to_string(), at, why: why.to_owned() }
-    }
-}
-
-impl Iterator for Recording {
-    type Item = Result<Entry, RecordingError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let entry = self.entry().transpose();
-        self.over = !matches!(entry, Some(Ok(_)));
-        entry
     }
 }

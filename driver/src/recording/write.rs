@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use ccbs_engine::{Engine, Millis};
+use ccbs_engine::{Engine, Limits, Millis};
 
 use super::{FILE_HEAD, NAME, RecordingError, SNAPSHOT, VERSION, frame, record_frame};
 use crate::commit::lock;
-use crate::store::{Record, Store, StoreError};
+use crate::store::{Kept, Note, Record, Store, StoreError};
 
 /// Bounds of a recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,8 @@ impl Recorded {
 /// and the store goes on. A record after a hole would repeat another run than this one, so none is written.
 pub struct Recorder<S> {
     inner: S,
+    /// What the store had kept, until it is asked for.
+    kept: Option<Kept>,
     batches: Option<Sender<Batch>>,
     done: Receiver<()>,
     recorded: Arc<Recorded>,
@@ -89,16 +91,30 @@ impl<S> Recorder<S> {
     /// Begins a recording at `path`, mode 600, with the state of `engine`. A file of that name that is not empty is
     /// kept as `path` with `.1` appended; an older `.1` is replaced.
     pub fn create(path: &Path, engine: &Engine, inner: S, settings: RecorderSettings) -> Result<Self, RecordingError> {
+        Self::begin(path, &engine.snapshot(), &[], inner, settings)
+    }
+
+    fn begin(
+        path: &Path,
+        state: &[u8],
+        records: &[Record],
+        inner: S,
+        settings: RecorderSettings,
+    ) -> Result<Self, RecordingError> {
         let failed = |error| RecordingError::io(path, error);
         let head = rmp_serde::to_vec(&(NAME, VERSION)).map_err(|error| failed(io::Error::other(error)))?;
         let too_long = || failed(io::Error::other("the engine's state is too long for a recording"));
         let mut begin = frame(FILE_HEAD, &head).ok_or_else(too_long)?;
-        begin.extend(frame(SNAPSHOT, &engine.snapshot()).ok_or_else(too_long)?);
+        begin.extend(frame(SNAPSHOT, state).ok_or_else(too_long)?);
+        for record in records {
+            begin.extend(record_frame(record).ok_or_else(too_long)?);
+        }
         let mut file = open(path).map_err(failed)?;
         file.write_all(&begin).map_err(failed)?;
 
         let recorded = Arc::new(Recorded::default());
         recorded.bytes.store(begin.len() as u64, Ordering::Relaxed);
+        recorded.records.store(records.len() as u64, Ordering::Relaxed);
         let (batches, theirs) = channel();
         let (finished, done) = channel();
         let writer = Writer { file, path: path.to_owned(), batches: theirs, recorded: Arc::clone(&recorded) };
@@ -109,7 +125,7 @@ impl<S> Recorder<S> {
                 drop(finished);
             })
             .map_err(failed)?;
-        Ok(Self { inner, batches: Some(batches), done, recorded, settings })
+        Ok(Self { inner, kept: None, batches: Some(batches), done, recorded, settings })
     }
 
     /// What it has done so far; stays readable when the recorder is gone.
@@ -147,9 +163,38 @@ impl<S> Recorder<S> {
     }
 }
 
+impl<S: Store> Recorder<S> {
+    /// Begins a recording at `path` with what `inner` has kept, or with an engine of `limits` where that is nothing;
+    /// else as [`Recorder::create`].
+    pub fn over(
+        path: &Path,
+        limits: &Limits,
+        mut inner: S,
+        settings: RecorderSettings,
+    ) -> Result<Self, RecordingError> {
+        let kept = inner.load()?;
+        let mut recorder = if let Some(state) = &kept.snapshot {
+            Self::begin(path, state, &kept.records, inner, settings)?
+        } else {
+            let engine = Engine::new(limits.clone())
+                .map_err(|error| RecordingError::io(path, io::Error::other(error.to_string())))?;
+            Self::create(path, &engine, inner, settings)?
+        };
+        recorder.kept = Some(kept);
+        Ok(recorder)
+    }
+}
+
 impl<S: Store> Store for Recorder<S> {
-    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.inner.append(records)?;
+    fn load(&mut self) -> Result<Kept, StoreError> {
+        match self.kept.take() {
+            Some(kept) => Ok(kept),
+            None => self.inner.load(),
+        }
+    }
+
+    fn append(&mut self, records: &[Record], notes: &[Note]) -> Result<(), StoreError> {
+        self.inner.append(records, notes)?;
         self.record(records);
         Ok(())
     }

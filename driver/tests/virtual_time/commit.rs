@@ -1,7 +1,7 @@
 //! The commit point without a thread.
 
 use crate::world::{BEGIN, Recorder, answered, disk_full, engine, order, query, refused_call, rings};
-use ccbs_driver::{Commit, Input, MemoryStore, Record, Store, StoreError};
+use ccbs_driver::{Commit, Input, MemoryStore, Note, Record, Store, StoreError};
 use ccbs_engine::{Action, Engine, EngineError, Event, LineId, LineRef};
 
 #[test]
@@ -80,7 +80,7 @@ struct Failing {
 }
 
 impl Store for Failing {
-    fn append(&mut self, _records: &[Record]) -> Result<(), StoreError> {
+    fn append(&mut self, _records: &[Record], _notes: &[Note]) -> Result<(), StoreError> {
         self.left = self.left.checked_sub(1).ok_or_else(disk_full)?;
         Ok(())
     }
@@ -110,7 +110,7 @@ struct Snapshots {
 }
 
 impl Store for Snapshots {
-    fn append(&mut self, _records: &[Record]) -> Result<(), StoreError> {
+    fn append(&mut self, _records: &[Record], _notes: &[Note]) -> Result<(), StoreError> {
         Ok(())
     }
 

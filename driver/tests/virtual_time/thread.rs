@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::world::{BEGIN, PATIENCE, Recorder, answered, disk_full, engine, gate, order, query, refused_call, rings};
 use ccbs_driver::{
-    Clock, DrainError, Driver, MemoryStore, Record, Settings, StartError, Store, StoreError, SubmitError, SystemClock,
-    VirtualClock,
+    Clock, DrainError, Driver, MemoryStore, Note, Record, Settings, StartError, Store, StoreError, SubmitError,
+    SystemClock, VirtualClock,
 };
 use ccbs_engine::{Action, Engine, Event, LineId, LineRef};
 
@@ -181,7 +181,7 @@ fn dropping_ends_the_thread() {
 struct Panicking;
 
 impl Store for Panicking {
-    fn append(&mut self, _records: &[Record]) -> Result<(), StoreError> {
+    fn append(&mut self, _records: &[Record], _notes: &[Note]) -> Result<(), StoreError> {
         panic!("a store with a mistake in it");
     }
 }

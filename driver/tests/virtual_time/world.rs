@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ccbs_driver::{Record, Store, StoreError};
+use ccbs_driver::{Note, Record, Store, StoreError};
 use ccbs_engine::{Action, Engine, Event, FailCause, Limits, LineKind, LineRef, Profile};
 
 /// Bounds a wait for what must come; a test that needs it has failed.
@@ -62,7 +62,7 @@ pub(crate) struct Recorder {
 }
 
 impl Store for Recorder {
-    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+    fn append(&mut self, records: &[Record], _notes: &[Note]) -> Result<(), StoreError> {
         self.records.lock().unwrap().extend_from_slice(records);
         Ok(())
     }
@@ -86,12 +86,12 @@ pub(crate) fn gate() -> (Gate, Keeper) {
 }
 
 impl Store for Gate {
-    fn append(&mut self, _records: &[Record]) -> Result<(), StoreError> {
+    fn append(&mut self, _records: &[Record], _notes: &[Note]) -> Result<(), StoreError> {
         self.began.send(()).ok();
         self.verdicts.recv_timeout(PATIENCE).expect("the test says how the commit ends")
     }
 }
 
 pub(crate) fn disk_full() -> StoreError {
-    StoreError { message: "orders.db: no space left on the device; free some and start again".into() }
+    StoreError::broken("orders.db: no space left on the device; free some and start again")
 }

@@ -8,6 +8,7 @@ mod life;
 mod life_ccbs;
 mod properties;
 mod requests;
+mod restart;
 mod rules;
 mod snapshot;
 pub(crate) mod table_mutants;

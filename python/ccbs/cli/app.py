@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ccbs.cli import client, configuration, explain, serve, simulate
+from ccbs.cli import client, configuration, explain, journal, serve, simulate
 
 __all__ = ["app"]
 
@@ -40,4 +40,5 @@ serve.register(app)
 configuration.register(app)
 client.register(app)
 explain.register(app)
+journal.register(app)
 simulate.register(app)

@@ -1,4 +1,4 @@
-"""The command that tells an order's life out of a recording."""
+"""The command that tells an order's life out of a recording or the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ccbs._ccbs import InvalidValue, RecordingError, Stories, Story, explain
+from ccbs._ccbs import InvalidValue, RecordingError, StoreError, Stories, Story, explain
 from ccbs.cli.output import fail, print_json
 
 __all__ = ["register"]
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def tell(
-    file: Annotated[Path, typer.Argument(help="What `ccbs serve --record` wrote.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The store or a recording.", metavar="FILE")],
     order: Annotated[int | None, typer.Option(help="The order, by its identity.", min=0)] = None,
     number: Annotated[str | None, typer.Option(help="Every order by or for this number.")] = None,
     most: Annotated[int, typer.Option(help="How many orders of the number, the newest.", min=1)] = 1000,
@@ -31,7 +31,7 @@ def tell(
         fail("Give either --order ID or --number NUMBER.")
     try:
         told = explain(file, order=order, number=number, most=most)
-    except (RecordingError, InvalidValue) as error:
+    except (RecordingError, StoreError, InvalidValue) as error:
         fail(f"{error}.")
     if as_json:
         print_json(_as_data(told))

@@ -352,6 +352,14 @@ def _check_paths(document: Document, data: dict[str, Any]) -> None:
             "a file in a directory that exists",
             "make the directory",
         )
+    store = text(section(data, "store").get("path"))
+    if store is not None and not (base / store).parent.is_dir():
+        document.problem(
+            ("store", "path"),
+            f"there is no directory {(base / store).parent}",
+            "a file in a directory that exists",
+            "make the directory",
+        )
     socket = text(section(data, "control").get("socket"))
     if socket is None:
         return

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from ccbs._ccbs import StoreFile
 from ccbs.config.checks import check_references
 from ccbs.config.document import read
 from ccbs.config.model import (
@@ -21,6 +22,7 @@ from ccbs.config.model import (
     ConfigFile,
     Limits,
     Listen,
+    Store,
     SubscriberEntry,
     TrunkEntry,
     TrunkRegistrationEntry,
@@ -120,6 +122,7 @@ class Config:
     :ivar overrides: language → prompt → WAV file.
     :ivar call_log_records: how many are kept in memory.
     :ivar call_log_file: gets a JSON line for each call, or None.
+    :ivar store: where orders are kept, or None: in memory.
     :ivar control_socket: path of the local socket.
     :ivar control_clients: how many may be connected at a time.
     :ivar control_timeout_s: how long a client may take.
@@ -141,6 +144,7 @@ class Config:
     overrides: Mapping[str, Mapping[str, Path]]
     call_log_records: int
     call_log_file: Path | None
+    store: StoreFile | None
     control_socket: Path
     control_clients: int
     control_timeout_s: int
@@ -233,6 +237,7 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         },
         call_log_records=log.records,
         call_log_file=base / log.file if log.file else None,
+        store=_store(base, written.store),
         control_socket=base / socket if socket else default_socket(),
         control_clients=written.control.clients,
         control_timeout_s=written.control.timeout_s,
@@ -240,6 +245,14 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         softkey_packs=base / written.provisioning.softkey_packs,
         route=written.route,
         exposed=tuple(found for found in _with_secrets(file, base, written) if _readable_by_all(found)),
+    )
+
+
+def _store(base: Path, written: Store) -> StoreFile | None:
+    if written.path is None:
+        return None
+    return StoreFile(
+        base / written.path, written.snapshot_records, written.retention_s, written.retention_records
     )
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "Section",
     "ServiceCodes",
     "Services",
+    "Store",
     "SubscriberAutodial",
     "SubscriberEntry",
     "TrunkEntry",
@@ -332,6 +333,24 @@ class CallLog(Section):
     file: Text | None = Field(default=None, description="A file that gets one JSON line for each call.")
 
 
+class Store(Section):
+    """Where orders are kept so that they outlive the process."""
+
+    path: Text | None = Field(
+        default=None,
+        description="An SQLite file, relative to this one; without it, memory.",
+    )
+    snapshot_records: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=10_000, description="Inputs between two snapshots: what a restart repeats at most."
+    )
+    retention_s: Annotated[int, Field(ge=0, le=31_536_000)] = Field(
+        default=86_400, description="How long inputs stay readable for `ccbs explain` (s)."
+    )
+    retention_records: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        default=1_000_000, description="How many inputs stay readable at most."
+    )
+
+
 class Control(Section):
     """The local socket for `ccbs orders`, `ccbs lines`, `ccbs calls` and `ccbs cancel`."""
 
@@ -372,6 +391,7 @@ class ConfigFile(Section):
     limits: Limits = Limits()
     prompts: Prompts = Prompts()
     call_log: CallLog = CallLog()
+    store: Store = Store()
     control: Control = Control()
     provisioning: Provisioning = Provisioning()
     route: Text | None = Field(

@@ -138,6 +138,7 @@ class SipSwitch:
         self._clock = clock
         self._loaded: set[str] = set()
         self._line_legs: dict[str, int] = {}
+        self._unseen: set[str] = set()
         self._contacts: dict[str, int] = {}
         self._errors = 0
         self._empty = asyncio.Event()
@@ -260,6 +261,7 @@ class SipSwitch:
         if self.directory.remove(number) is not None:
             self.endpoint.remove_subscriber(number)
             self._line_legs.pop(number, None)
+            self._unseen.discard(number)
             self._contacts.pop(number, None)
             if self._service is not None:
                 self._service.remove_line(number)
@@ -319,10 +321,18 @@ class SipSwitch:
 
     async def line_states(self) -> Mapping[str, LineState]:
         """See :meth:`ccbs.switch.Switch.line_states`: a line with a leg is busy (sip.md)."""
-        return {
-            subscriber.number: LineState.BUSY if self._line_legs.get(subscriber.number) else LineState.FREE
-            for subscriber in self.directory
-        }
+        return {subscriber.number: self._line_state(subscriber.number) for subscriber in self.directory}
+
+    def begin_unseen(self) -> None:
+        """Calls of an earlier process may go on between phones, which it alone knew of: a line is unknown
+        until its first call here.
+        """
+        self._unseen = {subscriber.number for subscriber in self.directory}
+
+    def _line_state(self, number: str) -> LineState:
+        if self._line_legs.get(number):
+            return LineState.BUSY
+        return LineState.UNKNOWN if number in self._unseen else LineState.FREE
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -368,6 +378,7 @@ class SipSwitch:
         if event.number not in self.directory:
             return
         self._line_legs[event.number] = event.legs
+        self._unseen.discard(event.number)
         if self._service is None or bool(before) == bool(event.legs):
             return
         if event.legs:
@@ -401,10 +412,13 @@ class SipSwitch:
         if self._service is not None:
             self._service.line(subscriber.number)
             self._service.allow(subscriber.number, subscriber.profile)
-            if self._line_legs.get(subscriber.number):
-                self._service.line_busy(subscriber.number)
-            else:
-                self._service.line_free(subscriber.number)
+            match self._line_state(subscriber.number):
+                case LineState.BUSY:
+                    self._service.line_busy(subscriber.number)
+                case LineState.FREE:
+                    self._service.line_free(subscriber.number)
+                case LineState.UNKNOWN:
+                    self._service.line_unknown(subscriber.number)
             self._tell_registration(self._service, subscriber.number)
 
     def _legs(self) -> list[int]:

@@ -1,0 +1,171 @@
+//! The file: making, opening, and what its errors mean.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{FORMAT, StoreError};
+
+/// "ccbs".
+const APPLICATION: i32 = 0x6363_6273;
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// How long a commit waits for another program that writes to the file.
+const BUSY: Duration = Duration::from_secs(2);
+
+const TABLES: &str = "
+CREATE TABLE journal (
+    sequence INTEGER PRIMARY KEY,
+    now INTEGER NOT NULL,
+    time TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%f', now / 1000.0, 'unixepoch')) VIRTUAL,
+    kind TEXT NOT NULL,
+    numbers TEXT NOT NULL,
+    record BLOB NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE snapshots (
+    sequence INTEGER PRIMARY KEY,
+    now INTEGER NOT NULL,
+    time TEXT GENERATED ALWAYS AS (strftime('%Y-%m-%d %H:%M:%f', now / 1000.0, 'unixepoch')) VIRTUAL,
+    state BLOB NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE notes (
+    part TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (part, key)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Whether the file at `path` is one of `SQLite`'s.
+pub fn is_store(path: &Path) -> bool {
+    let mut head = [0; 16];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
+}
+
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite would make it readable to everybody; registrations and call logs are nobody else's.
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map_err(|error| unwritable(path, &error.to_string()))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let file = Connection::open_with_flags(path, flags).map_err(|error| failed(path, "opened", &error))?;
+    let set_up = |file: &Connection| -> rusqlite::Result<(i32, i32)> {
+        file.busy_timeout(BUSY)?;
+        let found = identity(file)?;
+        if found == (0, 0) && is_empty(file)? {
+            make(file)?;
+            return identity(file);
+        }
+        Ok(found)
+    };
+    let found = set_up(&file).map_err(|error| failed(path, "opened", &error))?;
+    check(path, found)?;
+    journaling(&file).map_err(|error| failed(path, "opened", &error))?;
+    Ok(file)
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    fs::metadata(path).map_err(|error| StoreError::broken(format!("{}: {error}", path.display())))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let file = Connection::open_with_flags(path, flags)?;
+        file.busy_timeout(BUSY)?;
+        let found = identity(&file)?;
+        Ok((file, found))
+    };
+    let (file, found) = open().map_err(|error| failed(path, "read", &error))?;
+    check(path, found)?;
+    Ok(file)
+}
+
+fn make(file: &Connection) -> rusqlite::Result<()> {
+    journaling(file)?;
+    file.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
+    ))
+}
+
+/// A commit returns when the log has it on the disk.
+fn journaling(file: &Connection) -> rusqlite::Result<()> {
+    file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    file.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cell_size_check = ON;")
+}
+
+fn identity(file: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let pragma = |name: &str| file.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0));
+    Ok((pragma("application_id")?, pragma("user_version")?))
+}
+
+fn is_empty(file: &Connection) -> rusqlite::Result<bool> {
+    file.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn check(path: &Path, (application, format): (i32, i32)) -> Result<(), StoreError> {
+    let path = path.display();
+    if application != APPLICATION {
+        return Err(StoreError::broken(format!(
+            "{path} is no store of ccbs: it is an SQLite file of another program. Give store.path another file"
+        )));
+    }
+    if format != FORMAT {
+        return Err(StoreError::broken(format!(
+            "{path} is a store of format {format}, this ccbs knows format {FORMAT}. Run the ccbs that wrote it, or \
+             give store.path a new file, which has none of its orders"
+        )));
+    }
+    Ok(())
+}
+
+fn unwritable(path: &Path, error: &str) -> StoreError {
+    StoreError::broken(format!(
+        "the store {} cannot be written: {error}. Let ccbs write it and its directory, or give store.path another \
+         file",
+        path.display()
+    ))
+}
+
+/// What an error of `SQLite`'s means, and what to do.
+pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreError {
+    let shown = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::passing(format!(
+            "there is no room for the store {shown}: {error}. Make room on its disk; orders that stand are kept, new \
+             ones are denied until then"
+        )),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::passing(format!(
+            "the store {shown} is held by another program that writes to it: {error}. End that program; new orders \
+             are denied until then"
+        )),
+        Some(ErrorCode::NotADatabase) => StoreError::broken(format!(
+            "{shown} is no store of ccbs, or its first page is damaged. Give store.path another file, or restore it \
+             from a copy"
+        )),
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::broken(format!(
+            "the store {shown} is damaged: {error}. `ccbs journal verify` tells what can be read; restore it from a \
+             copy, or move it away to begin without its orders"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            unwritable(path, &error.to_string())
+        }
+        Some(ErrorCode::SystemIoFailure) => StoreError::broken(format!(
+            "the disk of the store {shown} failed: {error}. See the kernel's log; start ccbs again when the disk is \
+             sound, on a copy if it is not"
+        )),
+        _ => StoreError::broken(format!("the store {shown} could not be {what}: {error}")),
+    }
+}
+
+/// Something that was kept is not as it was written.
+pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
+    StoreError::broken(format!(
+        "the store {} is damaged: {what}. `ccbs journal verify` tells what can be read; restore it from a copy, or move \
+         it away to begin without its orders",
+        path.display()
+    ))
+}

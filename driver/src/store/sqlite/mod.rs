@@ -1,0 +1,208 @@
+//! The store in one `SQLite` file.
+//!
+//! # Tables
+//!
+//! | table | a row |
+//! |---|---|
+//! | `journal` | a [`Record`]: `sequence`, `now` (Unix ms), `time` (the same as text), `kind` and `numbers` for people who read it with `sqlite3`, `record` (`MessagePack` with named fields, as in a recording), `crc` |
+//! | `snapshots` | the engine's state after all records up to `sequence`: `now`, `time`, `state`, `crc` |
+//! | `notes` | a [`Note`]: `part`, `key`, `value`, `crc` |
+//!
+//! `crc` is the CRC-32 (IEEE) of what tells the row from others, in little-endian, and of its blob. `SQLite` itself
+//! checks the end of its log, so that a commit is there whole or not at all; what changed afterwards, the sums find.
+//! The header's `application_id` is "ccbs", its `user_version` the [`FORMAT`].
+//!
+//! # Who may open it
+//!
+//! The process that writes holds a lock on a file beside it, `PATH.lock`, with its process id and host in it. Who
+//! only reads needs no lock and may do so meanwhile.
+
+mod describe;
+mod file;
+mod lock;
+mod read;
+mod retain;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ccbs_engine::Millis;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::{Kept, Note, Record, Store, StoreError};
+use lock::Lock;
+use retain::Horizon;
+
+pub use file::is_store;
+pub use read::{JournalEntry, JournalReader};
+pub use verify::{Verified, compact, verify};
+
+/// The layout's version; one more with each change of what is written.
+const FORMAT: i32 = 1;
+
+/// Settings of a store in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqliteSettings {
+    /// Records between two snapshots, at least 1: how much a restart repeats at most.
+    pub snapshot_records: u64,
+    /// How long records stay readable for `ccbs explain` at least, as long as there are not more than
+    /// `retention_records`. Zero keeps what a restart needs only.
+    pub retention: Duration,
+    /// How many records stay readable at most, and up to an eighth more.
+    pub retention_records: u64,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self { snapshot_records: 10_000, retention: Duration::from_secs(86_400), retention_records: 1_000_000 }
+    }
+}
+
+/// Keeps inputs, snapshots and notes in an `SQLite` file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    settings: SqliteSettings,
+    file: Connection,
+    /// That of the last record.
+    sequence: u64,
+    /// Records since the last snapshot that was kept or tried.
+    since: u64,
+    horizon: Horizon,
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, or makes one, mode 600, where there is nothing; takes its lock.
+    ///
+    /// Every error says what is wrong with which file, and what to do.
+    pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, StoreError> {
+        let lock = Lock::take(path)?;
+        let file = file::open_for_writing(path)?;
+        let failed = |error| file::failed(path, "read", &error);
+        let sequence = read::last_sequence(&file).map_err(failed)?;
+        let snapshot = read::newest_snapshot(&file).map_err(failed)?.unwrap_or(0);
+        let horizon = Horizon::of(&file, settings).map_err(failed)?;
+        let since = sequence.saturating_sub(snapshot);
+        Ok(Self { path: path.to_owned(), settings, file, sequence, since, horizon, _lock: lock })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bounds the file, in pages of 4 KiB; beyond it the store has no room, as on a full disk. Not below its size.
+    pub fn limit_pages(&self, most: u32) -> Result<(), StoreError> {
+        let limited = self.file.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()));
+        limited.map_err(|error| file::failed(&self.path, "bounded", &error))
+    }
+
+    fn try_append(&mut self, records: &[Record], notes: &[Note]) -> Result<(), Problem> {
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut sequence = self.sequence;
+        if !records.is_empty() {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO journal (sequence, now, kind, numbers, record, crc) VALUES (?, ?, ?, ?, ?, ?)",
+            )?;
+            for record in records {
+                sequence += 1;
+                let blob = rmp_serde::to_vec_named(record).map_err(|error| Problem::Written(error.to_string()))?;
+                let crc = record_crc(sequence, record.now, &blob);
+                let (kind, numbers) = describe::record(record);
+                insert.execute(params![sequence, record.now, kind, numbers, blob, crc])?;
+            }
+        }
+        if !notes.is_empty() {
+            let mut put = transaction
+                .prepare_cached("INSERT OR REPLACE INTO notes (part, key, value, crc) VALUES (?, ?, ?, ?)")?;
+            let mut forget = transaction.prepare_cached("DELETE FROM notes WHERE part = ? AND key = ?")?;
+            for note in notes {
+                match &note.value {
+                    Some(value) => {
+                        put.execute(params![note.part, note.key, value, note_crc(&note.part, &note.key, value)])?;
+                    }
+                    None => {
+                        forget.execute(params![note.part, note.key])?;
+                    }
+                }
+            }
+        }
+        self.horizon.sweep(&transaction, records.len())?;
+        transaction.commit()?;
+        self.since += sequence - self.sequence;
+        self.sequence = sequence;
+        Ok(())
+    }
+
+    fn try_snapshot(&mut self, now: Millis, state: &[u8]) -> Result<(), Problem> {
+        let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let crc = record_crc(self.sequence, now, state);
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO snapshots (sequence, now, state, crc) VALUES (?, ?, ?, ?)")?
+            .execute(params![self.sequence, now, state, crc])?;
+        self.horizon.advance(&transaction, self.settings)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self) -> Result<Kept, StoreError> {
+        read::kept(&self.path, &self.file)
+    }
+
+    fn append(&mut self, records: &[Record], notes: &[Note]) -> Result<(), StoreError> {
+        self.try_append(records, notes).map_err(|problem| problem.told(&self.path))
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.since >= self.settings.snapshot_records.max(1)
+    }
+
+    fn snapshot(&mut self, now: Millis, state: &[u8]) -> Result<(), StoreError> {
+        // One that finds no room is tried again after as many records as there are between two.
+        self.since = 0;
+        self.try_snapshot(now, state).map_err(|problem| problem.told(&self.path))
+    }
+}
+
+/// Why something was not written.
+enum Problem {
+    Sqlite(rusqlite::Error),
+    Written(String),
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Problem {
+    fn told(&self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(error) => file::failed(path, "written", error),
+            Self::Written(error) => StoreError::broken(format!("{}: an input has no form: {error}", path.display())),
+        }
+    }
+}
+
+fn record_crc(sequence: u64, now: Millis, blob: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&sequence.to_le_bytes());
+    sum.update(&now.to_le_bytes());
+    sum.update(blob);
+    sum.finalize()
+}
+
+fn note_crc(part: &str, key: &str, value: &[u8]) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    for text in [part, key] {
+        sum.update(&(text.len() as u64).to_le_bytes());
+        sum.update(text.as_bytes());
+    }
+    sum.update(value);
+    sum.finalize()
+}
