@@ -67,10 +67,11 @@ impl SipEndpoint {
             user_agent = Given(Ok(Text("ccbs".into()))),
             trace = Given(Ok(false)),
             late_offer = Given(Ok(false)),
+            keep_bindings = Given(Ok(false)),
             **limits,
         ),
         text_signature = "(*, listen, realm, advertise=None, transports=('udp', 'tcp'), also=(), \
-rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, events=65536, commands=65536, \
+rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, keep_bindings=False, events=65536, commands=65536, \
 datagrams=16384, connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
 connection_probe_s=60, connect_ms=4000, write_queue_kib=256, write_stall_s=20, receive_buffer_kib=4096, legs=20000, \
 transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
@@ -90,6 +91,7 @@ prompt_s=60, close_ms=1000)"
         user_agent: Given<Text>,
         trace: Given<bool>,
         late_offer: Given<bool>,
+        keep_bindings: Given<bool>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> Result<Self, Error> {
         let advertise = advertise.named("advertise")?;
@@ -106,6 +108,7 @@ prompt_s=60, close_ms=1000)"
         config.user_agent = arguments::plain("user_agent", user_agent.named("user_agent")?)?.to_string();
         config.trace = trace.named("trace")?;
         config.late_offer = late_offer.named("late_offer")?;
+        config.keep_bindings = keep_bindings.named("keep_bindings")?;
         config.limits = arguments::limits(limits)?;
         let longest_prompt = config.limits.prompt();
         let limits = config.limits.values().collect();
@@ -187,6 +190,12 @@ prompt_s=60, close_ms=1000)"
     /// Removes a subscriber: its registrations go, its calls end.
     fn remove_subscriber(&self, number: Given<Text>) -> Result<(), Error> {
         self.command(Command::RemoveSubscriber(number.named("number")?.0))
+    }
+
+    /// Puts registrations in place that an earlier process kept.
+    fn restore_bindings(&self, number: Given<Text>, bindings: Given<Text>) -> Result<(), Error> {
+        let (number, bindings) = (number.named("number")?.0, bindings.named("bindings")?.0);
+        self.command(Command::Restore { number, bindings })
     }
 
     /// Adds or changes a trunk.

@@ -73,6 +73,8 @@ record! {
     LineLegs { number: Text, legs: u16 }
     /// A subscriber's phones changed.
     Registration { number: Text, contacts: u16 }
+    /// What is to be kept of a subscriber's registrations.
+    Bindings { number: Text, bindings: Text }
     /// A REGISTER of ours at a trunk had an outcome.
     TrunkRegistration { trunk: Text, registered: bool, status: u16, again_ms: u64 }
     /// A SIP message as it went over the wire.
@@ -81,7 +83,7 @@ record! {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Cause", module.py().eval(c"tuple[str, int | None]", None, None)?)?;
-    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Diverted | Played | Transfer | Transferred | TransferFailed | Ended | LineLegs | Registration | TrunkRegistration | Trace)
+    union!(module, "SipEvent": Incoming | Ringing | Answered | Bridged | ConnectFailed | Diverted | Played | Transfer | Transferred | TransferFailed | Ended | LineLegs | Registration | Bindings | TrunkRegistration | Trace)
 }
 
 /// The events as a Python list, in their order.
@@ -143,6 +145,9 @@ fn to_object<'py>(py: Python<'py>, event: &api::Event) -> PyResult<Bound<'py, Py
         Event::Line { number, legs } => Bound::new(py, LineLegs { number: number.into(), legs: *legs })?.into_any(),
         Event::Registration { number, contacts } => {
             Bound::new(py, Registration { number: number.into(), contacts: *contacts })?.into_any()
+        }
+        Event::Bindings { number, bindings } => {
+            Bound::new(py, Bindings { number: number.into(), bindings: bindings.into() })?.into_any()
         }
         Event::TrunkRegistration { trunk, registered, status, again_ms } => {
             let (registered, status, again_ms) = (*registered, *status, *again_ms);

@@ -13,7 +13,7 @@ use crate::record::{Given, Number, record};
 use crate::story::go_on;
 
 record! {
-    /// A store in an SQLite file.
+    /// A store in a file.
     StoreFile {
         path: PathBuf,
         snapshot_records: u64 = 10_000,

@@ -1345,6 +1345,18 @@ class Registration:
     def __new__(cls, number: str, contacts: int) -> Registration: ...
 
 @final
+class Bindings:
+    """What is to be kept of a subscriber's registrations; only with ``keep_bindings=True``.
+
+    :param bindings: for :meth:`SipEndpoint.restore_bindings`; empty when there are none.
+    """
+
+    __match_args__ = ("number", "bindings")
+    number: Final[str]
+    bindings: Final[str]
+    def __new__(cls, number: str, bindings: str) -> Bindings: ...
+
+@final
 class TrunkRegistration:
     """A REGISTER of ours at a trunk had an outcome.
 
@@ -1399,6 +1411,7 @@ SipEvent: TypeAlias = (
     | Ended
     | LineLegs
     | Registration
+    | Bindings
     | TrunkRegistration
     | Trace
 )
@@ -1424,6 +1437,7 @@ class SipEndpoint:
         user_agent: str = "ccbs",
         trace: bool = False,
         late_offer: bool = False,
+        keep_bindings: bool = False,
         events: int = 65_536,
         commands: int = 65_536,
         datagrams: int = 16_384,
@@ -1477,6 +1491,7 @@ class SipEndpoint:
         :param trace: whether every SIP message comes as a :class:`Trace` as well.
         :param late_offer: whether ``ring`` calls without a description, so that the phone offers all it can
             and wideband codecs are kept (RFC 3725 §4.3).
+        :param keep_bindings: whether registrations come as :class:`Bindings`, to be kept.
         :param events: events that may wait to be drained, 1–10,000,000.
         :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
         :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
@@ -1567,6 +1582,15 @@ class SipEndpoint:
 
     def remove_subscriber(self, number: str) -> None:
         """Remove a subscriber: its registrations go and its calls end."""
+
+    def restore_bindings(self, number: str, bindings: str) -> None:
+        """Put registrations in place that an earlier process kept; those that have ended are left out.
+
+        Comes back as a :class:`Registration`.
+
+        :param number: the subscriber's.
+        :param bindings: what :class:`Bindings` had.
+        """
 
     def set_trunk(
         self,

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ccbs._ccbs import (
+    Bindings,
     CcbsError,
+    Closed,
     Driver,
     InvalidPrompt,
     InvalidValue,
@@ -61,6 +63,8 @@ _TOO_MANY = (
     "The switch cannot start: there are more subscribers, trunks and prompts than may wait for the SIP "
     "endpoint at once. Raise limits.endpoint.queue."
 )
+
+_REGISTRATIONS = "registrations"
 
 _LOG = logging.getLogger("ccbs.server")
 
@@ -117,6 +121,7 @@ class Server:
         self._stop = asyncio.Event()
         self._faulty: str | None = None
         self._control: ControlServer | None = None
+        self._driver: Driver | None = None
         self._trace_path = trace
         self._trace: TraceFile | None = None
 
@@ -148,6 +153,8 @@ class Server:
             endpoint.close()
             raise
         recovered = driver.recovered()
+        if config.store is not None:
+            self._driver = driver
         if recovered is not None and recovered.restarted:
             switch.begin_unseen()
         service = CallbackService(
@@ -171,6 +178,7 @@ class Server:
             await service.start()
             await switch.start(service)
             _forget_removed(driver, directory, service)
+            _restore_phones(driver, directory, endpoint)
             # Whoever can ask it may rely on the switch taking calls.
             await control.start()
             self._say(self._greeting(endpoint))
@@ -248,10 +256,23 @@ class Server:
     def _on_step(self, step: Step) -> None:
         self._say(line(step, time.time()))
 
+    def _keep(self, event: Bindings) -> None:
+        if self._driver is None:
+            return
+        try:
+            self._driver.note(_REGISTRATIONS, event.number, event.bindings.encode() or None)
+        except Overload:
+            _LOG.warning("line %s: its registration is not kept: too much waits for the store", event.number)
+        except Closed:
+            # Told by whoever waits for its actions.
+            return
+
     def _on_event(self, event: SipEvent) -> None:
         if isinstance(event, Trace):
             if self._trace is not None:
                 self._trace.write(event)
+        elif isinstance(event, Bindings):
+            self._keep(event)
         elif isinstance(event, Registration):
             _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
         elif isinstance(event, TrunkRegistration):
@@ -307,6 +328,15 @@ def _forget_removed(driver: Driver, directory: Directory, service: CallbackServi
     for view in driver.lines():
         if not view.external and view.line not in directory:
             service.remove_line(view.line)
+
+
+def _restore_phones(driver: Driver, directory: Directory, endpoint: SipEndpoint) -> None:
+    """Phones that had registered are reached again without waiting for them to register anew."""
+    for number, bindings in driver.notes(_REGISTRATIONS).items():
+        if number in directory:
+            endpoint.restore_bindings(number, bindings.decode())
+        else:
+            driver.note(_REGISTRATIONS, number, None)
 
 
 def _restored(store: StoreFile, found: Recovered, now: float) -> str:
@@ -413,6 +443,7 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
             trace=tracing,
             late_offer=listen.late_offer,
+            keep_bindings=config.store is not None,
             events=limits.queue,
             commands=limits.queue,
             # The route's own time is over first: its end is told in the log.

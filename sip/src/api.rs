@@ -107,6 +107,13 @@ pub enum Command {
     SetSubscriber(Subscriber),
     /// Removes a subscriber: its registrations go, its calls end.
     RemoveSubscriber(Arc<str>),
+    /// Puts registrations in place that an earlier process had [`Event::Bindings`] of.
+    Restore {
+        /// The subscriber.
+        number: Arc<str>,
+        /// What that event gave.
+        bindings: Arc<str>,
+    },
     /// Adds or changes a trunk.
     SetTrunk(Trunk),
     /// Removes a trunk; its calls go on.
@@ -357,6 +364,14 @@ pub enum Event {
         number: Arc<str>,
         /// How many contacts it has now.
         contacts: u16,
+    },
+    /// What is to be kept of a subscriber's registrations, for [`Command::Restore`]; only when
+    /// [`crate::CoreConfig::keep_bindings`] asks for it.
+    Bindings {
+        /// The number.
+        number: Arc<str>,
+        /// All of them, one a line; empty when there are none.
+        bindings: Arc<str>,
     },
     /// A REGISTER of ours at a trunk had an outcome.
     TrunkRegistration {

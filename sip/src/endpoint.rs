@@ -44,6 +44,8 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// Whether every message is reported by [`Event::Trace`].
     pub trace: bool,
+    /// Whether registrations are told by [`Event::Bindings`], to be kept.
+    pub keep_bindings: bool,
     /// Whether a recall rings its caller's phone without a description, so that the phone offers all it can: keeps
     /// wideband codecs (RFC 3725 4.3).
     pub late_offer: bool,
@@ -96,6 +98,7 @@ impl EndpointConfig {
             rtp_ports: 16_384..=32_766,
             user_agent: concat!("ccbs/", env!("CARGO_PKG_VERSION")).to_owned(),
             trace: false,
+            keep_bindings: false,
             late_offer: false,
             limits: Limits::default(),
             seed: None,
@@ -161,6 +164,7 @@ impl Endpoint {
         core.listeners = listeners.collect();
         core.product = config.user_agent;
         core.trace = config.trace;
+        core.keep_bindings = config.keep_bindings;
         core.late_offer = config.late_offer;
         let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = seed;
         let player_seed = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]).rotate_left(17);

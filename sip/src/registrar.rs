@@ -3,6 +3,7 @@
 //! A binding keeps the address that the REGISTER really came from: requests to the phone go back over that
 //! flow, whatever its Contact says, so a phone behind NAT is reached (the spirit of RFC 5626).
 
+mod kept;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};

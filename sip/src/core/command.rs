@@ -21,6 +21,7 @@ impl<M: Media> Core<M> {
                 }
             }
             Command::RemoveSubscriber(number) => self.remove_subscriber(&number),
+            Command::Restore { number, bindings } => self.restore_bindings(&number, &bindings),
             Command::SetTrunk(trunk) => {
                 self.trunk_set(&trunk);
                 match self.trunks.iter_mut().find(|known| known.name == trunk.name) {
@@ -103,6 +104,7 @@ impl<M: Media> Core<M> {
         self.lamps_of_removed(number);
         if self.registrar.remove(number) {
             self.io.emit(Event::Registration { number: number.clone(), contacts: 0 });
+            self.tell_bindings(number);
         }
         let mut legs: Vec<LegId> =
             self.legs.iter().filter(|(_, leg)| leg.line.as_ref() == Some(number)).map(|(id, _)| *id).collect();

@@ -80,6 +80,8 @@ pub struct CoreConfig {
     pub max_forks: usize,
     /// Whether every message is reported by [`crate::api::Event::Trace`].
     pub trace: bool,
+    /// Whether registrations are told by [`crate::api::Event::Bindings`], to be kept.
+    pub keep_bindings: bool,
 }
 
 impl CoreConfig {
@@ -105,6 +107,7 @@ impl CoreConfig {
             max_transactions: 400_000,
             max_forks: 10,
             trace: false,
+            keep_bindings: false,
         }
     }
 

@@ -173,6 +173,7 @@ impl<M: Media> Core<M> {
         let response = match result {
             Ok(registered) => {
                 self.follow(&number, &registered.moved, from);
+                self.tell_bindings(&number);
                 if registered.changed {
                     self.io.emit(Event::Registration { number, contacts: registered.count });
                 }
@@ -229,6 +230,24 @@ impl<M: Media> Core<M> {
 
     pub(super) fn tell_contacts(&mut self, number: &Arc<str>) {
         let contacts = u16::try_from(self.registrar.contacts(number).len()).unwrap_or(u16::MAX);
+        self.io.emit(Event::Registration { number: number.clone(), contacts });
+        self.tell_bindings(number);
+    }
+
+    pub(super) fn tell_bindings(&mut self, number: &Arc<str>) {
+        if self.io.config.keep_bindings {
+            let bindings = self.registrar.keep(number).into();
+            self.io.emit(Event::Bindings { number: number.clone(), bindings });
+        }
+    }
+
+    /// Registrations of an earlier process.
+    pub(super) fn restore_bindings(&mut self, number: &Arc<str>, bindings: &str) {
+        let listeners = self.io.config.listeners.len();
+        let (contacts, unread) = self.registrar.restore(self.io.now, number, bindings, listeners);
+        for _ in 0..unread {
+            self.io.count("register.unread");
+        }
         self.io.emit(Event::Registration { number: number.clone(), contacts });
     }
 }
