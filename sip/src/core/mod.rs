@@ -66,7 +66,7 @@ use self::lamps::Lamps;
 use self::leg::Leg;
 use self::page::Pages;
 use self::registration::Registration;
-use self::transactions::{Arrival, Purpose, ServerId, Silence, Transactions};
+use self::transactions::{Answer, Arrival, Purpose, ServerId, Silence, Transactions};
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
 use crate::auth::Authenticator;
 use crate::media::Media;
@@ -375,14 +375,19 @@ impl<M: Media> Core<M> {
             return;
         }
         let Some(answer) = self.transactions.answered(&mut self.io, response) else { return };
+        self.answered(&answer);
+        self.transactions.settle(answer.client);
+    }
+
+    fn answered(&mut self, answer: &Answer) {
         let status = answer.response.status.code();
-        if matches!(status, 401 | 407) && self.authorize(&answer) {
+        if matches!(status, 401 | 407) && self.authorize(answer) {
             return;
         }
-        if status == 422 && self.lengthened(&answer) {
+        if status == 422 && self.lengthened(answer) {
             return;
         }
-        if status == 421 && self.extended(&answer) {
+        if status == 421 && self.extended(answer) {
             return;
         }
         match answer.purpose {
@@ -396,7 +401,7 @@ impl<M: Media> Core<M> {
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Register(id) => {
-                let request = self.transactions.client_request(answer.client).cloned();
+                let request = self.transactions.client_request(answer.client).map(std::borrow::Cow::into_owned);
                 self.registration_answered(id, request.as_ref(), &answer.response);
             }
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
