@@ -207,7 +207,8 @@ impl Transactions {
 
     /// Takes a response from the wire; `None` when it matches nothing or is a repetition, dealt with here.
     pub(super) fn answered(&mut self, io: &mut Io, response: Response) -> Option<Answer> {
-        let found = TransactionKey::from_response(&response).and_then(|key| self.client_keys.get(&packed(&key)).copied());
+        let found =
+            TransactionKey::from_response(&response).and_then(|key| self.client_keys.get(&packed(&key)).copied());
         let Some(id) = found else {
             io.count("response.stray");
             return None;
