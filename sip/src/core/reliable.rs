@@ -57,7 +57,7 @@ pub(super) struct Early {
 impl<M: Media> Core<M> {
     /// What a caller's INVITE says about 100rel: whether it requires it, whether it may be offered to its callee.
     pub(super) fn reliability(&mut self, request: &Request) -> (Option<Box<Reliable>>, bool) {
-        let offered = Offered::in_request(&request);
+        let offered = Offered::in_request(request);
         let silent = request.body().is_empty();
         let reliable = (rel::reliability(offered, true) == Reliability::Required).then(|| {
             let first = u32::try_from(self.io.random() % 100_000).unwrap_or(0);

@@ -21,7 +21,9 @@ pub(super) fn packed(key: &TransactionKey) -> Key {
             &[request_uri, top_via, from_tag, to_tag, call_id, method]
         }
     };
-    parts.iter().for_each(|part| field(part));
+    for part in parts {
+        field(part);
+    }
     Arc::from(out)
 }
 
