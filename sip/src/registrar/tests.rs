@@ -213,3 +213,39 @@ fn a_register_that_finds_another_binding_ended_says_so() {
     assert!(refresh.changed, "one phone fewer");
     assert!(registrar.expire(NOW + 60_000).is_empty());
 }
+
+#[test]
+fn bindings_come_back_as_they_were_kept() {
+    let mut before = registrar();
+    let lines = "Contact: <sip:101@127.0.0.2:5060;x=%41>;q=0.5;+sip.instance=\"<urn:uuid:1 2>\";reg-id=1;audio\r\n\
+                 Path: <sip:edge.example;lr>\r\nSupported: path\r\nExpires: 60\r\n";
+    register(&mut before, NOW, 7, lines).unwrap();
+    let kept = before.keep("101");
+    let mut after = registrar();
+    assert_eq!(after.restore(NOW + 20_000, "101", &kept, 1), (1, 0));
+    assert_eq!(after.keep("101"), kept);
+    assert_eq!(after.next_deadline(), Some(NOW + 60_000));
+    let (was, is) = (&before.contacts("101")[0], &after.contacts("101")[0]);
+    assert_eq!((is.flow, is.q, &is.path, &is.instance), (was.flow, was.q, &was.path, &was.instance));
+    // The phone's next REGISTER goes on from the CSeq that was kept.
+    assert_eq!(register(&mut after, NOW + 21_000, 7, lines).unwrap_err().status, 500);
+    assert!(!register(&mut after, NOW + 21_000, 8, lines).unwrap().changed);
+}
+
+#[test]
+fn what_has_ended_or_cannot_be_reached_any_more_is_left_out() {
+    let mut before = registrar();
+    register(&mut before, NOW, 1, "Contact: <sip:101@127.0.0.2:5060>\r\nExpires: 60\r\n").unwrap();
+    let kept = before.keep("101");
+    assert_eq!(registrar().restore(NOW + 60_000, "101", &kept, 1), (0, 0), "ended");
+    assert_eq!(registrar().restore(NOW, "101", &kept, 0), (0, 0), "an address of ours that is there no more");
+    let tcp = |host: &str| kept.replace("udp/", "tcp/").replace("101@127.0.0.2", &format!("101@{host}"));
+    assert_eq!(registrar().restore(NOW, "101", &tcp("127.0.0.2"), 1), (1, 0), "its address can be connected to");
+    assert_eq!(registrar().restore(NOW, "101", &tcp("10.0.0.1"), 1), (0, 0), "behind NAT");
+    for damaged in
+        ["nonsense", "uri=sip:101@127.0.0.2", &kept.replace("q=1000", "q=x"), &kept.replace("uri=", "uri=%4")]
+    {
+        assert_eq!(registrar().restore(NOW, "101", damaged, 1), (0, 1), "{damaged}");
+    }
+    assert_eq!(before.keep("102"), "");
+}
