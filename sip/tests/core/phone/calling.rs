@@ -41,7 +41,7 @@ impl Phone {
             builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(self.sdp());
         }
         let request = builder.build();
-        self.calls.push(Call {
+        let index = self.enter(Call {
             id,
             incoming: false,
             state: State::Trying,
@@ -61,7 +61,7 @@ impl Phone {
             asserted: None,
         });
         self.send(request);
-        self.calls.len() - 1
+        index
     }
 
     pub(super) fn send_cancel(&mut self, index: usize) {
