@@ -73,6 +73,7 @@ impl Phone {
         let cseq = invite.headers.typed::<CSeq>().unwrap().unwrap().sequence;
         let cancel = builder.max_forwards(70).cseq(cseq, &Method::Cancel).unwrap().build();
         self.send(cancel);
+        self.later(32_000, Act::Cancelled(index));
     }
 
     pub(crate) fn reinvite(&mut self, now: u64, index: usize, port: u16) {

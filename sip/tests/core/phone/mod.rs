@@ -73,6 +73,8 @@ enum Act {
     Refuse(usize, u16),
     Repeat(usize),
     HangUp(usize),
+    /// A cancelled call that never got a final answer is over all the same (RFC 3261 9.1).
+    Cancelled(usize),
     Timer(TransactionKey, Timer),
 }
 
@@ -237,7 +239,7 @@ impl Phone {
 
     fn find(&self, message: &Message) -> Option<usize> {
         let id = message.headers().value(&HeaderName::CallId)?;
-        self.by_id.get(&*id).copied()
+        self.by_id.get(&*id).copied().filter(|index| *index < self.calls.len())
     }
 
     fn enter(&mut self, call: Call) -> usize {
@@ -317,6 +319,13 @@ impl Phone {
                 Act::Refuse(index, status) => self.refuse(index, status),
                 Act::HangUp(index) => self.hang_up(now, index),
                 Act::Repeat(index) => self.repeat(index),
+                Act::Cancelled(index) => {
+                    if let Some(call) = self.calls.get_mut(index)
+                        && matches!(call.state, State::Trying | State::Ringing)
+                    {
+                        (call.state, call.pending) = (State::Over(487), false);
+                    }
+                }
                 Act::Timer(key, timer) => {
                     let outputs = self.layer.on_timer(&key, timer);
                     self.perform(&key, outputs);
