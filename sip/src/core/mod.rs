@@ -14,6 +14,7 @@
 //! - `refresh`: session timers
 //! - `reliable`: reliable provisional responses
 //! - `refer`, `transfer`, `attended`, `replaces`: who talks to whom changes
+//! - `registering`: phones come, move and go
 //! - `registration`: ours at trunks
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
@@ -38,6 +39,7 @@ mod message;
 mod page;
 mod refer;
 mod refresh;
+mod registering;
 mod registration;
 mod reinvite;
 mod reinvited;

@@ -13,6 +13,7 @@ mod phone;
 mod races;
 mod random;
 mod recall;
+mod registering;
 mod reliable;
 mod replaces;
 mod sessions;
