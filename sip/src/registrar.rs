@@ -48,6 +48,8 @@ pub struct Contact {
     pub q: u16,
     /// When the binding ends (Unix ms).
     pub expires_ms: u64,
+    /// Whether it may be called: false since it did not answer when it was asked.
+    pub reachable: bool,
     call_id: Bytes,
     cseq: u32,
     refreshed: u64,
@@ -66,7 +68,7 @@ pub struct Registered {
     pub contacts: Vec<Bytes>,
     /// The Path values to put into the 200 (RFC 3327 §5.3).
     pub path: Vec<Bytes>,
-    /// How many contacts there are now.
+    /// How many contacts there are now that can be reached.
     pub count: u16,
     /// Whether something other than a plain refresh happened: a phone came, went or moved.
     pub changed: bool,
@@ -161,6 +163,7 @@ impl Registrar {
                         path: asked.path.clone(),
                         q: binding.q,
                         expires_ms: now_ms + u64::from(binding.expires_s) * 1_000,
+                        reachable: true,
                         call_id: asked.call_id.clone(),
                         cseq: asked.cseq,
                         refreshed: self.refreshes,
@@ -200,7 +203,7 @@ impl Registrar {
         let registered = Registered {
             contacts: contacts.iter().map(|contact| contact.header(now_ms)).collect(),
             path: asked.path,
-            count: u16::try_from(contacts.len()).unwrap_or(u16::MAX),
+            count: u16::try_from(contacts.iter().filter(|contact| contact.reachable).count()).unwrap_or(u16::MAX),
             changed: identity(&contacts) != before,
             moved,
             gone,
@@ -214,6 +217,18 @@ impl Registrar {
     /// The subscriber's phones, most preferred first.
     pub fn contacts(&self, number: &str) -> &[Contact] {
         self.bindings.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of them that may be called.
+    pub fn reachable(&self, number: &str) -> impl Iterator<Item = &Contact> {
+        self.contacts(number).iter().filter(|contact| contact.reachable)
+    }
+
+    /// Notes whether a phone, named by the URI of its Contact and its flow, can be reached. Whether that is new; `None`
+    /// when there is no such phone.
+    pub fn mark(&mut self, number: &str, uri: &[u8], flow: Flow, reachable: bool) -> Option<bool> {
+        let contact = self.bindings.get_mut(number)?.iter_mut().find(|contact| contact.is_at(uri, flow))?;
+        Some(std::mem::replace(&mut contact.reachable, reachable) != reachable)
     }
 
     /// Forgets a subscriber's phones; true if there were any.
@@ -298,13 +313,19 @@ impl Registrar {
 }
 
 /// What of the bindings an observer of the line cares about.
-fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow)> {
-    let mut identity: Vec<_> = contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.flow)).collect();
+fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow, bool)> {
+    let mut identity: Vec<_> =
+        contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.flow, contact.reachable)).collect();
     identity.sort_unstable();
     identity
 }
 
 impl Contact {
+    /// Whether it is the one with this URI and flow.
+    pub(crate) fn is_at(&self, uri: &[u8], flow: Flow) -> bool {
+        self.flow == flow && *self.uri.to_bytes() == *uri
+    }
+
     /// The flow of the same phone under another Contact: it names the same instance, or registers in the same boot cycle,
     /// in which its Call-ID stays (RFC 3261 §10.2).
     fn successor(&self, others: &[Self]) -> Option<Flow> {

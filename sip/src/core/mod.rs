@@ -15,6 +15,7 @@
 //! - `reliable`: reliable provisional responses
 //! - `refer`, `transfer`, `attended`, `replaces`: who talks to whom changes
 //! - `registering`: phones come, move and go
+//! - `qualify`: whether registered phones can be reached
 //! - `registration`: ours at trunks
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
@@ -37,6 +38,7 @@ mod line;
 mod mended;
 mod message;
 mod page;
+mod qualify;
 mod refer;
 mod refresh;
 mod registering;
@@ -73,6 +75,7 @@ use self::io::{Io, Token};
 use self::lamps::Lamps;
 use self::leg::Leg;
 use self::page::Pages;
+use self::qualify::Qualifying;
 use self::registration::Registration;
 use self::transactions::Transactions;
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
@@ -96,6 +99,7 @@ pub struct Core<M> {
     lines: HashMap<Arc<str>, Vec<LegId>>,
     lamps: Lamps,
     pages: Pages,
+    qualifying: Qualifying,
     trunks: Vec<Trunk>,
     /// Ours at trunks.
     registrations: BTreeMap<u32, Registration>,
@@ -132,6 +136,7 @@ impl<M: Media> Core<M> {
             lines: HashMap::new(),
             lamps: Lamps::default(),
             pages: Pages::default(),
+            qualifying: Qualifying::default(),
             trunks: Vec::new(),
             registrations: BTreeMap::new(),
             next_registration: 0,
@@ -189,6 +194,7 @@ impl<M: Media> Core<M> {
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
                 Token::Connection(connection) => self.connection_due(connection),
+                Token::Qualify => self.qualify(),
                 Token::Register(registration) => self.registration_due(registration),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),

@@ -62,6 +62,7 @@ impl<M: Media> Core<M> {
         };
         self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
         let Some((moved, gone, cleared, restarted)) = calls else { return };
+        self.qualify_later(&number);
         if cleared {
             // What a phone says that was started anew; calls of the subscriber's other phones go on.
             self.hang_up_at(&number, &Gone::Host(from.remote.ip()), Cause::Remote);
@@ -165,7 +166,7 @@ impl<M: Media> Core<M> {
     }
 
     pub(super) fn tell_contacts(&mut self, number: &Arc<str>) {
-        let contacts = u16::try_from(self.registrar.contacts(number).len()).unwrap_or(u16::MAX);
+        let contacts = u16::try_from(self.registrar.reachable(number).count()).unwrap_or(u16::MAX);
         self.io.emit(Event::Registration { number: number.clone(), contacts });
     }
 }

@@ -74,13 +74,8 @@ impl<M: Media> Core<M> {
     /// Where a subscriber's phones are.
     pub(super) fn destinations(&mut self, number: &str) -> Vec<Destination> {
         let io = &mut self.io;
-        let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
-        let destination = |contact: &crate::registrar::Contact| Destination {
-            uri: contact.uri.clone(),
-            flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
-            routes: contact.path.clone(),
-        };
-        contacts.map(destination).collect()
+        let most = io.config.max_forks;
+        self.registrar.reachable(number).take(most).map(|contact| io.destination(contact)).collect()
     }
 
     /// Whether a target could be called now; the address of ours that its (most preferred) phone can send media to.

@@ -10,6 +10,7 @@ mod late_offer;
 mod messages;
 mod net;
 mod phone;
+mod qualify;
 mod races;
 mod random;
 mod recall;
