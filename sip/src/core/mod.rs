@@ -12,8 +12,8 @@
 //! - `inside`: requests within a dialog
 //! - `reinvite`, `reinvited`: re-INVITEs, ours and theirs
 //! - `refresh`: session timers
-//! - `reliable`: reliable provisional responses
-//! - `refer`, `transfer`, `attended`, `replaces`: who talks to whom changes
+//! - `reliable`, `early`: reliable provisional responses, and what is offered before the answer
+//! - `refer`, `transfer`, `attended`, `replaces`, `waiting`: who talks to whom changes
 //! - `registering`: phones come, move and go
 //! - `qualify`: whether registered phones can be reached
 //! - `registration`: ours at trunks
@@ -26,6 +26,7 @@ mod connect;
 mod connections;
 mod dial;
 mod dialog;
+mod early;
 mod end;
 mod framing;
 mod guesses;
@@ -55,6 +56,7 @@ mod transactions;
 mod transfer;
 mod uac;
 mod uas;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! The SIP core in a virtual network, on virtual time.
 mod calls;
 mod diversions;
+mod early;
 mod edge;
 mod failures;
 mod hops;
@@ -8,6 +9,7 @@ mod hostile;
 mod lamps;
 mod late_offer;
 mod messages;
+mod mixed;
 mod net;
 mod phone;
 mod qualify;
@@ -17,9 +19,11 @@ mod recall;
 mod registering;
 mod reliable;
 mod replaces;
+mod requests;
 mod sessions;
 mod several;
 mod strangers;
 mod transfers;
 mod traps;
 mod trunks;
+mod waiting;
