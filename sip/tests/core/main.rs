@@ -1,4 +1,5 @@
 //! The SIP core in a virtual network, on virtual time.
+mod at_trunks;
 mod calls;
 mod diversions;
 mod early;
