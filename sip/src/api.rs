@@ -362,7 +362,7 @@ pub enum Event {
     Registration {
         /// The number.
         number: Arc<str>,
-        /// How many contacts it has now.
+        /// How many contacts it has now that can be reached.
         contacts: u16,
     },
     /// What is to be kept of a subscriber's registrations, for [`Command::Restore`]; only when

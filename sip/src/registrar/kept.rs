@@ -123,6 +123,7 @@ fn read_contact(line: &str) -> Option<Contact> {
         path,
         q: q?,
         expires_ms: until?,
+        reachable: true,
         call_id: call_id?,
         cseq: cseq?,
         refreshed: refreshed?,
