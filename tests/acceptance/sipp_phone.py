@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .phone import SIP_PORT
+from .network import SIP_PORT
 
 __all__ = ["SippFailed", "SippPhone"]
 
