@@ -1,9 +1,11 @@
 //! Responses to requests of ours, and requests that nobody answers: who waits for them.
 
+use std::borrow::Cow;
+
 use sipx_sip::{Response, validate_response};
 
 use super::Core;
-use super::transactions::{ClientId, Purpose, Silence};
+use super::transactions::{Answer, ClientId, Purpose, Silence};
 use crate::api::Cause;
 use crate::media::Media;
 
@@ -14,14 +16,19 @@ impl<M: Media> Core<M> {
             return;
         }
         let Some(answer) = self.transactions.answered(&mut self.io, response) else { return };
+        self.answered(&answer);
+        self.transactions.settle(answer.client);
+    }
+
+    fn answered(&mut self, answer: &Answer) {
         let status = answer.response.status.code();
-        if matches!(status, 401 | 407) && self.authorize(&answer) {
+        if matches!(status, 401 | 407) && self.authorize(answer) {
             return;
         }
-        if status == 422 && self.lengthened(&answer) {
+        if status == 422 && self.lengthened(answer) {
             return;
         }
-        if status == 421 && self.extended(&answer) {
+        if status == 421 && self.extended(answer) {
             return;
         }
         match answer.purpose {
@@ -35,7 +42,7 @@ impl<M: Media> Core<M> {
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Register(id) => {
-                let request = self.transactions.client_request(answer.client).cloned();
+                let request = self.transactions.client_request(answer.client).map(Cow::into_owned);
                 self.registration_answered(id, request.as_ref(), &answer.response);
             }
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),

@@ -210,7 +210,7 @@ impl<M: Media> Core<M> {
         let target = self.transactions.client_target(client);
         let invite = self.transactions.client_request(client);
         let dialog = match (target, invite) {
-            (Some((flow, trunk)), Some(invite)) => Dialog::calling(invite, response, flow, trunk),
+            (Some((flow, trunk)), Some(invite)) => Dialog::calling(&invite, response, flow, trunk),
             _ => None,
         };
         let (Some(leg), Some(mut dialog)) = (self.legs.get_mut(&id), dialog) else {
@@ -262,8 +262,12 @@ impl<M: Media> Core<M> {
             return;
         };
         let (tag, flow) = (dialog.remote_tag.clone(), dialog.flow);
-        if let Some(ack) = dialog.ack(&mut self.io, invite, body) {
+        if let Some(ack) = dialog.ack(&mut self.io, &invite, body) {
             self.transactions.acknowledge(&mut self.io, client, tag, flow, &ack);
+        }
+        if body.is_some() {
+            // It comes long after the 2xx.
+            self.transactions.settle(client);
         }
     }
 
@@ -313,9 +317,9 @@ impl<M: Media> Core<M> {
         let Some((flow, trunk)) = self.transactions.client_target(client) else { return };
         let Some(invite) = self.transactions.client_request(client) else { return };
         let inside = message::to_tag(&invite.headers).is_some();
-        let Some(mut dialog) = Dialog::calling(invite, response, flow, trunk.clone()) else { return };
+        let Some(mut dialog) = Dialog::calling(&invite, response, flow, trunk.clone()) else { return };
         let flow = dialog.flow;
-        if let Some(ack) = dialog.ack(&mut self.io, invite, None) {
+        if let Some(ack) = dialog.ack(&mut self.io, &invite, None) {
             self.transactions.acknowledge(&mut self.io, client, dialog.remote_tag.clone(), flow, &ack);
         }
         if inside {
