@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from interop.matrix import table  # noqa: E402
 
 PAGE = ROOT / "docs" / "phones.md"
-BEGIN, END = "<!-- made by scripts/interop_table.py -->\n", "\n<!-- end -->"
+BEGIN, END = "<!-- made by scripts/interop_table.py -->\n", "<!-- end -->"
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SystemExit(f"{PAGE}: no table between {BEGIN.strip()} and {END.strip()}; put these lines there")
-    made = before + begin + table() + end + after
+    made = before + begin + table() + "\n" + end + after
     if "--check" in sys.argv[1:]:
         if made != page:
             print(f"{PAGE.relative_to(ROOT)}: the table of interoperation is out of date", file=sys.stderr)

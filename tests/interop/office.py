@@ -1,4 +1,4 @@
-"""An office on one transport and IP version: a switch, two phones of the kind under test, one of another kind."""
+"""An office on one transport and IP version: a switch, two phones of one kind and one of another."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from acceptance.audio import Samples
 from acceptance.listening import hears_tone
 from acceptance.network import LoopbackNetwork, Place
 from acceptance.phone import Account, Phone
 from acceptance.recognise import Recogniser, packaged_recogniser
 from acceptance.serving import SwitchProcess
-from acceptance.audio import Samples
 from acceptance.wire import SipMessage, Wire
 from acceptance.world import LANGUAGE, REALM, Party, subscriber
 
@@ -26,7 +26,7 @@ from .matrix import Network
 __all__ = ["OTHER", "SOON_S", "THIRD", "UNDER_TEST", "Handset", "Office", "open_office"]
 
 SOON_S = 15.0
-"""Within this a phone on this machine has answered, rung or been released (s), however busy the machine is."""
+"""Within this a phone here has answered, rung or been released (s), however busy the machine is."""
 CB_TIMER_S = 6
 MUCH = 20
 """Packets, 0.4 s of sound."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from .matrix import CANNOT, KINDS, NETWORKS, Case, Network
+from .matrix import CANNOT, NETWORKS, Case, Network
 from .office import OTHER, THIRD, UNDER_TEST, Office, open_office
 from .steps import PROOFS, STEPS
 
