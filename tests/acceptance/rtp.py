@@ -69,7 +69,7 @@ class RtpReceiver:
 
     def __init__(self, host: str, *, echo: bool = False) -> None:
         """:param echo: it sends back what it gets."""
-        self._echo = echo
+        self.echo = echo
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -90,13 +90,17 @@ class RtpReceiver:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
+    def send(self, packet: bytes, to: tuple[str, int]) -> None:
+        """Sends a packet from where it listens."""
+        self._socket.sendto(packet, to)
+
     def _read(self) -> None:
         while True:
             try:
                 data, ancillary, _, sender = self._socket.recvmsg(2_048, socket.CMSG_SPACE(_TIMESPEC.size))
             except BlockingIOError:
                 return
-            if self._echo:
+            if self.echo:
                 with contextlib.suppress(OSError):  # the far side is gone, or its queue is full
                     self._socket.sendto(data, sender)
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2][: _TIMESPEC.size])

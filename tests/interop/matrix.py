@@ -7,7 +7,7 @@ from itertools import product
 
 __all__ = ["CANNOT", "KINDS", "NETWORKS", "STEPS", "Case", "Network", "cases", "table"]
 
-KINDS = {"baresip": "baresip 1.0.0", "linphone": "linphonec 5.1.65"}
+KINDS = {"baresip": "baresip 1.0.0", "linphone": "linphonec 5.1.65", "sipp": "SIPp 3.6.1"}
 """The phones, in Debian 12, by the names that the tests give them."""
 STEPS = {
     "register": "registers by digest",

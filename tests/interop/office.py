@@ -7,7 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,8 +22,9 @@ from acceptance.world import LANGUAGE, REALM, Party, subscriber
 
 from .linphone import Linphone
 from .matrix import Network
+from .sipp import SippPhone
 
-__all__ = ["OTHER", "SOON_S", "THIRD", "UNDER_TEST", "Handset", "Office", "open_office"]
+__all__ = ["LIKE", "OTHER", "SOON_S", "THIRD", "UNDER_TEST", "Handset", "Office", "open_office"]
 
 SOON_S = 15.0
 """Within this a phone here has answered, rung or been released (s), however busy the machine is."""
@@ -33,6 +34,8 @@ MUCH = 20
 UNDER_TEST = Party("the phone", "102", "Second", 102, 700.0)
 THIRD = Party("its like", "103", "Third", 103, 1_000.0)
 OTHER = Party("the other", "101", "First", 101, 1_300.0)
+LIKE = Party("its like", "104", "Fourth", 104, 0.0)
+"""Has a phone only where the third one is of another kind than the phone under test."""
 
 
 class Handset(Protocol):
@@ -67,6 +70,8 @@ class Office:
     recogniser: Recogniser
     phones: dict[str, Handset]
     """By number."""
+    sipp: dict[str, SippPhone] = field(default_factory=dict)
+    """Those that SIPp plays, by number."""
 
     def phone(self, party: Party) -> Handset:
         """The party's phone."""
@@ -169,6 +174,7 @@ def _config(loopback: LoopbackNetwork, network: Network) -> dict[str, Any]:
             subscriber(UNDER_TEST) | {"services": {"autodial": autodial}},
             subscriber(THIRD),
             subscriber(OTHER),
+            subscriber(LIKE),
         ],
         "numbering": {"internal": ["1XX"]},
         "prompts": {"language": LANGUAGE},
@@ -207,7 +213,12 @@ async def open_office(directory: Path, network: Network, kinds: dict[Party, str]
             recogniser = await asyncio.to_thread(packaged_recogniser, LANGUAGE)
             office = Office(directory, loopback, network, switch, match[1], recogniser, {})
             try:
-                starts = (start_phone(kind, party, office) for party, kind in kinds.items())
+                starts = (start_phone(kind, party, office) for party, kind in kinds.items() if kind != "sipp")
+                for party in (party for party, kind in kinds.items() if kind == "sipp"):
+                    directory_ = directory / f"sipp-{party.number}"
+                    office.sipp[party.number] = SippPhone(
+                        party, office.place(party), network, office.address, directory_
+                    )
                 started = await asyncio.gather(*starts, return_exceptions=True)
                 office.phones |= {p.account.number: p for p in started if not isinstance(p, BaseException)}
                 for phone in started:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from .matrix import CANNOT, NETWORKS, Case, Network
-from .office import OTHER, THIRD, UNDER_TEST, Office, open_office
-from .steps import PROOFS, STEPS
+from . import sipp_steps, steps
+from .matrix import CANNOT, NETWORKS, STEPS, Case, Network
+from .office import LIKE, OTHER, THIRD, UNDER_TEST, Office, open_office
 
 __all__ = ["Verdicts", "run"]
 
@@ -15,6 +15,7 @@ Verdicts = dict[Case, BaseException | None]
 AT_ONCE = 6
 PHONES = {
     "baresip": {UNDER_TEST: "baresip", THIRD: "baresip", OTHER: "linphone"},
+    "sipp": {UNDER_TEST: "sipp", LIKE: "sipp", THIRD: "baresip", OTHER: "linphone"},
     "linphone": {UNDER_TEST: "linphone", THIRD: "linphone", OTHER: "baresip"},
 }
 
@@ -43,8 +44,9 @@ async def run(version: int, directory: Path) -> Verdicts:
 
 
 async def _steps(kind: str, network: Network, office: Office, verdicts: Verdicts) -> None:
-    for step, usual in STEPS.items():
-        act = PROOFS[kind, step] if (kind, step) in CANNOT else usual
+    for step in STEPS:
+        usual = sipp_steps.STEPS if kind == "sipp" else steps.STEPS
+        act = steps.PROOFS[kind, step] if (kind, step) in CANNOT else usual[step]
         failed: BaseException | None = None
         try:
             if step != "recall":  # it goes on from the order
