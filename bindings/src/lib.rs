@@ -14,7 +14,9 @@ mod record;
 mod simulate;
 mod sip;
 mod sip_arguments;
+mod sip_errors;
 mod sip_events;
+mod sip_prompt;
 mod story;
 mod views;
 mod wake;
@@ -36,7 +38,7 @@ fn _ccbs(module: &Bound<'_, PyModule>) -> PyResult<()> {
     story::register(module)?;
     simulate::register(module)?;
     module.add_class::<sip::SipEndpoint>()?;
-    module.add_function(wrap_pyfunction!(sip::prompt_seconds, module)?)?;
+    module.add_function(wrap_pyfunction!(sip_prompt::prompt_seconds, module)?)?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<driver::Driver>()?;
     module.add_function(wrap_pyfunction!(build_info, module)?)?;

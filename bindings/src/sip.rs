@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ccbs_sip::api::{Command, LegId};
-use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig, Limits, ListenError, OutOfRange};
-use ccbs_sip::prompt::{self, PromptError};
+use ccbs_sip::endpoint::{CommandError, Endpoint, EndpointConfig};
+use ccbs_sip::prompt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -238,7 +238,7 @@ register=None)"
     fn load_prompt(&self, py: Python<'_>, name: Given<Text>, wav: Given<Py<PyBytes>>) -> Result<f64, Error> {
         self.endpoint.get()?;
         let name = arguments::plain("name", name.named("name")?)?;
-        let samples = decode(py, &wav.named("wav")?, self.longest_prompt)?;
+        let samples = crate::sip_prompt::decode(py, &wav.named("wav")?, self.longest_prompt)?;
         let seconds = prompt::seconds(&samples);
         self.command(Command::LoadPrompt { name, samples: samples.into() })?;
         Ok(seconds)
@@ -397,61 +397,5 @@ register=None)"
             self.wake.set();
         }
         Ok(())
-    }
-}
-
-/// Decodes a WAV file as the endpoint does, and gives back its length in seconds.
-#[pyfunction]
-#[pyo3(signature = (wav, *, prompt_s = Given(Ok(60))), text_signature = "(wav, *, prompt_s=60)")]
-pub(crate) fn prompt_seconds(py: Python<'_>, wav: Given<Py<PyBytes>>, prompt_s: Given<i64>) -> Result<f64, Error> {
-    let mut limits = Limits::default();
-    limits.set("prompt_s", prompt_s.named("prompt_s")?)?;
-    Ok(prompt::seconds(&decode(py, &wav.named("wav")?, limits.prompt())?))
-}
-
-fn decode(py: Python<'_>, wav: &Py<PyBytes>, longest: Duration) -> Result<Vec<i16>, Error> {
-    let wav = wav.as_bytes(py);
-    Ok(py.detach(|| prompt::decode(wav, longest))?)
-}
-
-impl From<OutOfRange> for Error {
-    fn from(error: OutOfRange) -> Self {
-        Self::InvalidValue { field: error.field.into(), message: error.to_string() }
-    }
-}
-
-impl From<PromptError> for Error {
-    fn from(error: PromptError) -> Self {
-        Self::Prompt(error.to_string())
-    }
-}
-
-impl From<CommandError> for Error {
-    fn from(error: CommandError) -> Self {
-        match error {
-            CommandError::Overload => Self::Overload(error.to_string()),
-            CommandError::Closed => Self::Closed(error.to_string()),
-        }
-    }
-}
-
-impl From<ListenError> for Error {
-    fn from(error: ListenError) -> Self {
-        let message = error.to_string();
-        let errno = match error {
-            ListenError::InUse(..) => Some(rustix::io::Errno::ADDRINUSE),
-            ListenError::NotPermitted(..) => Some(rustix::io::Errno::ACCESS),
-            ListenError::NotLocal(..) => Some(rustix::io::Errno::ADDRNOTAVAIL),
-            ListenError::NoAdvertise(_) | ListenError::BadAdvertise(..) => {
-                return Self::InvalidValue { field: "advertise".into(), message };
-            }
-            ListenError::NoRtpPorts(..) => return Self::InvalidValue { field: "rtp_ports".into(), message },
-            ListenError::Nowhere => return Self::InvalidValue { field: "transports".into(), message },
-            ListenError::TooMany(_) => return Self::InvalidValue { field: "also".into(), message },
-            ListenError::Io(_, _, error) => {
-                return Self::Listen { errno: error.raw_os_error(), message };
-            }
-        };
-        Self::Listen { errno: errno.map(rustix::io::Errno::raw_os_error), message }
     }
 }

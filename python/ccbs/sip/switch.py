@@ -31,6 +31,7 @@ from ccbs._ccbs import (
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
 from ccbs.numbering import Numbering
+from ccbs.sip.lines import SubscriberLines
 from ccbs.sip.ordinary import OrdinaryCalls
 from ccbs.sip.recalls import RecallLeg, Recalls
 from ccbs.sip.routing import Diversions, NumberingRoute, Route
@@ -137,8 +138,7 @@ class SipSwitch:
         self._logger = logger or logging.getLogger("ccbs.sip")
         self._clock = clock
         self._loaded: set[str] = set()
-        self._line_legs: dict[str, int] = {}
-        self._contacts: dict[str, int] = {}
+        self._lines = SubscriberLines(endpoint, directory)
         self._errors = 0
         self._empty = asyncio.Event()
         self._empty.set()
@@ -155,7 +155,7 @@ class SipSwitch:
             route_timeout=route_timeout,
             name=self._recall_name,
             prompts=self._prompt_names,
-            contacts=self.registered,
+            contacts=self._lines.contacts,
             clock=clock,
             logger=self._logger,
         )
@@ -181,7 +181,7 @@ class SipSwitch:
             desk=OrderDesk(service, self._codes),
             service=service,
             prompts=self._prompt_names,
-            contacts=self.registered,
+            contacts=self._lines.contacts,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
             diversions=self._diversions,
@@ -198,7 +198,7 @@ class SipSwitch:
             log=self.calls,
             route=self._route or self._plan,
             service=service,
-            contacts=self.registered,
+            contacts=self._lines.contacts,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
             clock=self._clock,
@@ -216,11 +216,10 @@ class SipSwitch:
             Transferred: (transfers.on_transferred,),
             TransferFailed: (transfers.on_transfer_failed,),
             Ended: (ordinary.on_ended, recalls.on_ended, transfers.on_ended),
-            LineLegs: (self._on_line_legs,),
-            Registration: (self._on_registration,),
+            LineLegs: (self._lines.on_line_legs,),
+            Registration: (self._lines.on_registration,),
         }
-        for subscriber in self.directory:
-            self._announce(subscriber)
+        self._lines.start(service)
         self._trunks.start()
         asyncio.get_running_loop().add_reader(self.endpoint.fileno(), self._on_readable)
 
@@ -241,6 +240,7 @@ class SipSwitch:
                 self._abandon(_WE_ENDED)
             asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
             self._service = None
+            self._lines.stop()
         if self._ordinary is not None:
             self._ordinary.close()
         if self._transfers is not None:
@@ -253,16 +253,12 @@ class SipSwitch:
     def put_subscriber(self, subscriber: Subscriber) -> None:
         """Add a subscriber or change one; registrations stay."""
         self.directory.put(subscriber)
-        self._announce(subscriber)
+        self._lines.announce(subscriber)
 
     def remove_subscriber(self, number: str) -> None:
         """Remove a subscriber: its registrations and calls go, its orders end."""
         if self.directory.remove(number) is not None:
-            self.endpoint.remove_subscriber(number)
-            self._line_legs.pop(number, None)
-            self._contacts.pop(number, None)
-            if self._service is not None:
-                self._service.remove_line(number)
+            self._lines.remove(number)
 
     def put_trunk(self, trunk: Trunk) -> None:
         """Add a trunk or change one."""
@@ -287,7 +283,7 @@ class SipSwitch:
 
     def registered(self, number: str) -> int:
         """How many phones a subscriber has registered."""
-        return self._contacts.get(number, 0)
+        return self._lines.contacts(number)
 
     def counters(self) -> dict[str, int]:
         """Those of the endpoint, the call log, and of the switch itself (``sip_handler_errors``)."""
@@ -319,10 +315,7 @@ class SipSwitch:
 
     async def line_states(self) -> Mapping[str, LineState]:
         """See :meth:`ccbs.switch.Switch.line_states`: a line with a leg is busy (sip.md)."""
-        return {
-            subscriber.number: LineState.BUSY if self._line_legs.get(subscriber.number) else LineState.FREE
-            for subscriber in self.directory
-        }
+        return self._lines.states()
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -362,50 +355,6 @@ class SipSwitch:
         for leg in self._legs():
             for handle in self._handlers[Ended]:
                 handle(Ended(leg, cause))
-
-    def _on_line_legs(self, event: LineLegs) -> None:
-        before = self._line_legs.get(event.number, 0)
-        if event.number not in self.directory:
-            return
-        self._line_legs[event.number] = event.legs
-        if self._service is None or bool(before) == bool(event.legs):
-            return
-        if event.legs:
-            self._service.line_busy(event.number)
-        else:
-            self._service.line_free(event.number)
-
-    def _on_registration(self, event: Registration) -> None:
-        before = self._contacts.get(event.number, 0)
-        self._contacts[event.number] = event.contacts
-        if (
-            self._service is not None
-            and event.number in self.directory
-            and bool(before) != bool(event.contacts)
-        ):
-            self._tell_registration(self._service, event.number)
-
-    def _tell_registration(self, service: CallbackService, number: str) -> None:
-        if self._contacts.get(number):
-            service.line_registered(number)
-        else:
-            service.line_unregistered(number)
-
-    def _announce(self, subscriber: Subscriber) -> None:
-        self.endpoint.set_subscriber(
-            subscriber.number,
-            ha1_md5=subscriber.ha1_md5,
-            ha1_sha256=subscriber.ha1_sha256,
-            capacity=subscriber.capacity,
-        )
-        if self._service is not None:
-            self._service.line(subscriber.number)
-            self._service.allow(subscriber.number, subscriber.profile)
-            if self._line_legs.get(subscriber.number):
-                self._service.line_busy(subscriber.number)
-            else:
-                self._service.line_free(subscriber.number)
-            self._tell_registration(self._service, subscriber.number)
 
     def _legs(self) -> list[int]:
         ordinary = self._ordinary.legs() if self._ordinary is not None else []

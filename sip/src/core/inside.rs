@@ -226,7 +226,7 @@ impl<M: Media> Core<M> {
                 let body = Body::of(&response.headers, response.body());
                 let request = self.transactions.client_request(client);
                 let update = request.filter(|request| request.method == Method::Update);
-                let said = update.and_then(|update| Body::of(&update.headers, update.body()));
+                let said = update.as_ref().and_then(|update| Body::of(&update.headers, update.body()));
                 let update = update.is_some();
                 let peer = self.legs.get_mut(&id).and_then(|leg| {
                     if let Some(dialog) = leg.dialog.as_mut().filter(|_| update) {

@@ -3,7 +3,6 @@
 //! A lamp is told of the calls of a line, not with whom they are, and nothing with which one could take them over.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use super::Core;
 use super::dialog::{Dialog, cseq};
 use super::inside::Extra;
 use super::io::{Flow, Token};
-use super::leg::{Leg, Role, Stage};
+use super::lamp_document::state_of;
 use super::message::{self, Body};
 use super::transactions::{Purpose, ServerId};
 use crate::api::LegId;
@@ -54,21 +53,21 @@ impl Default for LampLimits {
 }
 
 #[derive(Debug)]
-struct Lamp {
+pub(super) struct Lamp {
     /// Who watches.
     watcher: Arc<str>,
     /// Which line.
-    line: Arc<str>,
+    pub(super) line: Arc<str>,
     dialog: Dialog,
     /// `id` of the Event header.
     id: Option<Bytes>,
-    version: u32,
+    pub(super) version: u32,
     until: u64,
     expiry: Option<Handle>,
     /// What it was told of: the state of each call.
-    told: BTreeMap<LegId, &'static str>,
+    pub(super) told: BTreeMap<LegId, &'static str>,
     /// All calls are to be told, not only what changed.
-    full: bool,
+    pub(super) full: bool,
     dirty: bool,
     in_flight: bool,
     earliest: u64,
@@ -383,56 +382,4 @@ impl<M: Media> Core<M> {
             }
         }
     }
-}
-
-/// State (RFC 4235 3.7.1) and direction of a leg's call, as its phone sees it.
-fn state_of(leg: &Leg) -> (&'static str, &'static str) {
-    let direction = if leg.role == Role::Caller { "initiator" } else { "recipient" };
-    let state = match leg.stage {
-        Stage::Dialling | Stage::Calling if leg.rang => "early",
-        Stage::Routing | Stage::Dialling | Stage::Calling => "trying",
-        Stage::Answering | Stage::Up => "confirmed",
-        Stage::Closing => "terminated",
-    };
-    (state, direction)
-}
-
-impl Lamp {
-    /// What is to be told: id, state and direction of each call that it does not know so yet.
-    fn changes(
-        &mut self,
-        calls: &BTreeMap<LegId, (&'static str, &'static str)>,
-    ) -> Vec<(LegId, &'static str, Option<&'static str>)> {
-        let mut changes = Vec::new();
-        for (id, (state, direction)) in calls {
-            if self.full || self.told.get(id) != Some(state) {
-                changes.push((*id, *state, Some(*direction)));
-            }
-        }
-        for id in self.told.keys().filter(|id| !calls.contains_key(id) && !self.full) {
-            changes.push((*id, "terminated", None));
-        }
-        self.told = calls.iter().map(|(id, (state, _))| (*id, *state)).collect();
-        changes
-    }
-
-    fn document(&self, calls: &[(LegId, &'static str, Option<&'static str>)], domain: &str) -> Bytes {
-        let state = if self.full { "full" } else { "partial" };
-        let number = escaped(&message::escape_user(&self.line));
-        let mut out = format!(
-            "<?xml version=\"1.0\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{}\" \
-             state=\"{state}\" entity=\"sip:{number}@{domain}\">\r\n",
-            self.version
-        );
-        for (id, state, direction) in calls {
-            let direction = direction.map_or_else(String::new, |word| format!(" direction=\"{word}\""));
-            let _ = write!(out, "<dialog id=\"{}\"{direction}><state>{state}</state></dialog>\r\n", id.0);
-        }
-        out.push_str("</dialog-info>\r\n");
-        Bytes::from(out)
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }

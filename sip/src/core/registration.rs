@@ -9,8 +9,8 @@ use sipx_sip::headers::Address;
 use sipx_sip::{HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::io::{Flow, Token};
+use super::repeat::challenge_of;
 use super::transactions::Purpose;
-use super::uac::challenge_of;
 use super::{Core, message};
 use crate::api::{Event, Trunk};
 use crate::media::Media;

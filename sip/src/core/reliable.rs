@@ -192,7 +192,7 @@ impl<M: Media> Core<M> {
         let dialog = self
             .transactions
             .client_target(client)
-            .and_then(|(flow, trunk)| Dialog::calling(invite, response, flow, trunk));
+            .and_then(|(flow, trunk)| Dialog::calling(&invite, response, flow, trunk));
         let branch =
             self.legs.get_mut(&id).and_then(|leg| leg.branches.iter_mut().find(|branch| branch.client == client));
         let (Some(branch), Some(dialog)) = (branch, dialog) else { return true };
@@ -226,7 +226,7 @@ impl<M: Media> Core<M> {
         });
         let request = self.transactions.client_request(answer.client);
         let useful = request.is_some_and(|request| {
-            request.method == Method::Invite && !request.body().is_empty() && !Offered::in_request(request).supported
+            request.method == Method::Invite && !request.body().is_empty() && !Offered::in_request(&request).supported
         });
         let supported = format!("{}, {OPTION_TAG}", message::SUPPORTED);
         requires && useful && self.repeat(answer, &[(HeaderName::Supported, Bytes::from(supported))]).is_some()

@@ -8,7 +8,7 @@ use sipx_sip::{Limits, Message, parse_datagram};
 use super::connections::is_ours;
 use super::framing::{Frame, Unframed};
 use super::io::{Flow, Transmit};
-use super::{Core, message};
+use super::{Core, mended};
 use crate::api::Transport;
 use crate::media::Media;
 
@@ -70,7 +70,7 @@ impl<M: Media> Core<M> {
         self.io.trace(false, flow, &octets);
         let length = octets.len() - body;
         let bounds = Limits { max_message_bytes: usize::MAX, max_body_bytes: usize::MAX, ..Limits::stream() };
-        match parse_datagram(message::hash_escaped(octets), &bounds) {
+        match parse_datagram(mended::hash_escaped(octets), &bounds) {
             // Whoever reads another length than we do could hide a request in a body.
             Ok(message) if message.body().len() != length => self.unframed(flow, Unframed::BadLength),
             Ok(message) => self.message(message, flow),

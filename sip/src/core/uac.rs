@@ -4,18 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
 use sipx_sip::session::Refresher;
-use sipx_sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri};
+use sipx_sip::{HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::Core;
 use super::dialog::{Dialog, contact_of};
-use super::inside::Extra;
 use super::io::Token;
 use super::leg::{Branch, Destination, Leg, Role, Stage};
 use super::message::{self, Body};
 use super::refresh;
-use super::transactions::{Answer, ClientId, Purpose};
+use super::transactions::{ClientId, Purpose};
 use crate::api::{Cause, Identity, LegId, Target};
 use crate::media::Media;
 
@@ -212,7 +210,7 @@ impl<M: Media> Core<M> {
         let target = self.transactions.client_target(client);
         let invite = self.transactions.client_request(client);
         let dialog = match (target, invite) {
-            (Some((flow, trunk)), Some(invite)) => Dialog::calling(invite, response, flow, trunk),
+            (Some((flow, trunk)), Some(invite)) => Dialog::calling(&invite, response, flow, trunk),
             _ => None,
         };
         let (Some(leg), Some(mut dialog)) = (self.legs.get_mut(&id), dialog) else {
@@ -264,8 +262,12 @@ impl<M: Media> Core<M> {
             return;
         };
         let (tag, flow) = (dialog.remote_tag.clone(), dialog.flow);
-        if let Some(ack) = dialog.ack(&mut self.io, invite, body) {
+        if let Some(ack) = dialog.ack(&mut self.io, &invite, body) {
             self.transactions.acknowledge(&mut self.io, client, tag, flow, &ack);
+        }
+        if body.is_some() {
+            // It comes long after the 2xx.
+            self.transactions.settle(client);
         }
     }
 
@@ -315,9 +317,9 @@ impl<M: Media> Core<M> {
         let Some((flow, trunk)) = self.transactions.client_target(client) else { return };
         let Some(invite) = self.transactions.client_request(client) else { return };
         let inside = message::to_tag(&invite.headers).is_some();
-        let Some(mut dialog) = Dialog::calling(invite, response, flow, trunk.clone()) else { return };
+        let Some(mut dialog) = Dialog::calling(&invite, response, flow, trunk.clone()) else { return };
         let flow = dialog.flow;
-        if let Some(ack) = dialog.ack(&mut self.io, invite, None) {
+        if let Some(ack) = dialog.ack(&mut self.io, &invite, None) {
             self.transactions.acknowledge(&mut self.io, client, dialog.remote_tag.clone(), flow, &ack);
         }
         if inside {
@@ -334,86 +336,6 @@ impl<M: Media> Core<M> {
             self.callee_failed(id, Cause::Refused(408));
         }
     }
-
-    /// Repeats a request that a trunk challenged, with our credentials; once.
-    pub(super) fn authorize(&mut self, answer: &Answer) -> bool {
-        self.authorized(answer).is_some()
-    }
-
-    fn authorized(&mut self, answer: &Answer) -> Option<()> {
-        answer.purpose.leg()?;
-        let trunk = self.transactions.client_target(answer.client)?.1?;
-        let (user, password) = self.trunks.iter().find(|known| known.name == trunk)?.credentials.clone()?;
-        let request = self.transactions.client_request(answer.client)?;
-        let tried = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-        if tried.iter().any(|name| request.headers.get(name).is_some()) {
-            self.io.count("trunk.credentials_refused");
-            return None;
-        }
-        let challenge = challenge_of(&answer.response)?;
-        let cnonce = self.io.token();
-        let authorization = respond(
-            &challenge,
-            &Credentials::new(user.as_ref(), password.as_ref()),
-            &request.method.to_string(),
-            &String::from_utf8_lossy(&request.uri.to_bytes()),
-            1,
-            &cnonce,
-        );
-        self.repeat(answer, &[(challenge.response_header(), Bytes::from(authorization))])
-    }
-
-    /// Sends a refused request once more with these headers in place of those of their names.
-    pub(super) fn repeat(&mut self, answer: &Answer, changed: &[Extra]) -> Option<()> {
-        let leg = answer.purpose.leg()?;
-        let (flow, trunk) = self.transactions.client_target(answer.client)?;
-        let request = self.transactions.client_request(answer.client)?;
-        let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
-        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
-            dialog.local_cseq = dialog.local_cseq.saturating_add(1);
-            sequence = dialog.local_cseq;
-        }
-        let via = message::via(&mut self.io, flow);
-        let mut builder = RequestBuilder::new(request.method.clone(), request.uri.clone())
-            .header(HeaderName::Via, via)
-            .ok()?
-            .cseq(sequence, &request.method)
-            .ok()?;
-        for (name, value) in changed {
-            builder = builder.header(name.clone(), value.clone()).ok()?;
-        }
-        for header in request.headers.iter() {
-            let ours = [HeaderName::Via, HeaderName::CSeq, HeaderName::ContentLength];
-            if !ours.contains(header.name()) && !changed.iter().any(|(name, _)| name == header.name()) {
-                builder = builder.header(header.name().clone(), header.value().into_owned()).ok()?;
-            }
-        }
-        if !request.body().is_empty() {
-            builder = builder.body(request.body().clone());
-        }
-        let request = builder.build();
-        let client = self.transactions.request(&mut self.io, request, flow, answer.purpose, trunk)?;
-        let leg = self.legs.get_mut(&leg)?;
-        if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
-            branch.client = client;
-        }
-        if let Some(reinvite) = leg.reinvite_out.as_mut()
-            && reinvite.client == answer.client
-        {
-            reinvite.client = client;
-        }
-        Some(())
-    }
-}
-
-pub(super) fn challenge_of(response: &Response) -> Option<Challenge> {
-    let mut challenges = Vec::new();
-    for (name, proxy) in [(HeaderName::WwwAuthenticate, false), (HeaderName::ProxyAuthenticate, true)] {
-        for header in response.headers.get_all(&name) {
-            challenges.extend(Challenge::parse(&header.value(), proxy));
-        }
-    }
-    strongest(challenges)
 }
 
 /// Which of several phones' failures the caller hears: a refusal by a user before a technical failure, and

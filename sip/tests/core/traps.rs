@@ -22,7 +22,7 @@
 //! - 23 and 24: `traps::trap_23_and_24_requests_of_a_dialog_keep_their_order_and_may_leave_numbers_out`
 //! - 24: `trunks::trap_24_the_route_set_of_our_own_call_is_reversed`
 //! - 9: `auth::tests`; 10, 11, 16 and 21: the tests of the endpoint and of the framing, with real sockets
-//! - 12: a benchmark, memory a call; 15: advice
+//! - 12: `finished`, in a process of its own, and a benchmark, memory a call; 15: advice
 
 use std::net::SocketAddr;
 

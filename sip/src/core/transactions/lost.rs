@@ -21,12 +21,13 @@ impl Transactions {
         for id in ids {
             let Some(client) = self.clients.get_mut(&id) else { continue };
             let unheard = matches!(client.machine.state(), ClientState::Calling | ClientState::Trying);
-            let again = if unheard && was_open && !client.resent { io.live(flow) } else { None };
-            if let Some(again) = again {
+            let request = client.machine.request().filter(|_| unheard).map(|request| bytes_of_request(&request));
+            let again = if request.is_some() && was_open && !client.resent { io.live(flow) } else { None };
+            if let (Some(again), Some(request)) = (again, request) {
                 client.resent = true;
                 client.flow = again;
                 io.count("request.resent");
-                io.send(again, bytes_of_request(client.machine.request()));
+                io.send(again, request);
                 self.by_connection.entry(again.connection).or_default().insert(id);
             } else {
                 silences.extend(self.unreachable(io, id));

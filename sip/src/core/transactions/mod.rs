@@ -3,22 +3,28 @@
 //! Client and server transactions live apart, so that a request we send to ourselves cannot be taken for
 //! the one we receive although both have one branch.
 
+mod expire;
+mod key;
 mod lost;
+mod machine;
 mod outcome;
 mod perform;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ccbs_timers::Handle;
-use sipx_sip::transaction::{ClientState, Timer, TuEvent};
+use sipx_sip::transaction::{ClientState, TuEvent};
 use sipx_sip::{ClientTransaction, Method, Reliability, Request, Response, ServerTransaction, TransactionKey};
 
 use crate::api::{LegId, Transport};
 use crate::core::io::{Flow, Io, Token};
 use crate::core::message::{bytes_of_request, bytes_of_response, sent_by, to_tag};
 
+use self::key::{Key, packed};
+use self::machine::Repeated;
 pub(super) use self::outcome::{Answer, Arrival, ClientId, Purpose, ServerId, Silence};
 use self::perform::{Timers, apply, cancel_for};
 
@@ -35,27 +41,29 @@ enum Cancel {
 struct Ack {
     tag: Bytes,
     flow: Flow,
-    bytes: Bytes,
+    bytes: Box<[u8]>,
 }
 
 #[derive(Debug)]
 struct Client {
-    machine: ClientTransaction,
-    key: TransactionKey,
+    machine: machine::Client,
+    key: Key,
     flow: Flow,
     purpose: Purpose,
     trunk: Option<Arc<str>>,
     cancel: Cancel,
     acks: Vec<Ack>,
     timers: Timers,
+    /// The ACK that the machine has just sent for a refusal.
+    last: Option<Bytes>,
     /// Whether it was sent once more over a new connection.
     resent: bool,
 }
 
 #[derive(Debug)]
 struct Server {
-    machine: ServerTransaction,
-    key: TransactionKey,
+    machine: machine::Server,
+    key: Key,
     flow: Flow,
     leg: Option<LegId>,
     timers: Timers,
@@ -74,10 +82,11 @@ struct Repeat {
 
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    clients: HashMap<ClientId, Client>,
-    servers: HashMap<ServerId, Server>,
-    client_keys: HashMap<TransactionKey, ClientId>,
-    server_keys: HashMap<TransactionKey, ServerId>,
+    // Boxed: a table that grows holds its entries twice for a moment.
+    clients: HashMap<ClientId, Box<Client>>,
+    servers: HashMap<ServerId, Box<Server>>,
+    client_keys: HashMap<Key, ClientId>,
+    server_keys: HashMap<Key, ServerId>,
     repeats: HashMap<ServerId, Repeat>,
     /// Client transactions over each connection.
     by_connection: HashMap<u64, BTreeSet<ClientId>>,
@@ -114,7 +123,7 @@ impl Transactions {
         purpose: Purpose,
         trunk: Option<Arc<str>>,
     ) -> Option<ClientId> {
-        let key = TransactionKey::from_sent_request(&request)?;
+        let key = packed(&TransactionKey::from_sent_request(&request)?);
         if self.client_keys.contains_key(&key) {
             io.count("transaction.branch_taken");
             return None;
@@ -131,9 +140,10 @@ impl Transactions {
             self.by_connection.entry(flow.connection).or_default().insert(id);
         }
         self.client_keys.insert(key.clone(), id);
-        let client =
-            Client { machine, key, flow, purpose, trunk, cancel: Cancel::No, acks: Vec::new(), timers, resent: false };
-        self.clients.insert(id, client);
+        let machine = machine::Client::Live(Box::new(machine));
+        let (cancel, acks) = (Cancel::No, Vec::new());
+        let client = Client { machine, key, flow, purpose, trunk, cancel, acks, timers, last: None, resent: false };
+        self.clients.insert(id, Box::new(client));
         Some(id)
     }
 
@@ -143,21 +153,9 @@ impl Transactions {
             io.count("request.no_via");
             return Arrival::Absorbed;
         };
+        let key = packed(&key);
         if let Some(&id) = self.server_keys.get(&key) {
-            let Some(server) = self.servers.get_mut(&id) else { return Arrival::Absorbed };
-            if request.method != Method::Ack {
-                io.count("request.repeated");
-            }
-            let outputs = server.machine.on_request(&request);
-            let flow = server.flow;
-            let (events, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
-            if over {
-                self.drop_server(io, id);
-            }
-            return match events.into_iter().next() {
-                Some(TuEvent::Ack(ack)) => Arrival::Ack(ack),
-                _ => Arrival::Absorbed,
-            };
+            return self.arrived_again(io, id, request);
         }
         if request.method == Method::Ack {
             return Arrival::Ack(Box::new(request));
@@ -169,18 +167,49 @@ impl Transactions {
         let id = ServerId(self.id());
         let (machine, outputs) = ServerTransaction::new(request, reliability(from), io.config.timers);
         let mut timers = Timers::default();
-        let (events, _) = apply(io, outputs, from, &mut timers, |timer| Token::Server(id, timer));
+        let done = apply(io, outputs, from, &mut timers, |timer| Token::Server(id, timer));
         self.server_keys.insert(key.clone(), id);
-        self.servers.insert(id, Server { machine, key, flow: from, leg: None, timers });
-        match events.into_iter().next() {
+        let machine = machine::Server::Live(Box::new(machine));
+        self.servers.insert(id, Box::new(Server { machine, key, flow: from, leg: None, timers }));
+        match done.events.into_iter().next() {
             Some(TuEvent::Request(request)) => Arrival::New(id, request),
+            _ => Arrival::Absorbed,
+        }
+    }
+
+    /// A request of a transaction that there is: a repetition or an ACK.
+    fn arrived_again(&mut self, io: &mut Io, id: ServerId, request: Request) -> Arrival {
+        let Some(server) = self.servers.get_mut(&id) else { return Arrival::Absorbed };
+        let ack = request.method == Method::Ack;
+        if !ack {
+            io.count("request.repeated");
+        }
+        let machine = match &mut server.machine {
+            machine::Server::Live(machine) => machine,
+            machine::Server::Accepted if ack => return Arrival::Ack(Box::new(request)),
+            machine::Server::Answered(response) if !ack => {
+                io.send(server.flow, Bytes::copy_from_slice(response));
+                return Arrival::Absorbed;
+            }
+            _ => return Arrival::Absorbed,
+        };
+        let outputs = machine.on_request(&request);
+        let done = apply(io, outputs, server.flow, &mut server.timers, |timer| Token::Server(id, timer));
+        if done.over {
+            self.drop_server(io, id);
+        } else {
+            server.machine.finish(None);
+        }
+        match done.events.into_iter().next() {
+            Some(TuEvent::Ack(ack)) => Arrival::Ack(ack),
             _ => Arrival::Absorbed,
         }
     }
 
     /// Takes a response from the wire; `None` when it matches nothing or is a repetition, dealt with here.
     pub(super) fn answered(&mut self, io: &mut Io, response: Response) -> Option<Answer> {
-        let found = TransactionKey::from_response(&response).and_then(|key| self.client_keys.get(&key).copied());
+        let found =
+            TransactionKey::from_response(&response).and_then(|key| self.client_keys.get(&packed(&key)).copied());
         let Some(id) = found else {
             io.count("response.stray");
             return None;
@@ -192,22 +221,44 @@ impl Transactions {
             && let Some(ack) = client.acks.iter().find(|ack| ack.tag == tag)
         {
             io.count("response.repeated_2xx");
-            io.send(ack.flow, ack.bytes.clone());
+            io.send(ack.flow, Bytes::copy_from_slice(&ack.bytes));
             return None;
         }
-        let outputs = client.machine.on_response(response);
-        let flow = client.flow;
-        let (events, over) = apply(io, outputs, flow, &mut client.timers, |timer| Token::Client(id, timer));
         let purpose = client.purpose;
+        let machine::Client::Live(machine) = &mut client.machine else {
+            return match client.machine.repeated(&response) {
+                Repeated::Absorbed => None,
+                Repeated::Ack(ack) => {
+                    io.send(client.flow, ack);
+                    None
+                }
+                Repeated::Accepted => Some(Answer { client: id, purpose, response: Box::new(response) }),
+            };
+        };
+        let outputs = machine.on_response(response);
+        let done = apply(io, outputs, client.flow, &mut client.timers, |timer| Token::Client(id, timer));
+        if status.code() >= 300 {
+            client.last = done.sent;
+        }
         if status.is_provisional() && matches!(client.cancel, Cancel::Wanted(_)) {
             self.send_cancel(io, id);
         }
-        if over {
+        if done.over {
             self.drop_client(io, id);
         }
-        match events.into_iter().next() {
+        match done.events.into_iter().next() {
             Some(TuEvent::Response(response)) => Some(Answer { client: id, purpose, response }),
             _ => None,
+        }
+    }
+
+    /// All is done that a response asks for: what only a repetition of it would need stays.
+    pub(super) fn settle(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.machine.finish(!client.acks.is_empty(), client.last.take().as_deref());
+        if !matches!(client.machine, machine::Client::Live(_)) {
+            client.acks.shrink_to_fit();
+            client.timers.0.shrink_to_fit();
         }
     }
 
@@ -219,27 +270,31 @@ impl Transactions {
             return;
         };
         let Some(server) = self.servers.get_mut(&id) else { return };
+        let machine::Server::Live(machine) = &mut server.machine else { return };
         if !io.connected(server.flow)
-            && let Some(live) = io.live_or_at(server.flow, sent_by(server.machine.request()))
+            && let Some(live) = io.live_or_at(server.flow, sent_by(machine.request()))
         {
             server.flow = live;
         }
         let flow = server.flow;
         if response.status.is_success()
-            && server.machine.request().method == Method::Invite
+            && machine.request().method == Method::Invite
             && let Some(leg) = server.leg
             && !self.repeats.contains_key(&id)
         {
             let interval = io.config.t1();
             let timer = io.after(interval, Token::Repeat(id));
             let until = io.now.saturating_add(io.config.give_up());
-            let bytes = bytes_of_response(&response);
+            let bytes = Bytes::from(bytes_of_response(&response).to_vec());
             self.repeats.insert(id, Repeat { flow, bytes, interval, until, leg, timer });
         }
-        let outputs = server.machine.on_tu_response(response);
-        let (_, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
-        if over {
+        let outputs = machine.on_tu_response(response);
+        let done = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
+        if done.over {
             self.drop_server(io, id);
+        } else {
+            server.machine.finish(done.sent.as_deref());
+            server.timers.0.shrink_to_fit();
         }
     }
 
@@ -267,7 +322,7 @@ impl Transactions {
         if let Some(client) = self.clients.get_mut(&id)
             && client.acks.len() < MAX_ACKS
         {
-            client.acks.push(Ack { tag, flow, bytes });
+            client.acks.push(Ack { tag, flow, bytes: bytes.to_vec().into_boxed_slice() });
         }
     }
 
@@ -294,9 +349,8 @@ impl Transactions {
     fn send_cancel(&mut self, io: &mut Io, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let Cancel::Wanted(reason) = std::mem::replace(&mut client.cancel, Cancel::Sent) else { return };
-        let invite = client.machine.request();
         let flow = client.flow;
-        let cancel = cancel_for(invite, reason);
+        let cancel = client.machine.request().and_then(|invite| cancel_for(&invite, reason));
         io.after(io.config.give_up(), Token::Cancelled(id));
         if let Some(cancel) = cancel {
             self.request(io, cancel, flow, Purpose::Nothing, None);
@@ -306,7 +360,7 @@ impl Transactions {
     /// The INVITE that a CANCEL names, if it still waits for its final response.
     pub(super) fn cancelled(&self, cancel: &Request) -> Option<(ServerId, Option<LegId>)> {
         let key = TransactionKey::for_cancelled_invite(cancel)?;
-        let id = *self.server_keys.get(&key)?;
+        let id = *self.server_keys.get(&packed(&key))?;
         Some((id, self.servers.get(&id)?.leg))
     }
 
@@ -317,93 +371,26 @@ impl Transactions {
         }
     }
 
+    /// A server transaction's request, until it has its final response.
     pub(super) fn server_request(&self, id: ServerId) -> Option<&Request> {
-        self.servers.get(&id).map(|server| server.machine.request())
+        self.servers.get(&id)?.machine.request()
     }
 
-    /// A server transaction's request, and where its response goes.
+    /// The same, and where its response goes.
     pub(super) fn server_request_and_flow(&self, id: ServerId) -> Option<(&Request, Flow)> {
-        self.servers.get(&id).map(|server| (server.machine.request(), server.flow))
+        let server = self.servers.get(&id)?;
+        Some((server.machine.request()?, server.flow))
     }
 
-    pub(super) fn client_request(&self, id: ClientId) -> Option<&Request> {
-        self.clients.get(&id).map(|client| client.machine.request())
+    /// A client transaction's request, until its response is dealt with; of an INVITE that got a 2xx what a dialog
+    /// takes from it.
+    pub(super) fn client_request(&self, id: ClientId) -> Option<Cow<'_, Request>> {
+        self.clients.get(&id)?.machine.request()
     }
 
     /// Where a client transaction's requests go, and the trunk behind it.
     pub(super) fn client_target(&self, id: ClientId) -> Option<(Flow, Option<Arc<str>>)> {
         self.clients.get(&id).map(|client| (client.flow, client.trunk.clone()))
-    }
-
-    /// One of our timers expired.
-    pub(super) fn expired(&mut self, io: &mut Io, token: Token) -> Option<Silence> {
-        match token {
-            Token::Client(id, timer) => {
-                let client = self.clients.get_mut(&id)?;
-                client.timers.0.retain(|(name, _)| *name != timer);
-                if matches!(timer, Timer::A | Timer::E) {
-                    io.count("request.resent");
-                }
-                let outputs = client.machine.on_timer(timer);
-                let (flow, purpose) = (client.flow, client.purpose);
-                let (events, over) = apply(io, outputs, flow, &mut client.timers, |timer| Token::Client(id, timer));
-                if over {
-                    self.drop_client(io, id);
-                }
-                let silent = events.iter().any(|event| matches!(event, TuEvent::Timeout));
-                silent.then_some(Silence::NoAnswer(id, purpose))
-            }
-            Token::Server(id, timer) => {
-                let server = self.servers.get_mut(&id)?;
-                server.timers.0.retain(|(name, _)| *name != timer);
-                if timer == Timer::G {
-                    io.count("response.resent");
-                }
-                let outputs = server.machine.on_timer(timer);
-                let flow = server.flow;
-                let (_, over) = apply(io, outputs, flow, &mut server.timers, |timer| Token::Server(id, timer));
-                if over {
-                    self.drop_server(io, id);
-                }
-                None
-            }
-            Token::Repeat(id) => {
-                let now = io.now;
-                let longest = io.config.t2();
-                let repeat = self.repeats.get_mut(&id)?;
-                if now >= repeat.until {
-                    let leg = repeat.leg;
-                    self.repeats.remove(&id);
-                    return Some(Silence::NoAck(id, leg));
-                }
-                repeat.interval = (repeat.interval * 2).min(longest);
-                repeat.timer = io.after(repeat.interval.min(repeat.until - now), Token::Repeat(id));
-                io.count("response.resent_2xx");
-                io.send(repeat.flow, repeat.bytes.clone());
-                None
-            }
-            Token::Cancelled(id) => {
-                let state = self.clients.get(&id)?.machine.state();
-                let purpose = self.clients.get(&id)?.purpose;
-                if state != ClientState::Proceeding {
-                    return None;
-                }
-                self.drop_client(io, id);
-                Some(Silence::NoAnswer(id, purpose))
-            }
-            Token::Unsent(id) => self.unreachable(io, id),
-            Token::Route(_)
-            | Token::Ring(_)
-            | Token::Probe(_)
-            | Token::Again(_)
-            | Token::Connection(_)
-            | Token::Register(_)
-            | Token::Refresh(_)
-            | Token::Transfer(_)
-            | Token::Lamp(_)
-            | Token::Reliable(_)
-            | Token::LampExpiry(_) => None,
-        }
     }
 
     pub(super) fn drop_client(&mut self, io: &mut Io, id: ClientId) {

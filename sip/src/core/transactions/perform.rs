@@ -1,5 +1,6 @@
 //! What the machines ask for is done here: sending, timers, and the CANCEL that goes with an INVITE.
 
+use bytes::Bytes;
 use ccbs_timers::Handle;
 use sipx_sip::transaction::{Output, Timer, TuEvent};
 use sipx_sip::{HeaderName, Message, Method, Request, RequestBuilder};
@@ -11,16 +12,25 @@ use crate::core::message::{bytes_of_request, bytes_of_response};
 #[derive(Debug, Default)]
 pub(super) struct Timers(pub(super) Vec<(Timer, Handle)>);
 
-/// Does what a machine asks for; gives back what it says to its user and whether it is over.
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// What the machine says to its user.
+    pub(super) events: Vec<TuEvent>,
+    /// The last message it sent.
+    pub(super) sent: Option<Bytes>,
+    pub(super) over: bool,
+}
+
+/// Does what a machine asks for.
 pub(super) fn apply(
     io: &mut Io,
     outputs: Vec<Output>,
     flow: Flow,
     timers: &mut Timers,
     token: impl Fn(Timer) -> Token,
-) -> (Vec<TuEvent>, bool) {
-    let mut events = Vec::new();
-    let mut over = false;
+) -> Done {
+    let mut done = Done::default();
     for output in outputs {
         match output {
             Output::Send(message) => {
@@ -28,7 +38,8 @@ pub(super) fn apply(
                     Message::Request(request) => bytes_of_request(request),
                     Message::Response(response) => bytes_of_response(response),
                 };
-                io.send(flow, bytes);
+                io.send(flow, bytes.clone());
+                done.sent = Some(bytes);
             }
             Output::SetTimer { timer, after } => {
                 let handle = io.after(millis(after), token(timer));
@@ -42,12 +53,12 @@ pub(super) fn apply(
                     *name != timer
                 });
             }
-            Output::ToTu(event) => events.push(*event),
-            Output::Terminated(_) => over = true,
+            Output::ToTu(event) => done.events.push(*event),
+            Output::Terminated(_) => done.over = true,
             _ => {}
         }
     }
-    (events, over)
+    done
 }
 
 /// The CANCEL of an INVITE (RFC 3261 9.1).
