@@ -370,7 +370,7 @@ fn every_row_of_the_table_is_taken() {
 }
 
 #[test]
-fn rows_of_one_state_and_input_stand_together_and_the_last_always_holds_or_none_need() {
+fn rows_of_one_state_and_input_stand_together_and_only_the_last_always_holds() {
     let mut seen = std::collections::BTreeSet::new();
     let table = table();
     for (index, row) in table.iter().enumerate() {
