@@ -9,6 +9,7 @@ mod lamps;
 mod late_offer;
 mod messages;
 mod net;
+mod overload;
 mod phone;
 mod races;
 mod random;
