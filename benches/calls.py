@@ -18,7 +18,18 @@ from benches.peers import kamailio
 from benches.phones import Bank
 from benches.process import Failed, Measured, Switch
 
-__all__ = ["SUBSCRIBERS", "Calls", "Run", "Scene", "climb", "datagram_cost_s", "free_port", "measure", "scene", "stat"]
+__all__ = [
+    "SUBSCRIBERS",
+    "Calls",
+    "Run",
+    "Scene",
+    "climb",
+    "datagram_cost_s",
+    "free_port",
+    "measure",
+    "scene",
+    "stat",
+]
 
 _HERE = Path(__file__).parent / "sip"
 _REALM = "bench.example"
@@ -63,8 +74,7 @@ class Calls:
     """All rates that were tried, rising, up to the first that is not clean.
 
     :ivar alone: SIPp against itself.
-    :ivar proxy: the same through Kamailio as a bare proxy, where it is installed: no B2BUA over the same transport can
-        be cheaper.
+    :ivar proxy: the same through Kamailio as a bare proxy, where it is installed: the floor of the transport.
     """
 
     runs: list[Run]

@@ -1,4 +1,4 @@
-"""Very many calls at one rate: what a call holds in the 32 s after its end, and that nothing is left of it later."""
+"""Very many calls at one rate: what a call holds in the 32 s after its end, and what later."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def measure(directory: Path, *, calls: int, rate: int) -> list[Figure]:
     :raises Failed: when SIPp or the switch does not run, or the rate is so high that all is over within 40 s.
     """
     if calls < 2 * _SETTLED_S * rate:
-        raise Failed(f"{calls:,} calls at {rate} a second are over before memory can settle; take a lower rate")
+        raise Failed(f"{calls:,} calls at {rate} a second are over before memory settles; take a lower rate")
     with scene(directory) as bed:
         before = bed.switch.cost
         samples, failed = _run(bed, rate, calls)
         after = bed.switch.cost
-    return read(before.rss, samples, calls, rate) + [
+    return [
+        *read(before.rss, samples, calls, rate),
         Figure("lasting-failed", "ccbs", calls, failed, ""),
         Figure("lasting-cpu", "ccbs", calls, (after.cpu_s - before.cpu_s) / calls * 1e6, "µs"),
     ]

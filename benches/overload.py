@@ -1,4 +1,4 @@
-"""Three times what can be sustained: who is refused, what goes on, how much memory it takes, and afterwards."""
+"""Three times what can be sustained: who is refused, what goes on, what it takes, and afterwards."""
 
 from __future__ import annotations
 
