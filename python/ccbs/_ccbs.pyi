@@ -1298,7 +1298,7 @@ class SipEndpoint:
         receive_buffer_kib: int = 4_096,
         legs: int = 20_000,
         transactions: int = 400_000,
-        lag_ms: int = 250,
+        lag_ms: int = 500,
         lag_waiting: int = 100,
         retry_after_s: int = 5,
         forks: int = 10,

@@ -38,7 +38,7 @@ LIMITS: dict[str, tuple[int, int, int]] = {
     "receive_buffer_kib": (4_096, 64, 1_048_576),
     "legs": (20_000, 1, 1_000_000),
     "transactions": (400_000, 16, 10_000_000),
-    "lag_ms": (250, 10, 60_000),
+    "lag_ms": (500, 10, 60_000),
     "lag_waiting": (100, 1, 10_000_000),
     "retry_after_s": (5, 1, 3_600),
     "forks": (10, 1, 100),

@@ -80,7 +80,7 @@ class EndpointLimits(Section):
         default=400_000, description="SIP transactions at once; a request beyond is shed and counted."
     )
     lag_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
-        default=250,
+        default=500,
         description="How long the oldest datagram or event may have waited (ms); above it new calls are "
         "answered 503 with Retry-After.",
     )

@@ -10,7 +10,7 @@ use crate::media::Media;
 /// When new calls are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverloadLimits {
-    /// How long the oldest of what waits may have waited (ms).
+    /// How long the oldest of what waits may have waited (ms). At T1 far sides begin to repeat what they said.
     pub lag_ms: u64,
     /// How many must wait besides: a pause of the application with little to do is no overload.
     pub waiting: usize,
@@ -21,7 +21,7 @@ pub struct OverloadLimits {
 
 impl Default for OverloadLimits {
     fn default() -> Self {
-        Self { lag_ms: 250, waiting: 100, retry_after_s: 5 }
+        Self { lag_ms: 500, waiting: 100, retry_after_s: 5 }
     }
 }
 

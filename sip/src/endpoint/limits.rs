@@ -100,7 +100,7 @@ limits! {
     /// Transactions at once; a request beyond is dropped and counted, its sender repeats it.
     transactions: 400_000 in 16..=10_000_000,
     /// How long the oldest datagram or event may have waited; above it new calls get 503.
-    lag_ms: 250 in 10..=60_000,
+    lag_ms: 500 in 10..=60_000,
     /// How many must wait besides: a pause of the application with little to do is no overload.
     lag_waiting: 100 in 1..=10_000_000,
     /// The least that a caller who gets that 503 is told to wait; by chance up to twice as long.
