@@ -1307,6 +1307,8 @@ class SipEndpoint:
         default_expires_s: int = 3_600,
         max_expires_s: int = 7_200,
         probe_s: int = 300,
+        qualify_s: int = 0,
+        qualifies_per_second: int = 100,
         session_s: int = 1_800,
         diversions: int = 5,
         lamps: int = 10_000,
@@ -1373,6 +1375,10 @@ class SipEndpoint:
         :param max_expires_s: longest registration, 1–86,400 s; more is cut to it.
         :param probe_s: how often the phone of a call is asked whether it is still in it, 0–86,400 s;
             0 is never.
+        :param qualify_s: how often a registered phone is asked by OPTIONS whether it can be reached,
+            0–86,400 s; one that does not answer is not called and does not count as registered until it is
+            heard of again. 0 is never.
+        :param qualifies_per_second: most phones that are so asked in a second, 1–10,000; more wait.
         :param session_s: the session timer that is asked for (RFC 4028), 0–86,400 s; less than 90 is 90, 0 is
             none. Half of it is how often the phone of a call is refreshed.
         :param diversions: how often a call may be diverted by 3xx before it fails, 0–20.

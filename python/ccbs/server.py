@@ -417,6 +417,8 @@ def _switch(
                     register=trunk.registration is not None,
                     register_domain=trunk.registration.domain if trunk.registration else None,
                     register_expires_s=trunk.registration.expires_s if trunk.registration else 3600,
+                    diversions=trunk.diversions,
+                    lookup_s=trunk.lookup_s,
                 )
                 for trunk in config.trunks
             ],

@@ -355,7 +355,7 @@ pub enum Event {
     Registration {
         /// The number.
         number: Arc<str>,
-        /// How many contacts it has now.
+        /// How many contacts it has now that can be reached.
         contacts: u16,
     },
     /// A REGISTER of ours at a trunk had an outcome.

@@ -48,6 +48,8 @@ pub struct Contact {
     pub q: u16,
     /// When the binding ends (Unix ms).
     pub expires_ms: u64,
+    /// Whether it may be called: false since it did not answer when it was asked.
+    pub reachable: bool,
     call_id: Bytes,
     cseq: u32,
     refreshed: u64,
@@ -60,18 +62,24 @@ pub struct Contact {
 type Instance = (Bytes, Option<Bytes>);
 
 /// A REGISTER that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Registered {
     /// A Contact value for the 200 for each binding of the address of record, with `expires`.
     pub contacts: Vec<Bytes>,
     /// The Path values to put into the 200 (RFC 3327 §5.3).
     pub path: Vec<Bytes>,
-    /// How many contacts there are now.
+    /// How many contacts there are now that can be reached.
     pub count: u16,
     /// Whether something other than a plain refresh happened: a phone came, went or moved.
     pub changed: bool,
     /// The flows of phones that were reached over another one before.
     pub moved: Vec<(Flow, Flow)>,
+    /// Phones that were taken out, and are not there under another Contact.
+    pub gone: Vec<Contact>,
+    /// `Contact: *`: whoever sent it says that it has none of its calls any more.
+    pub cleared: bool,
+    /// A binding was renewed under another Call-ID: its phone may have been started anew (RFC 3261 §10.2).
+    pub restarted: bool,
 }
 
 /// A REGISTER that was refused.
@@ -131,7 +139,7 @@ impl Registrar {
             self.bindings.get_key_value(number).map_or_else(|| number.into(), |(key, _)| key.clone());
         let mut contacts = self.bindings.get(&number).cloned().unwrap_or_default();
         let before = identity(&contacts);
-        let mut moved = Vec::new();
+        let (mut moved, mut gone, mut restarted) = (Vec::new(), Vec::new(), false);
         contacts.retain(|contact| contact.expires_ms > now_ms);
         match &asked.bindings {
             Bindings::Query => {}
@@ -155,6 +163,7 @@ impl Registrar {
                         path: asked.path.clone(),
                         q: binding.q,
                         expires_ms: now_ms + u64::from(binding.expires_s) * 1_000,
+                        reachable: true,
                         call_id: asked.call_id.clone(),
                         cseq: asked.cseq,
                         refreshed: self.refreshes,
@@ -166,9 +175,10 @@ impl Registrar {
                             if contacts[at].flow != flow {
                                 moved.push((contacts[at].flow, flow));
                             }
+                            restarted |= contacts[at].call_id != contact.call_id;
                             contacts[at] = contact;
                         }
-                        (Some(at), None) => drop(contacts.remove(at)),
+                        (Some(at), None) => gone.push(contacts.remove(at)),
                         (None, Some(contact)) => contacts.push(contact),
                         (None, None) => {}
                     }
@@ -183,12 +193,22 @@ impl Registrar {
             self.displaced += 1;
         }
         contacts.sort_by_key(|contact| std::cmp::Reverse(contact.q));
+        gone.retain(|gone| match gone.successor(&contacts) {
+            Some(flow) => {
+                moved.push((gone.flow, flow));
+                false
+            }
+            None => true,
+        });
         let registered = Registered {
             contacts: contacts.iter().map(|contact| contact.header(now_ms)).collect(),
             path: asked.path,
-            count: u16::try_from(contacts.len()).unwrap_or(u16::MAX),
+            count: u16::try_from(contacts.iter().filter(|contact| contact.reachable).count()).unwrap_or(u16::MAX),
             changed: identity(&contacts) != before,
             moved,
+            gone,
+            cleared: matches!(asked.bindings, Bindings::RemoveAll),
+            restarted,
         };
         self.put(number, contacts);
         Ok(registered)
@@ -199,6 +219,18 @@ impl Registrar {
         self.bindings.get(number).map_or(&[], Vec::as_slice)
     }
 
+    /// Those of them that may be called.
+    pub fn reachable(&self, number: &str) -> impl Iterator<Item = &Contact> {
+        self.contacts(number).iter().filter(|contact| contact.reachable)
+    }
+
+    /// Notes whether a phone, named by the URI of its Contact and its flow, can be reached. Whether that is new; `None`
+    /// when there is no such phone.
+    pub fn mark(&mut self, number: &str, uri: &[u8], flow: Flow, reachable: bool) -> Option<bool> {
+        let contact = self.bindings.get_mut(number)?.iter_mut().find(|contact| contact.is_at(uri, flow))?;
+        Some(std::mem::replace(&mut contact.reachable, reachable) != reachable)
+    }
+
     /// Forgets a subscriber's phones; true if there were any.
     pub fn remove(&mut self, number: &str) -> bool {
         let Some((key, _)) = self.bindings.get_key_value(number) else { return false };
@@ -206,18 +238,20 @@ impl Registrar {
         true
     }
 
-    /// Drops the bindings that have ended; the numbers that lost some, in order.
-    pub fn expire(&mut self, now_ms: u64) -> Vec<Arc<str>> {
-        let mut changed = BTreeSet::new();
+    /// Drops the bindings that have ended; the numbers that lost some, in order, with those whose phone is not there
+    /// under another Contact.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<(Arc<str>, Vec<Contact>)> {
+        let mut changed: BTreeMap<Arc<str>, Vec<Contact>> = BTreeMap::new();
         while let Some((end, number)) = self.ends.first() {
             if *end > now_ms {
                 break;
             }
             let number = number.clone();
-            let mut contacts = self.contacts(&number).to_vec();
-            contacts.retain(|contact| contact.expires_ms > now_ms);
-            self.put(number.clone(), contacts);
-            changed.insert(number);
+            let (contacts, ended): (Vec<_>, Vec<_>) =
+                self.contacts(&number).iter().cloned().partition(|contact| contact.expires_ms > now_ms);
+            let gone = ended.into_iter().filter(|ended| ended.successor(&contacts).is_none());
+            changed.entry(number.clone()).or_default().extend(gone);
+            self.put(number, contacts);
         }
         changed.into_iter().collect()
     }
@@ -279,13 +313,28 @@ impl Registrar {
 }
 
 /// What of the bindings an observer of the line cares about.
-fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow)> {
-    let mut identity: Vec<_> = contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.flow)).collect();
+fn identity(contacts: &[Contact]) -> Vec<(Bytes, Flow, bool)> {
+    let mut identity: Vec<_> =
+        contacts.iter().map(|contact| (contact.uri.to_bytes(), contact.flow, contact.reachable)).collect();
     identity.sort_unstable();
     identity
 }
 
 impl Contact {
+    /// Whether it is the one with this URI and flow.
+    pub(crate) fn is_at(&self, uri: &[u8], flow: Flow) -> bool {
+        self.flow == flow && *self.uri.to_bytes() == *uri
+    }
+
+    /// The flow of the same phone under another Contact: it names the same instance, or registers in the same boot cycle,
+    /// in which its Call-ID stays (RFC 3261 §10.2).
+    fn successor(&self, others: &[Self]) -> Option<Flow> {
+        let name = |contact: &Self| contact.instance.as_ref().map(|(name, _)| name.clone());
+        let same =
+            |other: &&Self| other.call_id == self.call_id || (self.instance.is_some() && name(other) == name(self));
+        others.iter().find(same).map(|other| other.flow)
+    }
+
     /// Whether a connection to the address in its URI leads to it: it is the one its REGISTER came from, and it did
     /// not ask to be reached over that flow alone (RFC 5626).
     fn is_reachable(&self) -> bool {

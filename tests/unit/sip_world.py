@@ -95,6 +95,7 @@ async def world(
     route: Route | None = None,
     route_timeout: float = 3.0,
     diversions: Diversions = "internal",
+    trunk_diversions: Diversions | None = None,
     registered: Sequence[str] = NUMBERS,
     strip: bool = True,
     languages: Sequence[str] = ("ru", "en"),
@@ -110,7 +111,15 @@ async def world(
         endpoint,
         directory=Directory(subscriber(number) for number in NUMBERS),
         numbering=Numbering(["1XX"], [ExternalPrefix("9", "city", strip=strip)]),
-        trunks=[Trunk(name="city", host=far.address[0], port=far.address[1], trusted=True)],
+        trunks=[
+            Trunk(
+                name="city",
+                host=far.address[0],
+                port=far.address[1],
+                trusted=True,
+                diversions=trunk_diversions,
+            )
+        ],
         prompts={language: {name: wav() for name in prompts.names()} for language in languages},
         route=route,
         route_timeout=route_timeout,

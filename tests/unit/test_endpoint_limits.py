@@ -47,6 +47,8 @@ LIMITS: dict[str, tuple[int, int, int]] = {
     "default_expires_s": (3_600, 1, 86_400),
     "max_expires_s": (7_200, 1, 86_400),
     "probe_s": (300, 0, 86_400),
+    "qualify_s": (0, 0, 86_400),
+    "qualifies_per_second": (100, 1, 10_000),
     "session_s": (1_800, 0, 86_400),
     "diversions": (5, 0, 20),
     "lamps": (10_000, 0, 1_000_000),

@@ -442,6 +442,28 @@ async def test_a_route_of_the_operator_decides(tmp_path: Path) -> None:
         assert await (await phone.call("101")).status() == 410
 
 
+async def test_the_rules_of_diversions_reach_the_switch(tmp_path: Path) -> None:
+    far = await UdpPhone.start("far", None, ("127.0.0.1", 9), "127.0.0.9")
+    at = f"address: 127.0.0.9, port: {far.address[1]}, diversions: {{}}"
+    try:
+        for of_all, of_trunk in (("off", "internal"), ("internal", "off")):
+            config = CONFIG.replace("address: 127.0.0.9", at.format(of_trunk))
+            config = config.replace("numbering: {{", f"numbering: {{{{diversions: {of_all}, ")
+            async with serving(tmp_path, config=config) as served, contextlib.AsyncExitStack() as stack:
+                await served.says("listens on")
+                far.server = served.address
+                phones = {number: await served.phone(number, stack) for number in ("101", "102", "104")}
+                for diverting, dialled, rule in ((phones["101"], "101", of_all), (far, "95", of_trunk)):
+                    diverting.does, diverting.diverts_to = 302, "104"
+                    call = await phones["102"].call(dialled)
+                    assert await call.status() == (480 if rule == "off" else 200), (dialled, rule)
+                    if rule != "off":
+                        phones["102"].hang_up(call)
+                        await until((await phones["104"].rings()).ended.is_set)
+    finally:
+        far.close()
+
+
 async def test_the_reader_of_its_lines_is_gone_and_it_serves_on(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, contextlib.AsyncExitStack() as stack:
         await served.says("listens on")

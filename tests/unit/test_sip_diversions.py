@@ -61,3 +61,33 @@ async def test_a_recall_follows_its_callee() -> None:
         await until(lambda: not w.service.orders())
         w.phone("103").hang_up(seen)
         await until(recall.ended.is_set)
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_trunk", "to", "status"),
+    [
+        ("any", "off", "103", 480),
+        ("off", "internal", "103", 200),
+        ("off", "internal", "5559999", 480),
+        ("off", "any", "5559999", 200),
+        ("internal", None, "103", 200),
+        ("off", None, "103", 480),
+    ],
+)
+async def test_a_trunk_has_a_rule_of_its_own(
+    of_all: Diversions, of_trunk: Diversions | None, to: str, status: int
+) -> None:
+    async with world(diversions=of_all, trunk_diversions=of_trunk) as w:
+        far = w.phone("far")
+        far.does, far.diverts_to = 302, to
+        call = await w.phone("102").call("95551234")
+        assert await call.status() == status
+        dialled = [(await far.rings()).invite.start.split()[1] for _ in range(far.incoming.qsize())]
+        assert (f"sip:5559999@{far.address[0]}:{far.address[1]}" in dialled) == (
+            to == "5559999" and status == 200
+        )
+        w.phone("102").hang_up(call)
+        await w.lines(n102="free", n103="free")
+        # A phone of ours is not meant by it.
+        w.phone("101").does, w.phone("101").diverts_to = 302, "103"
+        assert await (await w.phone("102").call("101")).status() == (480 if of_all == "off" else 200)

@@ -69,6 +69,57 @@ async def test_a_name_that_is_not_found_is_looked_up_again(
     trunks.close()
 
 
+async def test_a_name_is_looked_up_again_and_keeps_its_address_while_it_is_not_found(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ccbs.sip.trunks, "_FIRST_WAIT", 0.01)
+    answers: list[list[str] | None] = [["127.0.0.9"], ["127.0.0.8", "127.0.0.9"], None, None, ["127.0.0.7"]]
+    asked = 0
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
+        nonlocal asked
+        found = answers[min(asked, len(answers) - 1)]
+        asked += 1
+        if found is None:
+            raise socket.gaierror("Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    endpoint = Endpoint()
+    given: list[str] = []
+    set_trunk = endpoint.set_trunk
+
+    def keep(name: str, *, address: tuple[str, int], **others: object) -> None:
+        given.append(address[0])
+        set_trunk(name, address=address, **others)
+
+    monkeypatch.setattr(endpoint, "set_trunk", keep)
+    trunks = made(endpoint, Trunk(name="far", host="pbx.example", lookup_s=0.01))
+    trunks.start()
+    await until(lambda: asked > 5)
+    trunks.close()
+    assert given == ["127.0.0.9", "127.0.0.7"], "an address that the name still has stays"
+    assert trunks.counters() == {"trunk_lookups_failed": 2, "trunk_addresses_changed": 1}
+    assert caplog.text.count("127.0.0.9 is kept") == 2
+    assert "pbx.example is at 127.0.0.7 now, no longer at 127.0.0.9" in caplog.text
+
+
+async def test_a_name_that_is_to_be_looked_up_once_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.9", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    trunks = made(Endpoint(), Trunk(name="far", host="pbx.example", lookup_s=0))
+    trunks.start()
+    looking = trunks._looking["far"]
+    await asyncio.wait_for(looking, 5)
+    assert asked == 1
+
+
 async def test_a_changed_trunk_forgets_its_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
     found = asyncio.Event()
 

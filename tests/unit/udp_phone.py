@@ -94,7 +94,7 @@ class UdpPhone(asyncio.DatagramProtocol):
     """A phone, or a whole trunk when it has no password.
 
     ``does`` is what it does with a call: ``answer``, ``ring`` (only), ``nothing``, or a status to refuse it.
-    ``diverts_to`` is the number in the Contact of a 3xx.
+    ``diverts_to`` is the number in the Contact of a 3xx; a trunk answers what comes for that number.
     ``codecs`` are the payload types it offers: PCMU and PCMA unless told otherwise.
     """
 
@@ -318,12 +318,13 @@ class UdpPhone(asyncio.DatagramProtocol):
         self.incoming.put_nowait(call)
         if self.does == "nothing":
             return
-        if isinstance(self.does, int):
+        here = f"sip:{self.diverts_to}@" in message.start and self.diverts_to != self.number
+        if isinstance(self.does, int) and not here:
             self._answer(message, self.does, call.tag)
             call.final.set_result(self.does)
             return
         self._answer(message, 180, call.tag)
-        if self.does == "answer":
+        if self.does == "answer" or here:
             self.answer(call)
 
     def answer(self, call: PhoneCall) -> None:

@@ -109,6 +109,13 @@ class EndpointLimits(Section):
         default=300,
         description="How often the phone of a call is asked whether it is still in it (s); 0: never.",
     )
+    qualify_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=0,
+        description="How often a registered phone is asked whether it can be reached (s); 0: never.",
+    )
+    qualifies_per_second: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=100, description="Most phones that are so asked in a second; more wait."
+    )
     session_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         default=1_800,
         description="The session timer that is asked for (s, RFC 4028); below 90 is 90; 0: none.",

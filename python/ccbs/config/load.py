@@ -92,6 +92,8 @@ class TrunkConfig:
     :ivar trusted: whether its asserted identity is believed.
     :ivar transport: ``udp`` or ``tcp``.
     :ivar registration: whether and how the switch registers there.
+    :ivar diversions: where it may divert calls to; None: as the numbering plan says.
+    :ivar lookup_s: how often its host name is looked up again, in seconds; 0: not once it is found.
     """
 
     name: str
@@ -102,6 +104,8 @@ class TrunkConfig:
     trusted: bool
     transport: str = "udp"
     registration: TrunkRegistrationEntry | None = None
+    diversions: Literal["off", "internal", "any"] | None = None
+    lookup_s: int = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,4 +320,6 @@ def _trunk(base: Path, entry: TrunkEntry) -> TrunkConfig:
         trusted=entry.trusted,
         transport=entry.transport,
         registration=entry.registration,
+        diversions=entry.diversions,
+        lookup_s=entry.lookup_s,
     )

@@ -273,6 +273,14 @@ class TrunkEntry(Section):
     registration: TrunkRegistrationEntry | None = Field(
         default=None, alias="register", description="Given: the switch registers there; it needs `username`."
     )
+    diversions: Literal["off", "internal", "any"] | None = Field(
+        default=None,
+        description="Where the trunk may divert calls to it (3xx): as `numbering.diversions` unless given.",
+    )
+    lookup_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=300,
+        description="How often a host name is looked up again (s); 0: not once it is found.",
+    )
 
 
 class ExternalRule(Section):

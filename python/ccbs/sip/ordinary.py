@@ -24,6 +24,7 @@ from ccbs.sip.routing import (
     Party,
     Reject,
     Route,
+    diverted_to,
     may_divert,
 )
 from ccbs.subscribers import Directory
@@ -76,7 +77,7 @@ class OrdinaryCalls:
     :param contacts: how many phones a subscriber has registered.
     :param route_timeout: how long a route may take, in seconds.
     :param ring_timeout: how long a callee rings where the route says nothing, in seconds.
-    :param diversions: which calls a callee's phone may divert.
+    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
     :param clock: Unix time in seconds.
     :param logger: for what goes wrong.
     """
@@ -96,7 +97,7 @@ class OrdinaryCalls:
         contacts: Callable[[str], int],
         route_timeout: float,
         ring_timeout: float,
-        diversions: Diversions,
+        diversions: Callable[[str | None], Diversions],
         clock: Callable[[], float],
         logger: logging.Logger,
     ) -> None:
@@ -165,13 +166,14 @@ class OrdinaryCalls:
         if leg is None:
             return
         by = self._directory.get(leg.to_subscriber) if leg.to_subscriber is not None else None
-        if not may_divert(self._diversions, self._numbering, event.dialled):
+        to = diverted_to(self._numbering, leg.trunk, event.dialled)
+        if not may_divert(self._diversions(leg.trunk), self._numbering, to):
             self._counts["diversions_refused"] += 1
             self._do(leg, Reject(480))
             return
         call = replace(
             leg.call,
-            dialled=event.dialled,
+            dialled=to,
             subscriber=by or leg.call.subscriber,
             trunk=None if by is not None else leg.call.trunk,
             diverted_by=leg.callee,

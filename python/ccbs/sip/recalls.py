@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
-from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, may_divert
+from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
 from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, current_order
 
@@ -53,7 +53,7 @@ class Recalls:
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
     :param numbering: the plan.
-    :param diversions: which calls a callee's phone may divert.
+    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
     :param log: where each recall leaves a record.
     :param route: asked for the way to the callee, as for an ordinary call of the caller.
     :param route_timeout: how long it may take, in seconds.
@@ -72,7 +72,7 @@ class Recalls:
         *,
         directory: Directory,
         numbering: Numbering,
-        diversions: Diversions,
+        diversions: Callable[[str | None], Diversions],
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
         route_timeout: float,
@@ -154,8 +154,10 @@ class Recalls:
         while True:
             leg.diverted = None
             outcome = await self._connect(leg, call, shown_as, timeout)
-            to = leg.diverted
-            if to is None or leg.gone.done() or not may_divert(self._diversions, self._numbering, to):
+            if leg.diverted is None or leg.gone.done():
+                return outcome
+            to = diverted_to(self._numbering, leg.trunk, leg.diverted)
+            if not may_divert(self._diversions(leg.trunk), self._numbering, to):
                 return outcome
             # The endpoint bounds how often.
             by = self._directory.get(call.dialled) or subscriber

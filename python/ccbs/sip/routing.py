@@ -21,6 +21,7 @@ __all__ = [
     "Party",
     "Reject",
     "Route",
+    "diverted_to",
     "may_divert",
 ]
 
@@ -122,6 +123,18 @@ class Codes:
 Diversions: TypeAlias = Literal["off", "internal", "any"]
 """Which calls a callee's phone may divert (3xx): none, those to numbers of this switch, any that its own
 subscriber could make."""
+
+
+def diverted_to(numbering: Numbering, trunk: str | None, number: str) -> str:
+    """The number to dial for the one that a 3xx names.
+
+    :param numbering: the plan.
+    :param trunk: the trunk that says so; it gives numbers as it knows them.
+    :param number: the number in its Contact.
+    """
+    if trunk is None or isinstance(numbering.find(number), Internal):
+        return number
+    return numbering.as_dialled(trunk, number) or number
 
 
 def may_divert(policy: Diversions, numbering: Numbering, dialled: str) -> bool:

@@ -78,7 +78,7 @@ class SipSwitch:
     :param route_timeout: how long a route may take, in seconds; then the call is answered 500.
     :param ring_timeout: how long a callee rings in an ordinary call, in seconds.
     :param diversions: which calls a callee's phone may divert by 3xx: ``off``, to ``internal`` numbers, to
-        ``any`` that its subscriber could call.
+        ``any`` that its subscriber could call. A trunk may have a rule of its own.
     :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
     :param default_language: for callers through trunks and for languages without prompts.
     :param on_event: is told every event of the endpoint, after the switch has dealt with it.
@@ -149,7 +149,7 @@ class SipSwitch:
             endpoint,
             directory=directory,
             numbering=numbering,
-            diversions=diversions,
+            diversions=self._may_divert_to,
             log=self.calls,
             route=route or self._plan,
             route_timeout=route_timeout,
@@ -184,7 +184,7 @@ class SipSwitch:
             contacts=self._lines.contacts,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
-            diversions=self._diversions,
+            diversions=self._may_divert_to,
             clock=self._clock,
             logger=self._logger,
         )
@@ -193,7 +193,7 @@ class SipSwitch:
             self.endpoint,
             directory=self.directory,
             numbering=self._numbering,
-            diversions=self._diversions,
+            diversions=self._may_divert_to,
             books=(ordinary, recalls),
             log=self.calls,
             route=self._route or self._plan,
@@ -287,7 +287,12 @@ class SipSwitch:
 
     def counters(self) -> dict[str, int]:
         """Those of the endpoint, the call log, and of the switch itself (``sip_handler_errors``)."""
-        counters = {**self.endpoint.counters(), **self.calls.counters(), **self._recalls.counters()}
+        counters = {
+            **self.endpoint.counters(),
+            **self.calls.counters(),
+            **self._recalls.counters(),
+            **self._trunks.counters(),
+        }
         if self._ordinary is not None:
             counters |= self._ordinary.counters()
         if self._transfers is not None:
@@ -355,6 +360,9 @@ class SipSwitch:
         for leg in self._legs():
             for handle in self._handlers[Ended]:
                 handle(Ended(leg, cause))
+
+    def _may_divert_to(self, trunk: str | None) -> Diversions:
+        return self._trunks.diversions(trunk) or self._diversions
 
     def _legs(self) -> list[int]:
         ordinary = self._ordinary.legs() if self._ordinary is not None else []

@@ -12,7 +12,7 @@ from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, fail_cause
-from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, may_divert
+from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Transfers:
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
     :param numbering: the plan.
-    :param diversions: which calls a callee's phone may divert.
+    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
     :param books: who knows the talks that may be transferred.
     :param log: where each call leaves a record.
     :param route: asked for the way, as for a call of the transferor.
@@ -91,7 +91,7 @@ class Transfers:
         *,
         directory: Directory,
         numbering: Numbering,
-        diversions: Diversions,
+        diversions: Callable[[str | None], Diversions],
         books: Sequence[Book],
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
@@ -177,13 +177,14 @@ class Transfers:
         move = self._moves.get(event.leg)
         if move is None:
             return
-        if not may_divert(self._diversions, self._numbering, event.dialled):
+        to = diverted_to(self._numbering, move.trunk, event.dialled)
+        if not may_divert(self._diversions(move.trunk), self._numbering, to):
             self._reject(event.leg, 480)
             return
         by = self._directory.get(move.to_subscriber) if move.to_subscriber is not None else None
         call = Call(
             number=move.goes.number,
-            dialled=event.dialled,
+            dialled=to,
             subscriber=by or move.by.subscriber,
             trunk=move.by.trunk if by is None and move.by.subscriber is None else None,
             display=self._name(move.goes),

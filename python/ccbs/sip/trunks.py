@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ccbs._ccbs import CcbsError
+from ccbs.sip.routing import Diversions
 
 if TYPE_CHECKING:
     from ccbs._ccbs import SipEndpoint
@@ -28,7 +29,7 @@ class Trunk:
     """A SIP peer known by its address.
 
     :param name: its name in the numbering plan.
-    :param host: an IP address, or a name that is looked up at the start.
+    :param host: an IP address, or a name that is looked up.
     :param port: 1 to 65535.
     :param username: for its digest challenges, if any.
     :param password: for its digest challenges, if any.
@@ -37,6 +38,9 @@ class Trunk:
     :param register: whether the switch registers there, as ``username``.
     :param register_domain: the host part of the address of record; ``None``: ``host``.
     :param register_expires_s: for how long, 60 to 86400 s; it is refreshed before.
+    :param diversions: where it may divert calls to it (3xx); ``None``: as the switch says for all.
+    :param lookup_s: how often a name is looked up again, in seconds; 0: not once it is found. While the
+        address is among those found it stays.
     """
 
     name: str
@@ -49,10 +53,13 @@ class Trunk:
     register: bool = False
     register_domain: str | None = None
     register_expires_s: int = 3600
+    diversions: Diversions | None = None
+    lookup_s: float = 300
 
 
 class Trunks:
-    """Makes trunks known to the endpoint. Names are looked up in the background, again and again until found.
+    """Makes trunks known to the endpoint. Names are looked up in the background, again and again until found,
+    and now and then afterwards; one that is not found any more keeps its address.
 
     :param endpoint: the SIP endpoint.
     :param trunks: those there are at the start.
@@ -64,11 +71,21 @@ class Trunks:
         self._logger = logger
         self._trunks = {trunk.name: trunk for trunk in trunks}
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._counts: Final = {"trunk_lookups_failed": 0, "trunk_addresses_changed": 0}
 
     def start(self) -> None:
         """Make those of the start known."""
         for trunk in self._trunks.values():
             self.put(trunk)
+
+    def counters(self) -> dict[str, int]:
+        """``trunk_lookups_failed``, ``trunk_addresses_changed`` (of names found before)."""
+        return dict(self._counts)
+
+    def diversions(self, name: str | None) -> Diversions | None:
+        """Where a trunk may divert calls to it; ``None`` where it has no rule of its own."""
+        trunk = self._trunks.get(name) if name is not None else None
+        return trunk.diversions if trunk is not None else None
 
     def put(self, trunk: Trunk) -> None:
         """Add a trunk or change one."""
@@ -110,6 +127,7 @@ class Trunks:
 
     async def _look_up(self, trunk: Trunk) -> None:
         wait = _FIRST_WAIT
+        known: str | None = None
         # Our sockets reach addresses of their own families only.
         families = {":" in host for host, _ in self._endpoint.local_addresses}
         family = socket.AF_UNSPEC if len(families) == 2 else _FAMILIES[families.pop()]
@@ -120,18 +138,35 @@ class Trunks:
                 )
             # A name that no look-up accepts is a UnicodeError.
             except (OSError, UnicodeError) as error:
+                self._counts["trunk_lookups_failed"] += 1
                 self._logger.error(
-                    "trunk %s: host %s is not found (%s); asked again in %g s",
+                    "trunk %s: host %s is not found (%s); %sasked again in %g s",
                     trunk.name,
                     trunk.host,
                     error,
+                    f"{known} is kept; " if known is not None else "",
                     wait,
                 )
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
-            else:
-                self._found(trunk, str(found[0][4][0]))
+                continue
+            wait = _FIRST_WAIT
+            addresses = [str(address[0]) for *_, address in found]
+            if known not in addresses:
+                if known is not None:
+                    self._counts["trunk_addresses_changed"] += 1
+                    self._logger.warning(
+                        "trunk %s: %s is at %s now, no longer at %s",
+                        trunk.name,
+                        trunk.host,
+                        addresses[0],
+                        known,
+                    )
+                known = addresses[0]
+                self._found(trunk, known)
+            if not trunk.lookup_s:
                 return
+            await asyncio.sleep(trunk.lookup_s)
 
     def _found(self, trunk: Trunk, address: str) -> None:
         try:

@@ -49,6 +49,7 @@ impl<M: Media> Core<M> {
                 self.end(consult, Cause::Transferred, &Farewell::Final(487));
                 if rang {
                     self.tell(by, 180, false);
+                    self.wait_for_callee(id);
                 }
             }
             _ => self.transfer_failed(id, Cause::Refused(481)),

@@ -52,6 +52,11 @@ pub struct CoreConfig {
     /// How often an answered leg's phone is asked by OPTIONS whether it is still in the call (ms); one that is
     /// not frees its line. 0: never.
     pub probe_ms: u64,
+    /// How often a registered phone is asked by OPTIONS whether it can be reached (ms); one that does not answer is not
+    /// called and counts as not registered until it is heard of again. 0: never.
+    pub qualify_ms: u64,
+    /// Most phones that are so asked in a second; more wait.
+    pub qualifies_per_second: u64,
     /// The session timer that is asked for (RFC 4028, ms), at least 90 s; half of it is how often a leg is refreshed.
     /// 0: none is asked for or granted.
     pub session_ms: u64,
@@ -94,6 +99,8 @@ impl CoreConfig {
             timers: Timers::default(),
             route_timeout_ms: 10_000,
             probe_ms: 300_000,
+            qualify_ms: 0,
+            qualifies_per_second: 100,
             session_ms: 1_800_000,
             nonce_life_ms: crate::auth::NONCE_LIFETIME_MS,
             nonces: crate::auth::NONCES_REMEMBERED,

@@ -35,7 +35,8 @@ impl<M: Media> Core<M> {
         let result = media.and_then(|(address, port)| {
             let (session, offer) = self.own_offer(address, port);
             let offer = (!self.io.config.late_offer).then_some(offer);
-            let call = Call { identity, timeout_ms, offer, hops: 70, referred_by: None, reliable: false };
+            let call =
+                Call { identity, timeout_ms, offer, hops: 70, referred_by: None, ours: Some(address), reliable: false };
             let result = self.call(id, Role::Rung, target, &call);
             if result.is_err() {
                 self.media.close(id);
@@ -54,6 +55,12 @@ impl<M: Media> Core<M> {
     pub(super) fn rung_answered(&mut self, id: LegId, client: ClientId) {
         let theirs = self.legs.get(&id).and_then(|leg| leg.remote_sdp.clone());
         let offered = self.transactions.client_request(client).is_some_and(|invite| !invite.body().is_empty());
+        if !self.receives_where_it_answered(id) {
+            self.io.count("media.no_port");
+            self.send_ack(id, client, None);
+            self.hang_up(id, Cause::Refused(503), Farewell::Bye(super::end::reason_of(Some(503))));
+            return;
+        }
         let heard = if offered {
             self.send_ack(id, client, None);
             self.hear(id, theirs.as_ref())
@@ -73,6 +80,20 @@ impl<M: Media> Core<M> {
             self.io.count("media.no_common_codec");
             self.hang_up(id, Cause::Refused(488), Farewell::Bye(super::end::reason_of(Some(488))));
         }
+    }
+
+    /// The phone that answered may be of the other IP version than the one our media was opened for.
+    fn receives_where_it_answered(&mut self, id: LegId) -> bool {
+        let Some(leg) = self.legs.get_mut(&id) else { return false };
+        let (Some(dialog), Some(session)) = (&leg.dialog, leg.session) else { return false };
+        let address = self.io.listener(dialog.flow).media_address;
+        if address.is_ipv4() == session.address.is_ipv4() {
+            return true;
+        }
+        self.media.close(id);
+        leg.port = self.media.open(id, address);
+        leg.session = Some(Session { address, ..session });
+        leg.port.is_some()
     }
 
     /// Points our player to what the phone says in its answer; false when it can't be used.
@@ -169,7 +190,15 @@ impl<M: Media> Core<M> {
         let offer = leg.remote_sdp.clone();
         self.stop_play(id);
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops: 70, referred_by: None, reliable: false };
+        let call = Call {
+            identity,
+            timeout_ms,
+            offer: offer.clone(),
+            hops: 70,
+            referred_by: None,
+            ours: None,
+            reliable: false,
+        };
         match self.call(callee, Role::Connected(id), target, &call) {
             Ok(()) => {
                 if let Some(leg) = self.legs.get_mut(&id) {

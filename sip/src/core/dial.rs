@@ -26,6 +26,7 @@ impl<M: Media> Core<M> {
             offer: leg.remote_sdp.clone(),
             hops: leg.hops,
             referred_by: None,
+            ours: None,
             reliable: leg.offers_reliable,
         };
         let callee = self.begin_leg();
@@ -97,6 +98,7 @@ impl<M: Media> Core<M> {
             leg.stage = Stage::Up;
         }
         self.joined(caller, id);
+        self.mend_early(caller, id);
     }
 
     /// From now on what one of the two does reaches the other.

@@ -104,6 +104,10 @@ impl<M: Media> Core<M> {
         let same_call = branch.and_then(|client| self.transactions.client_request(client)).is_some_and(|invite| {
             invite.headers.value(&HeaderName::CallId) == request.headers.value(&HeaderName::CallId)
         });
+        if let Some(client) = branch.filter(|_| same_call && request.method == Method::Update) {
+            self.updated_early(id, client, server, request);
+            return;
+        }
         let Some(client) = branch.filter(|_| same_call && request.method == Method::Bye) else {
             self.io.count("request.no_dialog");
             self.refuse(server, request, 481);
@@ -149,7 +153,8 @@ impl<M: Media> Core<M> {
         }
         let peer = self.legs.get(&id).and_then(|leg| leg.peer);
         let moving =
-            [Some(id), peer].into_iter().flatten().any(|leg| self.legs.get(&leg).is_some_and(Leg::in_transfer));
+            [Some(id), peer].into_iter().flatten().any(|leg| self.legs.get(&leg).is_some_and(Leg::in_transfer))
+                || peer.and_then(|peer| self.legs.get(&peer)).is_some_and(Leg::waits);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let offer = Body::of(&request.headers, request.body());
         if let Some(dialog) = leg.dialog.as_mut() {
@@ -157,6 +162,12 @@ impl<M: Media> Core<M> {
         }
         let free = leg.reinvite_in.is_none() && leg.reinvite_out.is_none() && leg.ack_due.is_none();
         let settled = leg.stage == Stage::Up && free && !moving && leg.joining != Joining::Swapping;
+        if leg.invite.is_some()
+            && let Some(offer) = offer
+        {
+            self.offered_early(id, server, offer);
+            return;
+        }
         match offer {
             None => {
                 let agreed = self.session_agreed(id);
@@ -166,7 +177,7 @@ impl<M: Media> Core<M> {
                 self.io.count("reinvite.glare");
                 self.respond_inside(server, 491, None);
             }
-            Some(offer) if leg.bridged => {
+            Some(offer) if leg.bridged && !leg.waits() => {
                 leg.remote_sdp = Some(offer.clone());
                 self.pass_update(id, server, request, offer);
             }
@@ -249,7 +260,12 @@ impl<M: Media> Core<M> {
 
     /// The 2xx to what was passed on reaches the one who sent it.
     fn relayed(&mut self, id: Option<LegId>, server: ServerId, status: u16, body: Option<Body>, update: bool) {
-        let agreed = id.filter(|_| update).map(|id| self.session_agreed(id)).unwrap_or_default();
+        // A PRACK may have been passed on as an UPDATE, and says nothing of the session's time.
+        let asked = self.transactions.server_request(server).map(|request| request.method.clone());
+        let agreed = id
+            .filter(|_| update && asked == Some(Method::Update))
+            .map(|id| self.session_agreed(id))
+            .unwrap_or_default();
         let body = match id.and_then(|id| self.legs.get_mut(&id)) {
             Some(leg) => {
                 let body = leg.described(body);

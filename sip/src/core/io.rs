@@ -12,8 +12,10 @@ use sipx_sip::transaction::Timer;
 use super::config::{CoreConfig, Counters, Listener};
 use super::connections::{Connections, is_ours};
 use super::lamps::LampId;
+use super::leg::Destination;
 use super::transactions::{ClientId, ServerId};
 use crate::api::{Event, LegId, Transport};
+use crate::registrar::Contact;
 
 /// A flow (RFC 5626 3): over which transport, from which of our addresses and to which far address messages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +79,8 @@ pub(super) enum Token {
     Unsent(ClientId),
     /// A connection may have been silent for too long.
     Connection(u64),
+    /// Registered phones are to be asked whether they can be reached.
+    Qualify,
     /// We register at a trunk again.
     Register(u32),
 }
@@ -210,6 +214,12 @@ impl Io {
         }
         let named = named.filter(|named| named.ip() == flow.remote.ip())?;
         Some(self.connection_to(flow.local, named))
+    }
+
+    /// Where a registered phone is called.
+    pub(super) fn destination(&mut self, contact: &Contact) -> Destination {
+        let flow = self.live_or_at(contact.flow, super::message::address_of(&contact.uri)).unwrap_or(contact.flow);
+        Destination { uri: contact.uri.clone(), flow, routes: contact.path.clone() }
     }
 
     /// Looks at a connection again when something may be due.

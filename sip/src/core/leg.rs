@@ -81,6 +81,10 @@ pub(super) enum Why {
     Relay(ServerId),
     /// The media of the leg that is transferred to this one.
     Join(LegId),
+    /// Our ringback, while the new callee of a transferred leg rings.
+    Wait,
+    /// The media of the transferor again, whose transfer failed.
+    Back,
     /// Nothing new: the session goes on.
     Refresh,
     /// Whoever wanted it is gone.

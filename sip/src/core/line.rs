@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sipx_sip::{HeaderName, Request, ResponseBuilder};
+use sipx_sip::{HeaderName, Request};
 
 use super::io::Flow;
 use super::transactions::ServerId;
@@ -159,77 +159,6 @@ impl<M: Media> Core<M> {
         });
         self.transactions.dismiss(&mut self.io, server, response.as_ref());
         None
-    }
-
-    /// REGISTER (RFC 3261 10.3).
-    pub(super) fn register(&mut self, server: ServerId, request: &Request, from: Flow) {
-        let Some(number) = self.authenticated(server, request, false) else { return };
-        let tag = self.io.token();
-        let displaced = self.registrar.displaced();
-        let result = self.registrar.register(self.io.now, request, &number, from);
-        if self.registrar.displaced() != displaced {
-            self.io.count("register.displaced");
-        }
-        let response = match result {
-            Ok(registered) => {
-                self.follow(&number, &registered.moved, from);
-                if registered.changed {
-                    self.io.emit(Event::Registration { number, contacts: registered.count });
-                }
-                message::response(request, 200, &tag).and_then(|mut builder| {
-                    for contact in registered.contacts {
-                        builder = builder.header(HeaderName::Contact, contact).ok()?;
-                    }
-                    for path in registered.path {
-                        builder = builder.header(HeaderName::Path, path).ok()?;
-                    }
-                    Some(builder)
-                })
-            }
-            Err(rejected) => {
-                self.io.count("register.rejected");
-                message::response(request, rejected.status, &tag).and_then(|mut builder| {
-                    for (name, value) in rejected.headers {
-                        builder = builder.header(name, value).ok()?;
-                    }
-                    Some(builder)
-                })
-            }
-        };
-        self.transactions.respond(&mut self.io, server, response.map(ResponseBuilder::build));
-    }
-
-    /// Calls of a phone whose registration came over another flow than before go on over the new one. A phone whose
-    /// connection broke has no registration to compare with: it is known by its Contact, or by being the only one.
-    fn follow(&mut self, number: &Arc<str>, moved: &[(Flow, Flow)], to: Flow) {
-        if self.line(number) == 0 {
-            return;
-        }
-        let (io, contacts) = (&self.io, self.registrar.contacts(number));
-        let here = contacts.iter().filter(|contact| contact.flow == to);
-        let uris: Vec<_> = here.map(|contact| &contact.uri).collect();
-        let alone = contacts.len() == 1;
-        let dialogs = self.legs.values_mut().filter(|leg| leg.line.as_ref() == Some(number));
-        for dialog in dialogs.filter_map(|leg| leg.dialog.as_mut()) {
-            let lost = !io.connected(dialog.flow) && !uris.is_empty();
-            let back = alone && dialog.flow.remote.ip() == to.remote.ip();
-            if moved.iter().any(|(from, _)| *from == dialog.flow)
-                || (lost && (back || uris.iter().any(|uri| dialog.is_at(uri))))
-            {
-                dialog.flow = to;
-            }
-        }
-    }
-
-    pub(super) fn expire_registrations(&mut self) {
-        for number in self.registrar.expire(self.io.now) {
-            self.tell_contacts(&number);
-        }
-    }
-
-    pub(super) fn tell_contacts(&mut self, number: &Arc<str>) {
-        let contacts = u16::try_from(self.registrar.contacts(number).len()).unwrap_or(u16::MAX);
-        self.io.emit(Event::Registration { number: number.clone(), contacts });
     }
 }
 

@@ -12,8 +12,10 @@
 //! - `inside`: requests within a dialog
 //! - `reinvite`, `reinvited`: re-INVITEs, ours and theirs
 //! - `refresh`: session timers
-//! - `reliable`: reliable provisional responses
-//! - `refer`, `transfer`, `attended`, `replaces`: who talks to whom changes
+//! - `reliable`, `early`: reliable provisional responses, and what is offered before the answer
+//! - `refer`, `transfer`, `attended`, `replaces`, `waiting`: who talks to whom changes
+//! - `registering`: phones come, move and go
+//! - `qualify`: whether registered phones can be reached
 //! - `registration`: ours at trunks
 //! - `end`: how a leg ends, from any state
 //! - `streams`: connections, and the messages that arrive over them
@@ -24,6 +26,7 @@ mod connect;
 mod connections;
 mod dial;
 mod dialog;
+mod early;
 mod end;
 mod framing;
 mod guesses;
@@ -37,8 +40,10 @@ mod mended;
 mod message;
 mod overload;
 mod page;
+mod qualify;
 mod refer;
 mod refresh;
+mod registering;
 mod registration;
 mod reinvite;
 mod reinvited;
@@ -52,6 +57,7 @@ mod transactions;
 mod transfer;
 mod uac;
 mod uas;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -73,6 +79,7 @@ use self::io::{Io, Token};
 use self::lamps::Lamps;
 use self::leg::Leg;
 use self::page::Pages;
+use self::qualify::Qualifying;
 use self::registration::Registration;
 use self::transactions::Transactions;
 use crate::api::{Event, LegId, Played, Subscriber, Trunk};
@@ -96,6 +103,7 @@ pub struct Core<M> {
     lines: HashMap<Arc<str>, Vec<LegId>>,
     lamps: Lamps,
     pages: Pages,
+    qualifying: Qualifying,
     trunks: Vec<Trunk>,
     /// Ours at trunks.
     registrations: BTreeMap<u32, Registration>,
@@ -134,6 +142,7 @@ impl<M: Media> Core<M> {
             lines: HashMap::new(),
             lamps: Lamps::default(),
             pages: Pages::default(),
+            qualifying: Qualifying::default(),
             trunks: Vec::new(),
             registrations: BTreeMap::new(),
             next_registration: 0,
@@ -192,6 +201,7 @@ impl<M: Media> Core<M> {
                 Token::Probe(leg) => self.probe(leg),
                 Token::Again(leg) => self.reinvite_again(leg),
                 Token::Connection(connection) => self.connection_due(connection),
+                Token::Qualify => self.qualify(),
                 Token::Register(registration) => self.registration_due(registration),
                 Token::Refresh(leg) => self.refresh(leg),
                 Token::Transfer(leg) => self.transfer_timeout(leg),

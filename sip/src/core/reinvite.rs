@@ -141,7 +141,11 @@ impl<M: Media> Core<M> {
                 self.send_ack(id, client, None);
                 self.callee_took(of, id, body);
             }
-            Why::Refresh => {
+            Why::Wait => {
+                self.send_ack(id, client, None);
+                self.waiting(id, body.as_ref());
+            }
+            Why::Refresh | Why::Back => {
                 let before = std::mem::replace(&mut leg.remote_sdp, body.clone());
                 self.send_ack(id, client, None);
                 self.refreshed(id, before, body);
@@ -241,7 +245,12 @@ impl<M: Media> Core<M> {
                     self.io.count("session.refresh_refused");
                     return self.next_reinvite(id);
                 }
-                Why::Lost => return self.next_reinvite(id),
+                Why::Wait => {
+                    // It hears nothing then; what was agreed on before stays (RFC 3261 14.1).
+                    self.io.count("media.no_ringback");
+                    return self.next_reinvite(id);
+                }
+                Why::Lost | Why::Back => return self.next_reinvite(id),
                 _ => {}
             }
         } else if reinvite.why == Why::Refresh {

@@ -4,7 +4,7 @@ use sipx_sip::{HeaderName, Method, Request, ResponseBuilder};
 
 use super::Core;
 use super::dialog::cseq;
-use super::leg::{AckWanted, Joining, Leg, Session, Stage, Why};
+use super::leg::{AckWanted, Joining, Stage, Why};
 use super::message::{self, Body};
 use super::reinvite::occupied;
 use super::transactions::ServerId;
@@ -16,9 +16,10 @@ impl<M: Media> Core<M> {
     /// The far side's re-INVITE.
     pub(super) fn reinvited(&mut self, id: LegId, server: ServerId, request: &Request) {
         let Some(leg) = self.legs.get(&id) else { return };
-        let peer = leg.peer.filter(|_| leg.bridged);
+        let peer = leg.peer.filter(|_| leg.bridged && !leg.waits());
         let peer_occupied = peer.and_then(|peer| self.legs.get(&peer)).is_some_and(occupied);
-        let peer_moving = peer.and_then(|peer| self.legs.get(&peer)).is_some_and(Leg::in_transfer);
+        let peer_moving =
+            peer.and_then(|peer| self.legs.get(&peer)).is_some_and(|peer| peer.in_transfer() || peer.waits());
         let moving = leg.in_transfer() || peer_moving || leg.joining == Joining::Swapping;
         let busy = occupied(leg) || peer_occupied || moving;
         if busy || leg.stage != Stage::Up || (peer.is_none() && leg.port.is_none()) {
@@ -77,7 +78,8 @@ impl<M: Media> Core<M> {
     /// Our description for an offer (or our offer, when there is none) on a leg that we play to.
     pub(super) fn own_answer(&mut self, id: LegId, offer: Option<&Body>) -> Option<Body> {
         let leg = self.legs.get(&id)?;
-        let (port, Session { id: session, address, .. }) = (leg.port?, leg.session?);
+        let (port, session) = (leg.port?, leg.session?.id);
+        let address = self.io.listener(leg.dialog.as_ref()?.flow).media_address;
         let Some(offer) = offer else { return Some(Body::sdp(sdp::offer(address, port, session))) };
         let (answer, negotiated) = sdp::answer(&offer.bytes, address, port, session).ok()?;
         self.media.connect(id, negotiated.remote, negotiated.codec);

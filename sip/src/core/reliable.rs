@@ -31,6 +31,8 @@ pub(super) struct Reliable {
     queue: VecDeque<(u16, Option<Body>)>,
     /// The 200 waits for the last PRACK (RFC 3262 3).
     answer: Option<Answer>,
+    /// What was described in one of them and acknowledged: from then on either side may offer anew (RFC 3311 5.1).
+    described: bool,
     /// An INVITE without an offer would have to get ours in the first of them: it gets none.
     silent: bool,
 }
@@ -50,8 +52,19 @@ struct Sent {
 /// What a phone of a called leg sent reliably.
 #[derive(Debug)]
 pub(super) struct Early {
-    dialog: Dialog,
+    pub(super) dialog: Dialog,
     sequence: Sequence,
+    /// What it said about its media.
+    pub(super) described: Option<Body>,
+    /// Whether it takes UPDATE.
+    pub(super) updates: bool,
+}
+
+impl Reliable {
+    /// Whether a description was sent and acknowledged before the answer.
+    pub(super) fn is_described(&self) -> bool {
+        self.described
+    }
 }
 
 impl<M: Media> Core<M> {
@@ -67,6 +80,7 @@ impl<M: Media> Core<M> {
                 sent: None,
                 queue: VecDeque::new(),
                 answer: None,
+                described: false,
                 silent,
             })
         });
@@ -154,9 +168,15 @@ impl<M: Media> Core<M> {
         };
         if let Some(sent) = sent {
             self.io.wheel.cancel(sent.timer);
+            let described = !sent.response.body().is_empty();
+            if let Some(reliable) = self.legs.get_mut(&id).and_then(|leg| leg.reliable.as_mut()) {
+                reliable.described |= described;
+            }
         }
-        // A second offer before the answer would need the callee's word; the PRACK itself counts all the same.
-        self.respond_inside(server, if request.body().is_empty() { 200 } else { 488 }, None);
+        match Body::of(&request.headers, request.body()) {
+            None => self.respond_inside(server, 200, None),
+            Some(offer) => self.offered_with_prack(id, server, offer),
+        }
         self.next_reliable(id);
     }
 
@@ -197,7 +217,8 @@ impl<M: Media> Core<M> {
             self.legs.get_mut(&id).and_then(|leg| leg.branches.iter_mut().find(|branch| branch.client == client));
         let (Some(branch), Some(dialog)) = (branch, dialog) else { return true };
         if branch.early.as_ref().is_none_or(|early| early.dialog.remote_tag != dialog.remote_tag) {
-            branch.early = Some(Box::new(Early { dialog, sequence: Sequence::default() }));
+            branch.early =
+                Some(Box::new(Early { dialog, sequence: Sequence::default(), described: None, updates: false }));
         }
         let Some(early) = branch.early.as_mut() else { return true };
         match early.sequence.accept(number) {
@@ -207,6 +228,10 @@ impl<M: Media> Core<M> {
                 self.io.count("response.reliable_gap");
                 return false;
             }
+        }
+        early.updates |= sipx_sip::update::peer_allows(&response.headers);
+        if let Some(body) = Body::of(&response.headers, response.body()) {
+            early.described = Some(body);
         }
         let ack = RAck { rseq: number, cseq: of, method: b"INVITE".to_vec() };
         let extra: [Extra; 1] = [(HeaderName::RAck, Bytes::from(ack.to_string()))];

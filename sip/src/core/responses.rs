@@ -40,13 +40,14 @@ impl<M: Media> Core<M> {
             Purpose::Refresh(leg) => self.refresh_answered(leg, status, Some(&answer.response.headers)),
             Purpose::Page(page) => self.page_answered(page, status),
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, status),
+            Purpose::Qualify(name) if status >= 200 => self.qualified(name, true),
             Purpose::Told(leg) if status >= 200 => self.told(leg, status < 300),
             Purpose::Register(id) => {
                 let request = self.transactions.client_request(answer.client).map(Cow::into_owned);
                 self.registration_answered(id, request.as_ref(), &answer.response);
             }
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
-            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Nothing => {}
+            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Qualify(_) | Purpose::Nothing => {}
         }
     }
 
@@ -69,6 +70,7 @@ impl<M: Media> Core<M> {
             Purpose::Told(leg) => self.told(leg, false),
             Purpose::Page(page) => self.page_answered(page, 408),
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, 408),
+            Purpose::Qualify(name) => self.qualified(name, false),
             Purpose::Register(id) => self.registration_failed(id, 408, None),
             Purpose::Orphan | Purpose::Nothing => {}
         }

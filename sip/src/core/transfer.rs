@@ -84,7 +84,7 @@ impl<M: Media> Core<M> {
         let referred_by = leg.transfer.as_ref().and_then(|transfer| transfer.referred_by.clone());
         let hops = leg.hops;
         let callee = self.begin_leg();
-        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by, reliable: false };
+        let call = Call { identity, timeout_ms, offer: offer.clone(), hops, referred_by, ours: None, reliable: false };
         match self.call(callee, Role::Transferred(id), target, &call) {
             Ok(()) => {
                 self.step(id, Step::Calling(callee));
@@ -135,6 +135,7 @@ impl<M: Media> Core<M> {
         if let Some(by) = self.legs.get(&id).and_then(|leg| leg.transfer.as_ref()).and_then(|transfer| transfer.by) {
             self.tell(by, 180, false);
         }
+        self.wait_for_callee(id);
     }
 
     /// The new callee answered: the transferred leg gets its media.
@@ -147,6 +148,7 @@ impl<M: Media> Core<M> {
             return;
         };
         self.step(id, Step::Swapping(callee));
+        self.wait_over(id);
         self.reinvite(id, answer, Why::Swap);
     }
 
@@ -205,7 +207,9 @@ impl<M: Media> Core<M> {
             self.io.wheel.cancel(timer);
         }
         let alone = transfer.by.is_none();
+        self.wait_over(id);
         if let Some(by) = transfer.by {
+            self.back_to_transferor(id);
             self.tell(by, wire_status(cause), true);
         } else {
             let timer = self.io.after(self.io.config.route_timeout_ms, Token::Transfer(id));
@@ -281,6 +285,7 @@ impl<M: Media> Core<M> {
             }
         }
         self.separate(stays);
+        self.wait_for_callee(stays);
         true
     }
 

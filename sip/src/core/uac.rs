@@ -26,6 +26,8 @@ pub(super) struct Call {
     pub(super) hops: u8,
     /// Who had the call transferred (RFC 3892).
     pub(super) referred_by: Option<Bytes>,
+    /// Where our own media is received, when the offer describes it.
+    pub(super) ours: Option<IpAddr>,
     /// Whether 100rel is offered.
     pub(super) reliable: bool,
 }
@@ -74,13 +76,8 @@ impl<M: Media> Core<M> {
     /// Where a subscriber's phones are.
     pub(super) fn destinations(&mut self, number: &str) -> Vec<Destination> {
         let io = &mut self.io;
-        let contacts = self.registrar.contacts(number).iter().take(io.config.max_forks);
-        let destination = |contact: &crate::registrar::Contact| Destination {
-            uri: contact.uri.clone(),
-            flow: io.live_or_at(contact.flow, message::address_of(&contact.uri)).unwrap_or(contact.flow),
-            routes: contact.path.clone(),
-        };
-        contacts.map(destination).collect()
+        let most = io.config.max_forks;
+        self.registrar.reachable(number).take(most).map(|contact| io.destination(contact)).collect()
     }
 
     /// Whether a target could be called now; the address of ours that its (most preferred) phone can send media to.
@@ -167,7 +164,9 @@ impl<M: Media> Core<M> {
         if let Some(by) = &call.referred_by {
             builder = builder.header(HeaderName::ReferredBy, by.clone()).ok()?;
         }
-        if let Some(body) = &call.offer {
+        // Our media is at an address of one family: a phone of the other makes the offer, and is answered in the ACK.
+        let reaches = |ours: IpAddr| ours.is_ipv4() == self.io.listener(to.flow).media_address.is_ipv4();
+        if let Some(body) = call.offer.as_ref().filter(|_| call.ours.is_none_or(reaches)) {
             builder = builder.header(HeaderName::ContentType, body.kind.clone()).ok()?.body(body.bytes.clone());
         }
         Some(builder.build())
@@ -223,10 +222,12 @@ impl<M: Media> Core<M> {
             }
             return;
         }
+        let mut said = leg.remote_sdp.take();
         for branch in std::mem::take(&mut leg.branches) {
             if branch.client == client {
-                if let Some(early) = &branch.early {
+                if let Some(early) = branch.early {
                     early.continued(&mut dialog);
+                    said = said.or(early.described);
                 }
                 leg.tag = branch.tag;
             } else {
@@ -237,7 +238,8 @@ impl<M: Media> Core<M> {
         }
         leg.dialog = Some(dialog);
         leg.stage = Stage::Up;
-        leg.remote_sdp = Body::of(&response.headers, response.body());
+        // What was described reliably before need not be said again (RFC 3262 5).
+        leg.remote_sdp = Body::of(&response.headers, response.body()).or(said);
         let role = leg.role;
         if let Some(timer) = leg.timer.take() {
             self.io.wheel.cancel(timer);

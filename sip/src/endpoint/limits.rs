@@ -117,6 +117,10 @@ limits! {
     max_expires_s: 7_200 in 1..=86_400,
     /// How often the phone of a call is asked whether it is still in it; 0: never.
     probe_s: 300 in 0..=86_400,
+    /// How often a registered phone is asked whether it can be reached; 0: never.
+    qualify_s: 0 in 0..=86_400,
+    /// Most phones that are so asked in a second; more wait.
+    qualifies_per_second: 100 in 1..=10_000,
     /// The session timer that is asked for (RFC 4028); 0: none.
     session_s: 1_800 in 0..=86_400,
     /// How often a call may be diverted by 3xx before it fails; 0: never.
@@ -214,6 +218,8 @@ impl Limits {
             retry_after_s: self.retry_after_s,
         };
         core.probe_ms = u64::from(self.probe_s) * 1_000;
+        core.qualify_ms = u64::from(self.qualify_s) * 1_000;
+        core.qualifies_per_second = self.qualifies_per_second.into();
         // RFC 4028 5: nothing below 90 s may be asked for.
         core.session_ms = if self.session_s == 0 { 0 } else { u64::from(self.session_s.max(90)) * 1_000 };
         core.max_diversions = u8::try_from(self.diversions).unwrap_or(u8::MAX);
@@ -290,6 +296,10 @@ mod tests {
             [given.default_expires_s, given.max_expires_s]
         );
         assert_eq!([core.probe_ms, core.route_timeout_ms].map(seconds), [given.probe_s, given.decision_s]);
+        assert_eq!(
+            [core.qualify_ms, core.qualifies_per_second * 1_000].map(seconds),
+            [given.qualify_s, given.qualifies_per_second]
+        );
         let timers =
             [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| u32::try_from(timer.as_millis()).unwrap());
         assert_eq!(timers, [given.t1_ms, given.t2_ms, given.t4_ms]);

@@ -12,20 +12,20 @@ use sipx_sip::{HeaderName, Limits, Message, Request, Response, parse_datagram};
 
 use super::net::{Player, START, switch};
 
-struct Edge {
-    core: Core<Player>,
-    now: u64,
+pub(crate) struct Edge {
+    pub(crate) core: Core<Player>,
+    pub(crate) now: u64,
     serial: u32,
 }
 
 impl Edge {
-    fn new(change: impl FnOnce(&mut CoreConfig)) -> Self {
+    pub(crate) fn new(change: impl FnOnce(&mut CoreConfig)) -> Self {
         let mut config = CoreConfig::new(switch(), "test");
         change(&mut config);
         Self { core: Core::new(config, Player::default(), [7; 32]), now: START, serial: 0 }
     }
 
-    fn subscribe(&mut self, number: &str) {
+    pub(crate) fn subscribe(&mut self, number: &str) {
         use std::fmt::Write as _;
         let ha1 = Md5::digest(format!("{number}:test:secret")).iter().fold(String::new(), |mut hex, octet| {
             let _ = write!(hex, "{octet:02x}");
@@ -36,26 +36,27 @@ impl Edge {
         self.core.command(self.now, Command::SetSubscriber(subscriber));
     }
 
-    fn accept(&mut self, from: &str) -> Flow {
-        self.core.accept(self.now, from.parse().unwrap(), switch()).unwrap()
+    pub(crate) fn accept(&mut self, from: &str) -> Flow {
+        let from = from.parse().unwrap();
+        self.core.accept(self.now, from, ours(from)).unwrap()
     }
 
     /// Hands octets of a flow to the core; what it sends back.
-    fn put(&mut self, flow: Flow, octets: &[u8]) -> Vec<Transmit> {
+    pub(crate) fn put(&mut self, flow: Flow, octets: &[u8]) -> Vec<Transmit> {
         match flow.transport {
             Transport::Udp => {
-                self.core.datagram(self.now, flow.remote, switch(), Bytes::copy_from_slice(octets));
+                self.core.datagram(self.now, flow.remote, ours(flow.remote), Bytes::copy_from_slice(octets));
             }
             Transport::Tcp => self.core.stream(self.now, flow, octets),
         }
         self.sent()
     }
 
-    fn sent(&mut self) -> Vec<Transmit> {
+    pub(crate) fn sent(&mut self) -> Vec<Transmit> {
         std::iter::from_fn(|| self.core.poll_transmit()).collect()
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    pub(crate) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.core.poll_event()).collect()
     }
 
@@ -72,48 +73,61 @@ impl Edge {
     }
 
     fn request(&mut self, flow: Flow, method: &str, lines: &str) -> String {
+        self.request_of("101", flow, method, lines)
+    }
+
+    pub(crate) fn request_of(&mut self, number: &str, flow: Flow, method: &str, lines: &str) -> String {
         self.serial += 1;
         let (serial, from) = (self.serial, flow.remote);
         let transport = flow.transport.to_string().to_uppercase();
         format!(
             "{method} sip:test SIP/2.0\r\nVia: SIP/2.0/{transport} {from};branch=z9hG4bKe{serial};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:101@test>;tag=1\r\nTo: <sip:101@test>\r\nCall-ID: edge\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{number}@test>;tag=1\r\nTo: <sip:{number}@test>\r\nCall-ID: edge{number}\r\n\
              CSeq: {serial} {method}\r\n{lines}Content-Length: 0\r\n\r\n"
         )
     }
 
     /// REGISTER of 101 with a password; the status of its second try.
     fn register(&mut self, flow: Flow, password: &str, lines: &str) -> u16 {
-        let first = self.request(flow, "REGISTER", lines);
+        self.register_of("101", flow, password, lines)
+    }
+
+    pub(crate) fn register_of(&mut self, number: &str, flow: Flow, password: &str, lines: &str) -> u16 {
+        let first = self.request_of(number, flow, "REGISTER", lines);
         let challenged = response(&self.put(flow, first.as_bytes())[0]);
         assert_eq!(challenged.status.code(), 401);
         let value = challenged.headers.value(&HeaderName::WwwAuthenticate).unwrap();
         let challenge = strongest(vec![Challenge::parse(&value, false).unwrap()]).unwrap();
-        let answer = respond(&challenge, &Credentials::new("101", password), "REGISTER", "sip:test", 1, "c");
-        let again = self.request(flow, "REGISTER", &format!("Authorization: {answer}\r\n{lines}"));
+        let answer = respond(&challenge, &Credentials::new(number, password), "REGISTER", "sip:test", 1, "c");
+        let again = self.request_of(number, flow, "REGISTER", &format!("Authorization: {answer}\r\n{lines}"));
         response(&self.put(flow, again.as_bytes())[0]).status.code()
     }
+}
+
+/// The listener that reaches an address.
+pub(crate) fn ours(remote: SocketAddr) -> SocketAddr {
+    if remote.is_ipv4() { switch() } else { "[2001:db8::1]:5060".parse().unwrap() }
 }
 
 fn parse(transmit: &Transmit) -> Message {
     parse_datagram(transmit.bytes.clone(), &Limits::datagram()).unwrap()
 }
 
-fn response(transmit: &Transmit) -> Response {
+pub(crate) fn response(transmit: &Transmit) -> Response {
     match parse(transmit) {
         Message::Response(response) => response,
         Message::Request(request) => panic!("{request:?}"),
     }
 }
 
-fn request(transmit: &Transmit) -> Request {
+pub(crate) fn request(transmit: &Transmit) -> Request {
     match parse(transmit) {
         Message::Request(request) => request,
         Message::Response(response) => panic!("{response:?}"),
     }
 }
 
-fn header(request: &Request, name: &HeaderName) -> String {
+pub(crate) fn header(request: &Request, name: &HeaderName) -> String {
     String::from_utf8(request.headers.value(name).unwrap().to_vec()).unwrap()
 }
 

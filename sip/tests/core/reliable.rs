@@ -85,7 +85,7 @@ fn a_caller_that_gives_up_before_its_prack() {
 }
 
 #[test]
-fn a_prack_for_nothing_is_481_and_one_with_an_offer_488() {
+fn a_prack_for_nothing_is_481_and_one_with_an_offer_before_the_answer_488() {
     let mut net = Net::new(4);
     let a = net.phone("102", 1, Plan { asks: REQUIRES, no_ack: true, ..Plan::default() });
     net.phone("101", 1, Plan { answer_after: Some(5000), ..Plan::default() });

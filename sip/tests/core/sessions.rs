@@ -197,7 +197,7 @@ fn without_session_timers_none_is_asked_for_or_granted() {
     let (leg, ..) = connected(&mut net, a, "101");
     assert_eq!(expires(net.phones[b].requests(&Method::Invite)[0]), None);
     assert!(answer_to_invite(&net, a).headers.value(&HeaderName::SessionExpires).is_none());
-    net.run(4_000_000);
+    net.run(3_000_000);
     assert_eq!(net.core.load().0, 2);
     net.command(Command::Release { leg, cause: None });
     net.assert_rest();

@@ -10,7 +10,7 @@ use super::net::{Net, identity, subscriber};
 use super::phone::{Plan, State};
 
 /// Phones of 101 to 104 in this order.
-fn office(seed: u64, third: Plan) -> Net {
+pub(crate) fn office(seed: u64, third: Plan) -> Net {
     let mut net = Net::new(seed);
     net.phone("101", 1, Plan::default());
     net.phone("102", 2, Plan::default());
@@ -19,7 +19,7 @@ fn office(seed: u64, third: Plan) -> Net {
     net
 }
 
-fn hold(net: &mut Net, phone: usize, call: usize) {
+pub(crate) fn hold(net: &mut Net, phone: usize, call: usize) {
     net.phones[phone].plan.direction = "a=sendonly\r\n";
     let now = net.now;
     net.phones[phone].say(now, call, &Method::Invite, &[], true);
@@ -28,47 +28,47 @@ fn hold(net: &mut Net, phone: usize, call: usize) {
     net.phones[phone].plan.direction = "";
 }
 
-fn refer(net: &mut Net, phone: usize, call: usize, to: &str, more: &[(&str, &str)]) {
+pub(crate) fn refer(net: &mut Net, phone: usize, call: usize, to: &str, more: &[(&str, &str)]) {
     let now = net.now;
     net.phones[phone].refer(now, call, to, more);
     net.drain();
 }
 
-fn asked(net: &mut Net) -> (LegId, LegId, Arc<str>) {
+pub(crate) fn asked(net: &mut Net) -> (LegId, LegId, Arc<str>) {
     net.expect(1000, "Transfer", |event| match event {
         Event::Transfer { leg, by, dialled } => Some((*leg, *by, dialled.clone())),
         _ => None,
     })
 }
 
-fn go(net: &mut Net, leg: LegId, number: &str) {
+pub(crate) fn go(net: &mut Net, leg: LegId, number: &str) {
     let (target, identity) = (subscriber(number), identity("102", ""));
     net.command(Command::Transfer { leg, target, identity, timeout_ms: 10_000 });
 }
 
-fn transferred(net: &mut Net) -> (LegId, Option<LegId>, LegId) {
+pub(crate) fn transferred(net: &mut Net) -> (LegId, Option<LegId>, LegId) {
     net.expect(5000, "Transferred", |event| match event {
         Event::Transferred { leg, by, peer, .. } => Some((*leg, *by, *peer)),
         _ => None,
     })
 }
 
-fn lines(net: &Net) -> [u16; 4] {
+pub(crate) fn lines(net: &Net) -> [u16; 4] {
     ["101", "102", "103", "104"].map(|number| net.core.line(number))
 }
 
-fn told(net: &Net, phone: usize) -> Vec<String> {
+pub(crate) fn told(net: &Net, phone: usize) -> Vec<String> {
     net.phones[phone].progress().into_iter().map(|(line, state)| format!("{line} {state}")).collect()
 }
 
 /// The media part: what the phone at the far end is.
-fn port(sdp: Option<&bytes::Bytes>) -> String {
+pub(crate) fn port(sdp: Option<&bytes::Bytes>) -> String {
     let text = String::from_utf8(sdp.expect("a description").to_vec()).unwrap();
     let media = text.lines().filter(|line| line.starts_with("c=") || line.starts_with("m=") || line.starts_with("a="));
     media.collect::<Vec<_>>().join(" ")
 }
 
-fn hear_each_other(net: &Net, one: (usize, usize), other: (usize, usize)) {
+pub(crate) fn hear_each_other(net: &Net, one: (usize, usize), other: (usize, usize)) {
     let heard = |at: (usize, usize)| port(net.phones[at.0].calls[at.1].remote_sdp.as_ref());
     assert_eq!(heard(one), port(Some(&net.phones[other.0].sdp())));
     assert_eq!(heard(other), port(Some(&net.phones[one.0].sdp())));

@@ -76,6 +76,7 @@ impl Transactions {
             | Token::Again(_)
             | Token::Connection(_)
             | Token::Register(_)
+            | Token::Qualify
             | Token::Refresh(_)
             | Token::Transfer(_)
             | Token::Lamp(_)

@@ -34,6 +34,8 @@ pub(in crate::core) enum Purpose {
     Page(u64),
     /// NOTIFY to a busy lamp.
     Lamp(LampId),
+    /// OPTIONS that asks whether a registered phone can be reached.
+    Qualify(u64),
     /// REGISTER at a trunk.
     Register(u32),
     /// An INVITE nobody waits for any more: a late 2xx gets ACK and BYE.
@@ -53,7 +55,7 @@ impl Purpose {
             | Self::Refresh(leg)
             | Self::Told(leg)
             | Self::Relay(leg, _) => Some(leg),
-            Self::Page(_) | Self::Lamp(_) | Self::Register(_) | Self::Orphan | Self::Nothing => None,
+            Self::Page(_) | Self::Lamp(_) | Self::Qualify(_) | Self::Register(_) | Self::Orphan | Self::Nothing => None,
         }
     }
 }
