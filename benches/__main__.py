@@ -46,15 +46,13 @@ def main() -> int:
     )
     options.add_argument("parts", nargs="*", metavar="PART", help="which; all when none is given")
     options.add_argument("--render", action="store_true", help="measure nothing, write the page anew")
-    options.add_argument(
-        "--rates", default="300,500,700,1000,1250,1500,1750,2000,2250,2500", help="sip: calls a second"
-    )
-    options.add_argument("--seconds", type=int, default=10, help="sip: how long each rate runs")
+    options.add_argument("--rates", default="300,700,1000,1500,2000,2500,3000", help="sip: calls a second")
+    options.add_argument("--seconds", type=int, default=8, help="sip: how long each rate runs")
     options.add_argument("--waiting", type=int, default=5_000, help="sip: orders that wait meanwhile")
     options.add_argument("--recalls", type=int, default=1_000, help="sip: recalls that are timed")
     options.add_argument("--per-second", type=float, default=100.0, help="sip: releases a second")
     options.add_argument("--calls", type=int, default=200_000, help="lasting: how many")
-    options.add_argument("--rate", type=int, default=1_500, help="lasting: calls a second")
+    options.add_argument("--rate", type=int, default=1_200, help="lasting: calls a second")
     options.add_argument("--lines", type=int, default=10_000, help="crowd: busy lines with an order each")
     options.add_argument("--results", type=Path, default=_RESULTS, help="folder of what the parts found")
     options.add_argument(

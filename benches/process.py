@@ -38,9 +38,15 @@ class Cost:
     def __init__(self, pid: int) -> None:
         self.cpu_s, self.rss = 0.0, 0
         for process in _family(pid):
-            fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+            try:
+                fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+                pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                if process == pid:
+                    raise
+                continue  # a child that has just ended
             self.cpu_s += (int(fields[11]) + int(fields[12])) / _TICKS
-            self.rss += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+            self.rss += pages * _PAGE
 
 
 def _family(pid: int) -> list[int]:
