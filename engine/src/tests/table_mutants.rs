@@ -233,7 +233,7 @@ fn passes(change: Option<usize>, tests: &[&str]) -> bool {
     }
 }
 
-const FIRST_TESTS: &[&str] = &["tests::life::", "tests::life_ccbs::"];
+const FIRST_TESTS: &[&str] = &["tests::life::", "tests::life_ccbs::", "tests::table::"];
 const ALL_TESTS: &[&str] = &["--skip", "table_mutants"];
 
 #[test]
