@@ -11,6 +11,8 @@ mod requests;
 mod restart;
 mod rules;
 mod snapshot;
+mod table;
 pub(crate) mod table_mutants;
+mod turns;
 mod world;
 mod world_events;

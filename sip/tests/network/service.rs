@@ -199,7 +199,7 @@ impl Service {
                     self.tell(wire, &fact);
                 }
             }
-            Event::TrunkRegistration { .. } | Event::Trace { .. } => {}
+            Event::TrunkRegistration { .. } | Event::Trace { .. } | Event::Bindings { .. } => {}
         }
     }
 
