@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import textwrap
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,9 +31,19 @@ from ccbs.prompts import Catalogue
 
 from .exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, Asterisk, Extension
 
-__all__ = ["DIALPLAN", "SECOND", "THIRD", "AsteriskWorld", "Beside", "open_asterisk_world"]
+__all__ = [
+    "SECOND",
+    "THIRD",
+    "AsteriskWorld",
+    "Beside",
+    "install_prompts",
+    "office_dialplan",
+    "open_asterisk_world",
+]
 
-DIALPLAN = Path(__file__).with_name("dialplan.conf")
+_PAGE = Path(__file__).parents[3] / "docs" / "asterisk.md"
+_GATE = "exten => _1XX,1,Stasis(ccbs,gate,${EXTEN})\n same => n,"
+_TRUNK = "\n[from-trunk]\nexten => _1XX,1,Goto(office,${EXTEN},1)\n"
 SECOND = Party("№5", "105", "Пятый", 105, 2_000.0)
 THIRD = Party("№6", "106", "Шестой", 106, 2_300.0)
 _OFFICE = (CALLEE, ORDERER, KEEPER, SECOND, THIRD)
@@ -61,6 +73,21 @@ class AsteriskWorld(World):
             await self.asterisk.stop()
             (self.directory / "asterisk.log").write_text("\n".join(self.asterisk.log) + "\n")
             self.network.close()
+
+
+def office_dialplan(*, gate: bool = True) -> str:
+    """The dialplan as the operator's page has it.
+
+    :param gate: with the page's optional line before the subscribers' ``Dial()``.
+    """
+    blocks = re.findall(
+        r"^ *```ini\n(.*?)^ *```", _PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (block,) = [textwrap.dedent(block) for block in blocks if "[office]" in block]
+    assert "exten => _1XX,1,Dial(" in block
+    if gate:
+        block = block.replace("exten => _1XX,1,Dial(", f"{_GATE}Dial(")
+    return block + _TRUNK
 
 
 def install_prompts(asterisk: Asterisk, *, leave_out: tuple[str, ...] = ()) -> str:
@@ -124,7 +151,7 @@ async def open_asterisk_world(
     try:
         asterisk = await Asterisk.start(
             network.address(10),
-            dialplan=dialplan or DIALPLAN.read_text(encoding="utf-8"),
+            dialplan=dialplan or office_dialplan(),
             extensions=[Extension(party.number, party.password, party.name) for party in _OFFICE],
             trunks={FAR_TRUNK: network.address(20)},
         )
