@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::packed::{self, Batch, Packed};
 use crate::process::{Close, Here};
 use crate::profile::Limits;
-use crate::record::{Given, Many, Number, Text};
+use crate::record::{Given, Many, Number};
 use crate::store::{Recovered, StoreFile};
 use crate::views::{LineView, OrderView};
 use crate::wake::Wake;

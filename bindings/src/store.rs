@@ -149,7 +149,7 @@ fn chunk(reader: &mut JournalReader, number: Option<&Number>) -> Result<(Vec<Str
             Some(JournalEntry::Snapshot(..)) => continue,
             None => return Ok((lines, true)),
         };
-        if number.is_some_and(|number| !names(&record.input, &number.0.0)) {
+        if number.is_some_and(|number| !names(&record.input, &number.0)) {
             continue;
         }
         let input = serde_json::to_string(&record.input)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ccbs.cli import client, configuration, explain, journal, serve, simulate
+from ccbs.cli import client, configuration, explain, journal, prompts, serve, simulate
 
 __all__ = ["app"]
 
@@ -42,3 +42,4 @@ client.register(app)
 explain.register(app)
 journal.register(app)
 simulate.register(app)
+prompts.register(app)
