@@ -15,6 +15,7 @@ from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.player import ChannelGone, Player
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.subscribers import Directory
+from ccbs.switch import PromptFailed
 
 if TYPE_CHECKING:
     from ccbs.service import CallbackService
@@ -185,7 +186,7 @@ class Visitors:
             self._counts["visitors_failed"] += 1
             if not visitor.gone.done():
                 self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
-        except (RuntimeError, TimeoutError) as error:
+        except (PromptFailed, TimeoutError) as error:
             self._counts["visitors_failed"] += 1
             self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
             await self._hang_up(visitor)
