@@ -259,6 +259,10 @@ class Phone:
         """Puts the handset back, in whatever state the call is."""
         await self._control.command("hangup")
 
+    async def press(self, key: str) -> None:
+        """Presses a key while it has a call (RFC 4733)."""
+        await self._control.command("sndcode", key)
+
     async def calls_now(self) -> int:
         """How many calls the phone has."""
         listing = await self._control.command("listcalls")
