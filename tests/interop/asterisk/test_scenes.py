@@ -7,11 +7,11 @@ import pytest_asyncio
 
 from acceptance.side_by_side import play
 
-from . import failing, faults, offering, standard
+from . import checking, failing, faults, offering, standard
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SCENES = (*standard.SCENES, *faults.SCENES, *failing.SCENES, *offering.SCENES)
+SCENES = (*standard.SCENES, *faults.SCENES, *failing.SCENES, *offering.SCENES, *checking.SCENES)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
