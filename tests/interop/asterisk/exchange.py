@@ -171,7 +171,7 @@ class Asterisk:
                 f"[general]\nenabled=yes\n[{ARI_USER}]\ntype=user\nread_only=no\npassword={ARI_PASSWORD}\n"
             ),
             "logger.conf": "[general]\n[logfiles]\nconsole => notice,warning,error,verbose\n",
-            "rtp.conf": "[general]\nrtpstart=20000\nrtpend=29998\n",
+            "rtp.conf": "[general]\nrtpstart=20000\nrtpend=59998\n",
             "indications.conf": "[general]\ncountry=ru\n[ru]\ndescription=Russia\nringcadence=1000,4000\n"
             "dial=425\nbusy=425/350,0/350\nring=425/1000,0/4000\ncongestion=425/175,0/175\n",
             "extensions.conf": self._dialplan,
