@@ -54,7 +54,9 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         r"(?:`|^\$ |&& )ccbs ([a-z0-9-]+)([^`\n|]*)", page.read_text(encoding="utf-8"), re.MULTILINE
     ):
         assert name in commands
-        options = {option for parameter in commands[name].params for option in parameter.opts}
+        command = commands[name]
+        below = getattr(command, "commands", {}).get(next(iter(rest.split()), ""))
+        options = {option for parameter in (below or command).params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"ccbs {name}{rest}"
 
 
