@@ -116,6 +116,13 @@ impl<M: Media> Core<M> {
         }
     }
 
+    /// A phone that may be gone is asked whether it is still in its calls.
+    pub(super) fn ask_for_calls(&mut self, number: &Arc<str>, at: &Contact) {
+        let others = self.registrar.contacts(number).iter();
+        let shared = others.filter(|other| !other.uri.equivalent(&at.uri)).any(|other| other.flow == at.flow);
+        self.ask_at_once(number, |dialog| dialog.flow == at.flow && (!shared || dialog.is_at(&at.uri)));
+    }
+
     /// Phones of a subscriber that may be gone are asked whether they are still in their calls.
     fn ask_at_once(&mut self, number: &Arc<str>, is_there: impl Fn(&Dialog) -> bool) {
         let asked = |id: &LegId| {
@@ -163,8 +170,7 @@ impl<M: Media> Core<M> {
             for gone in &gone {
                 self.io.count("register.expired");
                 // A REGISTER may be late or lost while its phone talks on; a call that rings has its own time.
-                let shared = self.shares_flow(&number, gone);
-                self.ask_at_once(&number, |dialog| dialog.flow == gone.flow && (!shared || dialog.is_at(&gone.uri)));
+                self.ask_for_calls(&number, gone);
             }
         }
     }
