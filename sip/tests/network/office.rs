@@ -233,7 +233,7 @@ impl Office {
             }
             Deed::GiveUp(phone, call) => {
                 let calls = &mut self.wire.phones[phone].calls;
-                if let Some(call) = calls.get_mut(call).filter(|call| call.cancelled && call.state == State::Trying) {
+                if let Some(call) = calls.get_mut(call).filter(|call| call.state == State::Trying) {
                     call.state = State::Over(408);
                 }
             }
