@@ -129,8 +129,10 @@ class Link:
         :param timeout: in seconds.
         :returns: whether there is.
         """
+        # Not wait_for: Python 3.11's swallows a cancellation when what it waits for is there already.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._contact.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._contact.wait()
         return self.in_contact
 
     async def stop(self) -> None:
