@@ -32,8 +32,8 @@ test-long: ## the proofs at length, changed tables and functions, the prompts re
 	@scripts/test.sh --long
 
 .PHONY: bench
-bench: ## every figure of docs/performance.md, beside its peers and targets; about ten minutes
-	@scripts/setup.sh test
+bench: ## every figure of docs/performance.md, beside its peers and targets; about fifteen minutes
+	@scripts/setup.sh test bench
 	@$(PYTHON_BIN)/python -m benches
 
 .PHONY: bench-baseline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -35,8 +36,14 @@ def versions(part: str) -> dict[str, str]:
         with (_ROOT / "benches" / "engine" / "Cargo.lock").open("rb") as file:
             locked = {package["name"]: package["version"] for package in tomllib.load(file)["package"]}
         found |= {name: locked[name] for name in _PEERS}
-    if part == "sip":
+    if part in ("sip", "lasting", "crowd", "overload"):
         said = subprocess.run(["sipp", "-v"], capture_output=True, text=True, check=False).stdout
         sipp = re.search(r"SIPp v([\d.]+)", said)
         found["SIPp"] = sipp[1] if sipp else "unknown"
+    if part == "sip" and (
+        kamailio := shutil.which("kamailio", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
+    ):
+        said = subprocess.run([kamailio, "-v"], capture_output=True, text=True, check=False).stdout
+        version = re.search(r"kamailio ([\d.]+)", said)
+        found["Kamailio"] = version[1] if version else "unknown"
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benches.aims import AIMS, Aim, outcome
 from benches.figures import Figure, Figures, Result
 from benches.switch import Sip
 from benches.targets import Reading, Target, read
@@ -20,7 +21,20 @@ _SHOWN = (
     *("burst-first", "burst-all", "large-make", "large-bytes", "large-event"),
 )
 
-_PARTS = "`timers`, `engine`, `large`, `sip`"
+_OF_CALLS = (
+    "call-",
+    "calls-",
+    "lasting-",
+    "order-cpu",
+    "order-time",
+    "orders-",
+    "freed-",
+    "recalls-",
+    "overload-",
+)
+"""What the figures of the SIP side begin with."""
+
+_PARTS = "`timers`, `engine`, `large`, `sip`, `lasting`, `crowd`, `overload`"
 
 _NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
 
@@ -40,6 +54,7 @@ def page(results: Mapping[str, Result]) -> str:
     )
     pages.filters |= {"amount": _amount, "thousands": _thousands}
     sip = results.get("sip")
+    calls = None if sip is None else Sip.of(sip.raw)
     return pages.get_template("performance.md.j2").render(
         parts=_PARTS,
         results=list(results.values()),
@@ -48,8 +63,13 @@ def page(results: Mapping[str, Result]) -> str:
         missed=sum(reading.outcome == "missed" for reading in read(figures)),
         timers=_compared(figures, "timer-life", "ccbs-timers"),
         phases=_phases(figures),
-        others=[figure for figure in figures if figure.measure not in _SHOWN],
-        sip=None if sip is None else Sip.of(sip.raw),
+        others=[
+            figure
+            for figure in figures
+            if figure.measure not in _SHOWN and not figure.measure.startswith(_OF_CALLS)
+        ],
+        sip=calls,
+        aims=[_aim(aim, aim.of(calls, figures)) for aim in AIMS],
     )
 
 
@@ -62,6 +82,18 @@ def _row(reading: Reading) -> Mapping[str, str]:
         "target": f"{sign} {_amount(target.bound, target.unit)}",
         "found": "–" if reading.value is None else _beside(reading.value, target),
         "outcome": outcome,
+    }
+
+
+def _aim(aim: Aim, value: float | None) -> Mapping[str, str]:
+    sign = "≥" if aim.at_least else "≤"
+    found = outcome(aim, value)
+    return {
+        "measure": aim.measure,
+        "must": f"{sign} {_amount(aim.must, aim.unit)}".strip(),
+        "goal": "" if aim.goal is None else f"{sign} {_amount(aim.goal, aim.unit)}",
+        "found": "–" if value is None else _amount(value, aim.unit).strip(),
+        "outcome": found if "reached" in found else f"**{found}**",
     }
 
 

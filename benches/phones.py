@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import socket
@@ -16,8 +17,10 @@ from benches.process import Failed
 __all__ = ["Bank", "Dialog", "Message"]
 
 _SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
 _WITHIN_S = 20.0
 _REPEAT_S = 0.5
+_LONGEST_REPEAT_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Bank:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        with contextlib.suppress(PermissionError):  # only root may have more than rmem_max
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
         self._socket.setblocking(False)
         self._socket.bind(address)
         self.host, self.port = self._socket.getsockname()
@@ -144,6 +149,47 @@ class Bank:
         if answer.status != 200:
             raise Failed(f"BYE of {dialog.number}: {answer.start}")
         return sent
+
+    async def bye_all(self, dialogs: list[Dialog], at_once: int) -> float:
+        """Hangs up all, so many unanswered at a time, for less of the phones' own time than :meth:`bye`.
+
+        :returns: when the last answer came, Unix time in seconds.
+        :raises Failed: when one is not answered.
+        """
+        loop = asyncio.get_running_loop()
+        requests = [
+            (
+                dialog,
+                self._request(
+                    "BYE", dialog.target, dialog.local, dialog.remote, dialog.call_id, dialog.cseq + 1, "", ""
+                ),
+            )
+            for dialog in dialogs
+        ]
+        room = asyncio.Semaphore(at_once)
+        answers: list[asyncio.Future[Message]] = []
+        for dialog, data in requests:
+            await room.acquire()
+            answer: asyncio.Future[Message] = loop.create_future()
+            answer.add_done_callback(lambda _: room.release())
+            self._waiting[dialog.call_id, f"{dialog.cseq + 1} BYE"] = answer
+            answers.append(answer)
+            loop.call_later(_REPEAT_S, self._repeat_until_answered, answer, data, _REPEAT_S)
+            self._send(data)
+        _, unanswered = await asyncio.wait(answers, timeout=_WITHIN_S)
+        for dialog in dialogs:
+            del self._waiting[dialog.call_id, f"{dialog.cseq + 1} BYE"]
+        if unanswered:
+            raise Failed(f"{len(unanswered)} of {len(dialogs)} BYE are not answered within {_WITHIN_S:g} s")
+        return max(answer.result().at for answer in answers)
+
+    def _repeat_until_answered(self, answer: asyncio.Future[Message], data: bytes, pause: float) -> None:
+        if answer.done():
+            return
+        self.repeated += 1
+        self._send(data)
+        pause = min(2 * pause, _LONGEST_REPEAT_S)
+        asyncio.get_running_loop().call_later(pause, self._repeat_until_answered, answer, data, pause)
 
     def expect_invite(self, number: str) -> asyncio.Future[Message]:
         """The next INVITE for a number."""
@@ -233,14 +279,16 @@ class Bank:
         self._waiting[call_id, cseq] = waiting
         end = time.monotonic() + _WITHIN_S
         self._send(data)
+        pause = _REPEAT_S
         try:
             while True:
-                done, _ = await asyncio.wait([waiting], timeout=_REPEAT_S)
+                done, _ = await asyncio.wait([waiting], timeout=pause)
                 if done:
                     return waiting.result()
                 if time.monotonic() > end:
                     raise Failed(f"no answer to {cseq} of {call_id} within {_WITHIN_S:g} s")
                 self.repeated += 1
+                pause = min(2 * pause, _LONGEST_REPEAT_S)
                 self._send(data)
         finally:
             del self._waiting[call_id, cseq]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,16 +29,33 @@ class Failed(Exception):
 
 
 class Cost:
-    """What a process has used so far.
+    """What a process and its children have used so far.
 
     :ivar cpu_s: processor time, user and system, in seconds.
     :ivar rss: resident memory in octets.
     """
 
     def __init__(self, pid: int) -> None:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        self.cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS
-        self.rss = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        self.cpu_s, self.rss = 0.0, 0
+        for process in _family(pid):
+            try:
+                fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+                pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                if process == pid:
+                    raise
+                continue  # a child that has just ended
+            self.cpu_s += (int(fields[11]) + int(fields[12])) / _TICKS
+            self.rss += pages * _PAGE
+
+
+def _family(pid: int) -> list[int]:
+    """A process and what it started, in turn."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:  # a kernel that does not tell
+        children = []
+    return [pid, *(member for child in children for member in _family(int(child)))]
 
 
 class Measured:
@@ -75,6 +93,23 @@ class Measured:
         """What it has used so far."""
         assert self._process is not None
         return Cost(self._process.pid)
+
+    def until_bound(self, host: str, port: int, within_s: float = 10.0) -> None:
+        """Waits until it has a UDP port.
+
+        :raises Failed: when it ends before, or takes longer.
+        """
+        end = time.monotonic() + within_s
+        while True:
+            self.check()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.bind((host, port))
+                except OSError:
+                    return
+            if time.monotonic() > end:
+                raise Failed(f"{self._command[0]} does not listen within {within_s:g} s; see {self.log}")
+            time.sleep(0.05)
 
     def check(self) -> None:
         """:raises Failed: when it has ended."""

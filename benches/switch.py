@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from benches import calls, recalls
 from benches.calls import Calls, Run
+from benches.figures import Figure
 from benches.process import Failed
 from benches.recalls import Recalls
 from benches.rust import built
 
-__all__ = ["Sip", "measure"]
+__all__ = ["Sip", "kept", "measure"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Sip:
             seconds=raw["seconds"],
             subscribers=raw["subscribers"],
             echo_s=raw["echo_s"],
-            calls=Calls(runs, _run(made["alone"])),
+            calls=Calls(runs, _run(made["alone"]), [_run(run) for run in made.get("proxy", [])]),
             recalls=Recalls(**raw["recalls"]),
         )
 
@@ -59,6 +60,17 @@ class Sip:
         """The clean rate at which a call costs least."""
         clean = [run for run in self.calls.runs if run.clean] or self.calls.runs
         return min(clean, key=lambda run: run.cpu_s)
+
+    @property
+    def proxy_cheapest(self) -> Run | None:
+        """The same of the bare proxy."""
+        clean = [run for run in self.calls.proxy if run.clean] or self.calls.proxy
+        return min(clean, key=lambda run: run.cpu_s, default=None)
+
+    @property
+    def proxy_highest(self) -> int | None:
+        """The highest clean rate of the bare proxy."""
+        return max((run.rate for run in self.calls.proxy if run.clean), default=None)
 
     @property
     def bound_s(self) -> float:
@@ -95,6 +107,22 @@ def measure(*, rates: Sequence[int], seconds: int, waiting: int, recalled: int, 
     print(f"  p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
     shutil.rmtree(directory)
     return Sip(seconds, calls.SUBSCRIBERS, echo_s, made, timed)
+
+
+def kept(part: str, measure: Callable[[Path], list[Figure]]) -> list[Figure]:
+    """Measures in a folder of its own, which is kept, and named, when that fails.
+
+    :raises Failed: when it could not be measured.
+    """
+    if shutil.which("sipp") is None:
+        raise Failed("sipp is missing; on Debian: apt-get install sip-tester")
+    directory = Path(tempfile.mkdtemp(prefix=f"ccbs-bench-{part}-"))
+    try:
+        found = measure(directory / part)
+    except Failed as error:
+        raise Failed(f"{error}\nfiles are kept in {directory}") from error
+    shutil.rmtree(directory)
+    return found
 
 
 def _tell(run: Run) -> None:

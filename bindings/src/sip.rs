@@ -73,7 +73,7 @@ impl SipEndpoint {
 rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, events=65536, commands=65536, \
 datagrams=16384, connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
 connection_probe_s=60, connect_ms=4000, write_queue_kib=256, write_stall_s=20, receive_buffer_kib=4096, legs=20000, \
-transactions=400000, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
+transactions=400000, lag_ms=500, lag_waiting=100, retry_after_s=5, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
 probe_s=300, qualify_s=0, qualifies_per_second=100, session_s=1800, diversions=5, lamps=10000, lamps_each=200, lamp_apart_ms=500, decision_s=10, t1_ms=500, t2_ms=4000, t4_ms=5000, nonce_life_s=300, nonces=100000, \
 guesses=20, guess_window_s=60, guess_sources=10000, streams=2000, \
 prompt_s=60, close_ms=1000)"

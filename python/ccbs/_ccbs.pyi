@@ -1298,6 +1298,9 @@ class SipEndpoint:
         receive_buffer_kib: int = 4_096,
         legs: int = 20_000,
         transactions: int = 400_000,
+        lag_ms: int = 500,
+        lag_waiting: int = 100,
+        retry_after_s: int = 5,
         forks: int = 10,
         contacts: int = 10,
         min_expires_s: int = 30,
@@ -1357,7 +1360,12 @@ class SipEndpoint:
         :param receive_buffer_kib: receive buffer asked of the kernel, 64–1,048,576 KiB.
         :param legs: legs at once, 1–1,000,000; an INVITE beyond is answered 503.
         :param transactions: transactions at once, 16–10,000,000; a request beyond is shed and
-            counted.
+            counted. When seven of eight are taken, new calls are answered 503.
+        :param lag_ms: how long the oldest received datagram or undrained event may have waited,
+            10–60,000 ms; above it new calls are answered 503 with Retry-After, until the lag is half of it.
+        :param lag_waiting: how many must wait besides, 1–10,000,000.
+        :param retry_after_s: the least that a caller who gets that 503 is told to wait, 1–3,600 s; by chance
+            up to twice as long, so that not all come back at once.
         :param forks: phones of one subscriber that ring together, 1–100.
         :param contacts: phones of one subscriber that may be registered, 1–100; one more takes the
             place of the one refreshed longest ago.

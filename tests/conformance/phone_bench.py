@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from acceptance.network import LoopbackNetwork
-from acceptance.phone import SIP_PORT, Account, Phone, PhoneFailed
+from acceptance.network import SIP_PORT, LoopbackNetwork
+from acceptance.phone import Account, Phone, PhoneFailed
 from acceptance.wire import Identity
 from ccbs import CallbackService
 from ccbs.switch import Switch

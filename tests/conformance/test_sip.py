@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from acceptance.phone import SIP_PORT
+from acceptance.network import SIP_PORT
 from ccbs import CallbackService
 from ccbs._ccbs import SipEndpoint
 from ccbs.numbering import Numbering

@@ -79,6 +79,17 @@ class EndpointLimits(Section):
     transactions: Annotated[int, Field(ge=16, le=10_000_000)] = Field(
         default=400_000, description="SIP transactions at once; a request beyond is shed and counted."
     )
+    lag_ms: Annotated[int, Field(ge=10, le=60_000)] = Field(
+        default=500,
+        description="How long the oldest datagram or event may have waited (ms); above it new calls are "
+        "answered 503 with Retry-After.",
+    )
+    lag_waiting: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=100, description="How many must wait besides: a short pause is no overload."
+    )
+    retry_after_s: Annotated[int, Field(ge=1, le=3_600)] = Field(
+        default=5, description="The least such a caller is told to wait (s); by chance up to twice as long."
+    )
     forks: Annotated[int, Field(ge=1, le=100)] = Field(
         default=10, description="Phones of one subscriber that ring together."
     )

@@ -70,6 +70,8 @@ pub struct CoreConfig {
     pub guesses: super::GuessLimits,
     /// Limits of busy lamps.
     pub lamps: super::LampLimits,
+    /// When new calls are refused.
+    pub overload: super::OverloadLimits,
     /// How often a call may be diverted by 3xx before it fails.
     pub max_diversions: u8,
     /// Whether a recall rings its caller's phone without a description, so that the phone offers all it can
@@ -105,6 +107,7 @@ impl CoreConfig {
             connections: ConnectionLimits::default(),
             guesses: super::GuessLimits::default(),
             lamps: super::LampLimits::default(),
+            overload: super::OverloadLimits::default(),
             max_diversions: 5,
             late_offer: false,
             registrar: crate::registrar::Limits::default(),
@@ -113,6 +116,11 @@ impl CoreConfig {
             max_forks: 10,
             trace: false,
         }
+    }
+
+    /// Transactions beyond which no new call is taken: the last eighth is kept for those in progress.
+    pub(super) fn transactions_for_new(&self) -> usize {
+        self.max_transactions - self.max_transactions / 8
     }
 
     pub(super) fn t1(&self) -> u64 {

@@ -38,6 +38,7 @@ mod leg;
 mod line;
 mod mended;
 mod message;
+mod overload;
 mod page;
 mod qualify;
 mod refer;
@@ -71,6 +72,7 @@ pub use self::connections::ConnectionLimits;
 pub use self::guesses::GuessLimits;
 pub use self::io::{Flow, Transmit};
 pub use self::lamps::LampLimits;
+pub use self::overload::OverloadLimits;
 
 use self::guesses::Guesses;
 use self::io::{Io, Token};
@@ -111,6 +113,8 @@ pub struct Core<M> {
     tags: HashMap<Bytes, LegId>,
     /// Call-ID and From tag of callers' first INVITEs in progress (RFC 3261 8.2.2.2).
     pending: HashMap<(Bytes, Bytes), LegId>,
+    /// New calls are refused.
+    overloaded: bool,
     /// The next leg that the core begins.
     next_leg: u64,
 }
@@ -145,6 +149,7 @@ impl<M: Media> Core<M> {
             legs: HashMap::new(),
             tags: HashMap::new(),
             pending: HashMap::new(),
+            overloaded: false,
             next_leg: 1,
         }
     }

@@ -20,6 +20,9 @@ use crate::media::Media;
 impl<M: Media> Core<M> {
     /// A first INVITE.
     pub(super) fn incoming(&mut self, server: ServerId, request: &Request, from: Flow) {
+        if self.no_room(server, request) {
+            return;
+        }
         let Some(dialled) = message::number_of(&request.uri) else {
             self.refuse(server, request, 404);
             return;
@@ -38,11 +41,6 @@ impl<M: Media> Core<M> {
             self.refuse(server, request, 483);
             return;
         };
-        if self.legs.len() >= self.io.config.max_legs {
-            self.io.count("leg.shed");
-            self.refuse(server, request, 503);
-            return;
-        }
         let replaced = match self.replaced(request) {
             Ok(replaced) => replaced,
             Err(status) => {

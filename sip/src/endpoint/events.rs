@@ -2,12 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::api::Event;
 
+/// Events and since when the oldest of them waits.
+#[derive(Default)]
+struct Waiting {
+    events: Vec<Event>,
+    since: Option<Instant>,
+}
+
 /// Events that wait for the application.
 pub(super) struct EventQueue {
-    waiting: Mutex<Vec<Event>>,
+    waiting: Mutex<Waiting>,
     capacity: usize,
     wake: Box<dyn Fn() + Send + Sync>,
     traces_shed: AtomicU64,
@@ -32,15 +40,19 @@ impl EventQueue {
     pub(super) fn push(&self, events: impl Iterator<Item = Event>) {
         let wake = {
             let mut waiting = self.lock();
-            let before = waiting.len();
+            let before = waiting.events.len();
             for event in events {
-                if matches!(event, Event::Trace { .. }) && waiting.len() >= self.capacity / 2 {
+                if matches!(event, Event::Trace { .. }) && waiting.events.len() >= self.capacity / 2 {
                     self.traces_shed.fetch_add(1, Ordering::Relaxed);
                 } else {
-                    waiting.push(event);
+                    waiting.events.push(event);
                 }
             }
-            before == 0 && !waiting.is_empty()
+            let wake = before == 0 && !waiting.events.is_empty();
+            if wake {
+                waiting.since = Some(Instant::now());
+            }
+            wake
         };
         if wake {
             self.wake();
@@ -52,18 +64,26 @@ impl EventQueue {
     }
 
     pub(super) fn drain(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.lock())
+        let mut waiting = self.lock();
+        waiting.since = None;
+        std::mem::take(&mut waiting.events)
+    }
+
+    /// How long the oldest has waited, and how many do.
+    pub(super) fn lag(&self) -> (Duration, usize) {
+        let waiting = self.lock();
+        (waiting.since.map_or(Duration::ZERO, |since| since.elapsed()), waiting.events.len())
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.lock().len() >= self.capacity
+        self.lock().events.len() >= self.capacity
     }
 
     pub(super) fn traces_shed(&self) -> u64 {
         self.traces_shed.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -99,6 +99,12 @@ limits! {
     legs: 20_000 in 1..=1_000_000,
     /// Transactions at once; a request beyond is dropped and counted, its sender repeats it.
     transactions: 400_000 in 16..=10_000_000,
+    /// How long the oldest datagram or event may have waited; above it new calls get 503.
+    lag_ms: 500 in 10..=60_000,
+    /// How many must wait besides: a pause of the application with little to do is no overload.
+    lag_waiting: 100 in 1..=10_000_000,
+    /// The least that a caller who gets that 503 is told to wait; by chance up to twice as long.
+    retry_after_s: 5 in 1..=3_600,
     /// Contacts of one subscriber that ring together.
     forks: 10 in 1..=100,
     /// Contacts of one subscriber that are kept; one more takes the place of the one refreshed longest ago.
@@ -206,6 +212,11 @@ impl Limits {
             message_ms: u64::from(self.message_s) * 1_000,
             idle_ms: u64::from(self.connection_idle_s) * 1_000,
         };
+        core.overload = crate::core::OverloadLimits {
+            lag_ms: self.lag_ms.into(),
+            waiting: size(self.lag_waiting),
+            retry_after_s: self.retry_after_s,
+        };
         core.probe_ms = u64::from(self.probe_s) * 1_000;
         core.qualify_ms = u64::from(self.qualify_s) * 1_000;
         core.qualifies_per_second = self.qualifies_per_second.into();
@@ -293,6 +304,11 @@ mod tests {
             [core.timers.t1, core.timers.t2, core.timers.t4].map(|timer| u32::try_from(timer.as_millis()).unwrap());
         assert_eq!(timers, [given.t1_ms, given.t2_ms, given.t4_ms]);
         assert_eq!([seconds(core.nonce_life_ms), number(core.nonces)], [given.nonce_life_s, given.nonces]);
+        let overload = core.overload;
+        assert_eq!(
+            [overload.lag_ms, number(overload.waiting).into(), overload.retry_after_s.into()],
+            [given.lag_ms, given.lag_waiting, given.retry_after_s].map(u64::from)
+        );
         let guesses = core.guesses;
         assert_eq!(
             [guesses.guesses, seconds(guesses.window_ms), number(guesses.sources)],

@@ -205,6 +205,7 @@ impl Loop {
             let Ok(command) = self.commands.try_recv() else { break };
             self.core.command(self.clock.now_ms(), command);
         }
+        self.tell_lag();
         for _ in 0..TURN {
             let Some((local, from, bytes)) = self.next_datagram() else { break };
             if self.events.is_full() {
@@ -230,6 +231,13 @@ impl Loop {
             let _ = answer.send(self.counts());
         }
         open
+    }
+
+    /// Tells the core how far it and the application lag behind.
+    fn tell_lag(&mut self) {
+        let lags = self.udp.iter().flatten().map(Udp::lag).chain([self.events.lag()]);
+        let (lag, waiting) = lags.fold((Duration::ZERO, 0), |(lag, all), (one, many)| (lag.max(one), all + many));
+        self.core.lags(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), waiting);
     }
 
     /// The next datagram, from the listeners in turn.

@@ -339,3 +339,31 @@ fn a_flood_does_not_put_off_the_end() {
     closing.join().unwrap();
     assert!(closed.is_ok());
 }
+
+#[test]
+fn while_the_application_fetches_no_events_new_calls_get_503() {
+    let switch = Switch::start(|config| {
+        (config.limits.lag_ms, config.limits.lag_waiting, config.limits.retry_after_s) = (10, 1, 7);
+    });
+    let begun = |switch: &Switch| {
+        switch.endpoint.counters().iter().any(|(name, value)| *name == "overload.begun" && *value == 1)
+    };
+    switch.subscriber("101");
+    let mut phone = Phone::new(&switch, "101");
+    phone.register();
+    assert!(!switch.events.iter().any(|event| matches!(event, Event::Registration { .. })), "it waits");
+    let mut stranger = Phone::new(&switch, "999");
+    let end = Instant::now() + PATIENCE;
+    while !begun(&switch) {
+        assert!(Instant::now() < end, "never overloaded");
+        assert_eq!(stranger.ask("OPTIONS", "sip:x@y", "", "").status.code(), 200);
+    }
+    let refused = stranger.ask("INVITE", "sip:101@ccbs", "", "");
+    assert_eq!(refused.status.code(), 503);
+    let wait = refused.headers.value(&HeaderName::RetryAfter).map(|value| String::from_utf8_lossy(&value).into_owned());
+    assert!((7..=14).contains(&wait.unwrap().parse::<u32>().unwrap()));
+    assert!(!switch.endpoint.drain().is_empty());
+    assert_eq!(stranger.ask("OPTIONS", "sip:x@y", "", "").status.code(), 200);
+    let refused = stranger.ask("INVITE", "sip:101@ccbs", "", "").status.code();
+    assert_eq!(refused, 403, "who is no subscriber is told so again");
+}

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -44,7 +45,7 @@ pub(crate) struct Udp {
     /// The same socket for reading and sending: asks the kernel, where the runtime would say "not now" until it
     /// has looked itself.
     socket: std::net::UdpSocket,
-    inbox: VecDeque<(SocketAddr, Bytes)>,
+    inbox: VecDeque<(Instant, SocketAddr, Bytes)>,
     capacity: usize,
     buffer: Vec<u8>,
     pub(crate) counters: UdpCounters,
@@ -71,6 +72,7 @@ impl Udp {
     /// Empties the kernel's buffer into the queue.
     pub(crate) fn receive(&mut self) {
         let mut errors = 0;
+        let now = Instant::now();
         for _ in 0..READ_AT_ONCE {
             let mut received = self.socket.recv_from(&mut self.buffer);
             if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
@@ -81,7 +83,7 @@ impl Udp {
                 Ok((length, from)) => {
                     self.counters.received += 1;
                     if self.inbox.len() < self.capacity {
-                        self.inbox.push_back((from, Bytes::copy_from_slice(&self.buffer[..length])));
+                        self.inbox.push_back((now, from, Bytes::copy_from_slice(&self.buffer[..length])));
                     } else {
                         self.counters.shed += 1;
                     }
@@ -100,7 +102,12 @@ impl Udp {
 
     /// The oldest datagram that waits.
     pub(crate) fn next(&mut self) -> Option<(SocketAddr, Bytes)> {
-        self.inbox.pop_front()
+        self.inbox.pop_front().map(|(_, from, octets)| (from, octets))
+    }
+
+    /// How long the oldest datagram has waited, and how many do.
+    pub(crate) fn lag(&self) -> (Duration, usize) {
+        (self.inbox.front().map_or(Duration::ZERO, |(since, ..)| since.elapsed()), self.inbox.len())
     }
 
     /// Whether datagrams wait.

@@ -12,6 +12,7 @@ mod late_offer;
 mod messages;
 mod mixed;
 mod net;
+mod overload;
 mod phone;
 mod player;
 mod qualify;
