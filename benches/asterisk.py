@@ -1,6 +1,6 @@
-"""From a release on the wire to the recall on the wire through a real Asterisk: ccbs beside a bare ARI program.
+"""From a release to the recall on the wires, through a real Asterisk: ccbs beside a bare ARI program.
 
-    python -m benches.asterisk [ORDERS RATE]...      default: 100 10  100 50  1000 10  1000 50
+    PYTHONPATH=tests python -m benches.asterisk [ORDERS RATE]...      default: 100 10  100 50  1000 10  1000 50
 
 Every callee talks, every caller has ordered; then 200 callees are released at the rate. Both times are taken
 at one socket, which is everybody's phone. The bare program rings the caller at the callee's release, no more.
@@ -16,8 +16,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tests.acceptance.network import LoopbackNetwork
-from tests.interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, SIP_PORT, Asterisk, Extension
+from acceptance.network import LoopbackNetwork
+from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, SIP_PORT, Asterisk, Extension
 
 from ccbs import CallbackService, Limits, Profile
 from ccbs._ccbs import Driver
