@@ -1,6 +1,6 @@
 """From a release to the recall on the wires, through a real Asterisk: ccbs beside a bare ARI program.
 
-    PYTHONPATH=tests python -m benches.asterisk [ORDERS RATE]...      default: 100 10  100 50  1000 10  1000 50
+    PYTHONPATH=tests python -m benches.asterisk [ORDERS RATE]...
 
 Every callee talks, every caller has ordered; then 200 callees are released at the rate. Both times are taken
 at one socket, which is everybody's phone. The bare program rings the caller at the callee's release, no more.
@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from acceptance.network import LoopbackNetwork
-from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, SIP_PORT, Asterisk, Extension
-
 from ccbs import CallbackService, Limits, Profile
 from ccbs._ccbs import Driver
 from ccbs.asterisk import Ari, AsteriskSwitch, Endpoints
@@ -26,6 +24,7 @@ from ccbs.asterisk.endpoints import endpoint_of_channel
 from ccbs.asterisk.switch import EVENT_TYPES
 from ccbs.numbering import Numbering
 from ccbs.subscribers import Directory, Subscriber
+from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, SIP_PORT, Asterisk, Extension
 
 RELEASES = 200
 _COPIED = re.compile(rb"^(?:via|from|call-id|cseq):.*\r\n", re.IGNORECASE | re.MULTILINE)
