@@ -1,6 +1,6 @@
 //! Small worlds: a few subscribers, and what may happen to them.
 
-use ccbs_engine::watch::{Open, Watch};
+use ccbs_engine::watch::Watch;
 use ccbs_engine::{
     ConnectOutcome, Engine, Event, FailCause, Limits, LineKind, LineRef, Number, OrderId, PlayOutcome, Profile,
     RecallId, RingOutcome,
@@ -43,8 +43,6 @@ pub struct May {
     pub configuration: bool,
     /// The process that reports the lines starts anew.
     pub restart: bool,
-    /// Only the outcomes that are waited for, none late, double, out of order or for a recall that never was.
-    pub no_strays: bool,
 }
 
 /// A small world.
@@ -115,11 +113,9 @@ impl World {
         if engine.next_deadline().is_some() {
             moves.extend([Move::Time, Move::SixtyDays]);
         }
-        self.outcomes(watch, moves);
-        if !self.may.no_strays {
-            strays(watch, moves);
-            moves.push(Move::Back);
-        }
+        outcomes(watch, moves);
+        strays(watch, moves);
+        moves.push(Move::Back);
         let mut may = |event: Event| moves.push(Move::Event(event));
         for (place, &(number, ..)) in self.lines.iter().enumerate() {
             let line = || by(number);
@@ -180,49 +176,40 @@ impl World {
             may(Event::Restarted);
         }
     }
+}
 
-    /// The outcomes of the recalls in progress: those that are waited for, and the others too.
-    fn outcomes(&self, watch: &Watch, moves: &mut Vec<Move>) {
-        for found in watch.recalls() {
-            let recall = found.recall;
-            let open = |open: Open| !self.may.no_strays || open == found.open;
-            let mut may = |event: Event| moves.push(Move::Event(event));
-            if open(Open::Ring) {
-                for outcome in [
-                    RingOutcome::Answered,
-                    RingOutcome::Busy,
-                    RingOutcome::NoAnswer,
-                    RingOutcome::Declined,
-                    RingOutcome::Unreachable,
-                    RingOutcome::Failed,
-                ] {
-                    may(Event::RingOutcome { recall, outcome });
-                }
-            }
-            for play in 1..=2 {
-                if open(Open::Play(play)) {
-                    for outcome in [PlayOutcome::Played, PlayOutcome::CallerGone, PlayOutcome::Failed] {
-                        may(Event::PlayOutcome { recall, play, outcome });
-                    }
-                }
-            }
-            if open(Open::Connect) {
-                for outcome in [
-                    ConnectOutcome::Answered,
-                    ConnectOutcome::Busy,
-                    ConnectOutcome::NoAnswer,
-                    ConnectOutcome::Declined,
-                    ConnectOutcome::Unreachable,
-                    ConnectOutcome::CallerGone,
-                    ConnectOutcome::Failed,
-                ] {
-                    may(Event::ConnectOutcome { recall, outcome });
-                }
-            }
-            if open(Open::Release) {
-                may(Event::Released { recall });
+/// The outcomes of the recalls in progress: those that are waited for, and the others too.
+fn outcomes(watch: &Watch, moves: &mut Vec<Move>) {
+    for found in watch.recalls() {
+        let recall = found.recall;
+        let mut may = |event: Event| moves.push(Move::Event(event));
+        for outcome in [
+            RingOutcome::Answered,
+            RingOutcome::Busy,
+            RingOutcome::NoAnswer,
+            RingOutcome::Declined,
+            RingOutcome::Unreachable,
+            RingOutcome::Failed,
+        ] {
+            may(Event::RingOutcome { recall, outcome });
+        }
+        for play in 1..=2 {
+            for outcome in [PlayOutcome::Played, PlayOutcome::CallerGone, PlayOutcome::Failed] {
+                may(Event::PlayOutcome { recall, play, outcome });
             }
         }
+        for outcome in [
+            ConnectOutcome::Answered,
+            ConnectOutcome::Busy,
+            ConnectOutcome::NoAnswer,
+            ConnectOutcome::Declined,
+            ConnectOutcome::Unreachable,
+            ConnectOutcome::CallerGone,
+            ConnectOutcome::Failed,
+        ] {
+            may(Event::ConnectOutcome { recall, outcome });
+        }
+        may(Event::Released { recall });
     }
 }
 

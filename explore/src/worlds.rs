@@ -231,11 +231,11 @@ fn long_worlds() -> Vec<World> {
             limits: Limits { recalls_per_second: 1, ..limits() },
             ..world(
                 "autodial-per-second",
-                "`autodial` with one attempt: 2 orders 1, 4 orders 3, one recall in any second",
+                "`autodial` with one attempt: 1 and 2 order each other, one recall in any second",
                 &[once()],
-                &apart,
-                APART,
-                May { no_strays: true, ..may() },
+                &two,
+                EITHER_WAY,
+                may(),
             )
         },
         world(

@@ -35,7 +35,16 @@ from ccbs._ccbs import (
 )
 from ccbs.service import CallbackService
 from ccbs.simulation import simulate
-from ccbs.switch import ConnectOutcome, LegGone, LineState, RingFailed, RingOutcome, Switch, current_order
+from ccbs.switch import (
+    ConnectOutcome,
+    LegGone,
+    LineState,
+    PromptFailed,
+    RingFailed,
+    RingOutcome,
+    Switch,
+    current_order,
+)
 
 __all__ = [
     "ACTION_DTYPE",
@@ -56,6 +65,7 @@ __all__ = [
     "OrderView",
     "Overload",
     "Profile",
+    "PromptFailed",
     "RecordingError",
     "Recovered",
     "RingFailed",

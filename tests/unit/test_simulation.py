@@ -85,6 +85,8 @@ def test_the_field_of_a_wrong_setting_is_named() -> None:
 def test_control_c_ends_it() -> None:
     code = (
         "import ccbs, threading, os, signal\n"
+        # A shell starts what it puts in the background with the signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try:\n"
         "    ccbs.simulate(calls=1_000_000_000)\n"
