@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use ccbs_driver::{Commit, SqliteSettings, SqliteStore, StoreError};
-use ccbs_engine::{Action, ConnectOutcome, Event, FailCause, Limits, LineKind, LineRef, Profile, RingOutcome};
+use ccbs_engine::{
+    Action, ConnectOutcome, Event, FailCause, Limits, LineKind, LineRef, PlayOutcome, Profile, RingOutcome,
+};
 
 pub(crate) const BEGIN: u64 = 1_700_000_000_000;
 
@@ -52,6 +54,7 @@ pub(crate) fn parts() -> [Part; 2] {
         (60, vec![Event::Cancel { request: 4, caller: line("4"), callee: Some(line("3")) }]),
         (70, vec![Event::LineFree { line: line("1") }]),
         (20_000, Vec::new()),
+        (21_000, Vec::new()),
     ];
     let after = vec![
         (10, vec![Event::LineFree { line: line("2") }, Event::LineFree { line: line("6") }]),
@@ -60,11 +63,10 @@ pub(crate) fn parts() -> [Part; 2] {
         (1_020, vec![Event::Cancel { request: 6, caller: line("8"), callee: Some(line("7")) }]),
         (60_000, Vec::new()),
         (61_000, Vec::new()),
+        (62_000, Vec::new()),
+        (63_000, Vec::new()),
     ];
-    [
-        Part { name: "made", begin: BEGIN, turns: made },
-        Part { name: "again", begin: BEGIN + 30_000, turns: after },
-    ]
+    [Part { name: "made", begin: BEGIN, turns: made }, Part { name: "again", begin: BEGIN + 30_000, turns: after }]
 }
 
 /// What each step of a part led to: the start, then each turn.
@@ -78,10 +80,13 @@ pub(crate) fn recover(path: &Path, now: u64) -> Result<(Commit<SqliteStore>, Vec
     Ok((commit, found.actions))
 }
 
-/// Answers that the phones give to what was let out: who is rung answers, then the callee does.
+/// Answers that the phones give to what was let out: who is rung answers and hears the prompts, then the callee answers.
 pub(crate) fn answers(actions: &[Action]) -> Vec<Event> {
     let answer = |action: &Action| match action {
         Action::Ring { recall, .. } => Some(Event::RingOutcome { recall: *recall, outcome: RingOutcome::Answered }),
+        Action::Play { recall, play, .. } => {
+            Some(Event::PlayOutcome { recall: *recall, play: *play, outcome: PlayOutcome::Played })
+        }
         Action::Connect { recall, .. } => {
             Some(Event::ConnectOutcome { recall: *recall, outcome: ConnectOutcome::Answered })
         }

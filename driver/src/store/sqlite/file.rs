@@ -93,7 +93,12 @@ fn make(file: &Connection) -> rusqlite::Result<()> {
 
 /// A commit returns when the log has it on the disk.
 fn journaling(file: &Connection) -> rusqlite::Result<()> {
-    file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // Where the switch to it fails, SQLite goes on with the mode of before and says so here only.
+    let mode: String = file.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        return Err(rusqlite::Error::SqliteFailure(refused, Some(format!("its log could not be made, mode {mode}"))));
+    }
     file.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cell_size_check = ON;")
 }
 
