@@ -26,7 +26,7 @@ from .sipp import SippPhone
 
 __all__ = ["LIKE", "OTHER", "SOON_S", "THIRD", "UNDER_TEST", "Handset", "Office", "open_office"]
 
-SOON_S = 15.0
+SOON_S = 30.0
 """Within this a phone here has answered, rung or been released (s), however busy the machine is."""
 CB_TIMER_S = 6
 MUCH = 20

@@ -106,7 +106,7 @@ async def agreed(phone: Handset, part: str, directions: tuple[str, ...], *, sinc
 
 
 async def hears_nothing(phone: Handset, tone_hz: float) -> None:
-    """For a while the phone does not hear that tone."""
+    """Soon, and then for a while, the phone does not hear that tone."""
     if isinstance(phone, Phone):  # its recorder stops with the hold
         await asyncio.sleep(IN_FLIGHT_S)
         before = await phone.received()
@@ -115,11 +115,15 @@ async def hears_nothing(phone: Handset, tone_hz: float) -> None:
             f"{phone.label} is on hold; packets: {came - before}"
         )
         return
-    start = len(await asyncio.to_thread(phone.sound_since, 0.0)) + int(IN_FLIGHT_S * RATE)
-    await asyncio.sleep(QUIET_S)
-    sound = (await asyncio.to_thread(phone.sound_since, 0.0))[start:]
-    bursts = tone_bursts(sound, tone_hz)
-    assert not bursts, f"{phone.label} is on hold and hears {tone_hz:.0f} Hz: {bursts}"
+    # Its jitter buffer holds the longer what came before, the busier the machine is.
+    deadline = time.monotonic() + SOON_S
+    while True:
+        start = len(await asyncio.to_thread(phone.sound_since, 0.0))
+        await asyncio.sleep(QUIET_S)
+        sound = (await asyncio.to_thread(phone.sound_since, 0.0))[start:]
+        if not (bursts := tone_bursts(sound, tone_hz)):
+            return
+        assert time.monotonic() < deadline, f"{phone.label} is on hold and hears {tone_hz:.0f} Hz: {bursts}"
 
 
 async def blind(office: Office) -> None:
