@@ -95,7 +95,7 @@ fn judge_all() {
     let (mut judged, mut listed, mut runs) = (0, 0, [0_u32; 5]);
     for part in parts() {
         let place = bench.place(left.as_deref());
-        let before = state_of(&place);
+        let before = state_of(&place, part.name);
         let (commit, went) = run(&part, &place.join("orders.db"), &place.join("heard")).expect("a run left alone");
         let points = bench.points(&part, left.as_deref());
         for call in ["write", "fsync", "ftruncate", "unlink"] {
@@ -148,9 +148,9 @@ fn judge_end(kind: &str, ran: &Output, what: &str) {
 }
 
 /// The state that a store gives back, before it is told of the restart.
-fn state_of(place: &Path) -> Vec<u8> {
-    let mut store = SqliteStore::open(&place.join("orders.db"), course::SETTINGS).expect("a sound store");
-    let kept = store.load().expect("what was kept");
+fn state_of(place: &Path, what: &str) -> Vec<u8> {
+    let opened = SqliteStore::open(&place.join("orders.db"), course::SETTINGS);
+    let kept = opened.and_then(|mut store| store.load()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut engine = match kept.snapshot {
         Some(state) => Engine::restore(&state).expect("a state"),
         None => Engine::new(Limits::default()).expect("an engine"),
@@ -176,7 +176,7 @@ fn judge(place: &Path, heard: &str, part: &Part, before: &[u8], went: &Went, ear
     }
     // A step of which a phone heard anything is there, and none after the one in progress.
     let promised = lines.len().checked_sub(1).map_or(0, |last| let_out[last].0).max(over);
-    let restored = state_of(place);
+    let restored = state_of(place, what);
     let possible = (promised..=over + 1).map(|step| match step.checked_sub(1) {
         Some(index) => went.states.get(index).map(Vec::as_slice),
         None => Some(before),

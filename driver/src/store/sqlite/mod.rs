@@ -129,8 +129,9 @@ impl SqliteStore {
                 }
             }
         }
-        self.horizon.sweep(&transaction, records.len())?;
+        let horizon = self.horizon.swept(&transaction, records.len())?;
         transaction.commit()?;
+        self.horizon = horizon;
         self.since += sequence - self.sequence;
         self.sequence = sequence;
         Ok(())
@@ -142,8 +143,9 @@ impl SqliteStore {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO snapshots (sequence, now, state, crc) VALUES (?, ?, ?, ?)")?
             .execute(params![self.sequence, now, state, crc])?;
-        self.horizon.advance(&transaction, self.settings)?;
+        let horizon = self.horizon.advanced(&transaction, self.settings)?;
         transaction.commit()?;
+        self.horizon = horizon;
         Ok(())
     }
 }

@@ -11,8 +11,9 @@ const SPACING: u64 = 8;
 /// Rows removed by a commit beyond the number that it adds: the end of the journal never takes long to cut.
 const SWEEP: usize = 256;
 
-/// Where what is kept begins: at a snapshot, from which everything later can be repeated.
-#[derive(Debug)]
+/// Where what is kept begins: at a snapshot, from which everything later can be repeated. What a transaction makes of
+/// it holds when that is committed: the records that a snapshot replaces must not go before it is there.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Horizon {
     /// The sequence of that snapshot.
     begin: u64,
@@ -22,18 +23,16 @@ pub(super) struct Horizon {
 
 impl Horizon {
     pub(super) fn of(file: &Connection, settings: SqliteSettings) -> rusqlite::Result<Self> {
-        let mut horizon = Self { begin: 0, sweeping: true };
-        horizon.advance(file, settings)?;
-        Ok(horizon)
+        Self { begin: 0, sweeping: true }.advanced(file, settings)
     }
 
     /// A snapshot was added: those that nobody needs go, and the horizon moves on.
-    pub(super) fn advance(&mut self, file: &Connection, settings: SqliteSettings) -> rusqlite::Result<()> {
+    pub(super) fn advanced(self, file: &Connection, settings: SqliteSettings) -> rusqlite::Result<Self> {
         let kept: Vec<(u64, Millis)> = file
             .prepare_cached("SELECT sequence, now FROM snapshots ORDER BY sequence")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let Some(&(newest, now)) = kept.last() else { return Ok(()) };
+        let Some(&(newest, now)) = kept.last() else { return Ok(self) };
         let retention = Millis::try_from(settings.retention.as_millis()).unwrap_or(Millis::MAX);
         let old = |&&(sequence, at): &&(u64, Millis)| {
             now.saturating_sub(at) >= retention || newest - sequence >= settings.retention_records
@@ -52,14 +51,13 @@ impl Horizon {
                 before = Some((sequence, at));
             }
         }
-        self.sweeping |= begin != self.begin;
-        self.begin = begin;
-        Ok(())
+        Ok(Self { begin, sweeping: self.sweeping || begin != self.begin })
     }
 
     /// Removes some of the records before the horizon, as part of a commit of so many.
-    pub(super) fn sweep(&mut self, file: &Connection, added: usize) -> rusqlite::Result<()> {
-        if self.sweeping {
+    pub(super) fn swept(self, file: &Connection, added: usize) -> rusqlite::Result<Self> {
+        let mut sweeping = self.sweeping;
+        if sweeping {
             let most = SWEEP.saturating_add(added.saturating_mul(2));
             let removed = file
                 .prepare_cached(
@@ -67,8 +65,8 @@ impl Horizon {
                      (SELECT sequence FROM journal WHERE sequence <= ? ORDER BY sequence LIMIT ?)",
                 )?
                 .execute(params![self.begin, i64::try_from(most).unwrap_or(i64::MAX)])?;
-            self.sweeping = removed == most;
+            sweeping = removed == most;
         }
-        Ok(())
+        Ok(Self { sweeping, ..self })
     }
 }
