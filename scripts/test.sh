@@ -52,7 +52,7 @@ stages() {
     stage stubs - "$bin/python" -m mypy.stubtest ccbs._ccbs
     stage generated - scripts/generate.sh --check
     stage instructions - "$bin/python" -m benches.counts
-    stage rust invariants,fuzz,network cargo test --quiet --release --locked --workspace
+    stage rust invariants,fuzz,network,crashes cargo test --quiet --release --locked --workspace
     stage explore exploration explored "" --short
     stage simulate office simulated_offices
     stage unit - "$bin/pytest" tests/unit -n 2
@@ -68,7 +68,7 @@ stages() {
 
 # How long each takes on two idle cores stands in docs/testing.md.
 long_stages() {
-    stage rust invariants,fuzz,mutants,network env CCBS_FUZZ=20000000 CCBS_RUNS=10000 CCBS_NETWORKS=500 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
+    stage rust invariants,fuzz,mutants,network,crashes env CCBS_FUZZ=20000000 CCBS_RUNS=10000 CCBS_NETWORKS=500 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
     stage explore exploration explored --long ""
     stage simulate office eval 'office --calls 10000000 --faults 0.02 && office --calls 2000000 --faults 0.1 --profile ccbs'
     stage unit - "$bin/pytest" tests/unit -n 2 -q --hypothesis-profile=long
@@ -79,7 +79,7 @@ long_stages() {
 
 declare -A titles=(
     [model]="reference model" [exploration]="exploration" [fuzz]="fuzz" [office]="simulated office"
-    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network"
+    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network" [crashes]="crashes"
 )
 names=() outcomes=() closing=() figures=()
 failed=0
