@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from acceptance.audio import RATE
 from acceptance.listening import hears_prompts
 from acceptance.phone import Phone
 from acceptance.recognise import tone_bursts
