@@ -84,6 +84,9 @@ _BEGAN = re.compile(r"assigned id (\d+)")
 _OVER = re.compile(r"Call (\d+) (?:with|to) .* (?:ended|error)")
 _LENGTH = re.compile(rb"^(?:Content-Length|l)[ \t]*:[ \t]*(\d+)", re.IGNORECASE | re.MULTILINE)
 _ENDED = ("End", "Error", "Released")
+_RTP_IPV4 = (9_000, 9_998)
+"""linphonec announces a port before it has it, and then does not hear when another process has it. baresip
+opens its ports on all addresses of IPv4, so those are others."""
 _WAV_HEADER = 44
 """It is complete only when the file is closed, so lengths in it are not relied on."""
 
@@ -143,7 +146,7 @@ class Linphone:
                 switch=f"{self.account.host}:{self.account.port}",
                 address=place.address,
                 ipv6=int(":" in place.address),
-                rtp="{}-{}".format(*place.rtp),
+                rtp="{}-{}".format(*(place.rtp if ":" in place.address else _RTP_IPV4)),
                 realm=realm,
             )
         )
