@@ -1,0 +1,320 @@
+"""``ccbs serve`` with a store, a thousand callers whose orders wait, and SIPp's calls besides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benches.calls import PHONES, free_port, stat
+from benches.phones import Bank
+from benches.process import Failed
+from ruamel.yaml import YAML
+
+import ccbs
+from ccbs.control import ControlError, ask
+
+from .ledger import Ledger
+from .phones import Phones, Trunk, write_prompts
+
+__all__ = ["Load", "Office"]
+
+REALM = "storm.example"
+PASSWORD = "storm-password"
+CALLER_HOST, TRUNK_HOST, SIPP_HOST = "127.0.0.45", "127.0.0.46", "127.0.0.47"
+START_S = 60.0
+HEARS_S = 20.0
+CALLEES = 500
+_SIP = Path(__file__).parents[2] / "benches" / "sip"
+_STEP = re.compile(r"order \d+ (\d+)→\d+ ended: (\S+)")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What there is to do.
+
+    :ivar callers: each with an order at a time.
+    :ivar rate: calls a second that SIPp begins.
+    :ivar timers: between which the callers' CB timers lie, in seconds.
+    :ivar cancels: the part of the orders that their callers cancel.
+    """
+
+    callers: int = 1_000
+    rate: int = 110
+    timers: tuple[int, int] = (8, 30)
+    cancels: float = 0.1
+
+
+class Office:
+    """The server, which is killed and started again, and everybody around it.
+
+    :param directory: for files; made.
+    :param seed: of all that is random.
+    :param store: whether it keeps anything: the test of this test.
+    """
+
+    def __init__(self, directory: Path, load: Load, seed: int, *, store: bool = True) -> None:
+        directory.mkdir(parents=True)
+        self.directory, self.load = directory, load
+        self.ledger = Ledger()
+        self.random = random.Random(seed)
+        self.port = free_port("127.0.0.1")
+        self.callers = [str(200_000 + at) for at in range(load.callers)]
+        self.answered_s = 0.0
+        self._numbers = [str(100_000 + at) for at in range(CALLEES)]
+        (directory / "callees.csv").write_text("SEQUENTIAL\n" + "".join(f"{n};\n" for n in self._numbers))
+        with (directory / "ccbs.yml").open("w", encoding="utf-8") as file:
+            YAML().dump(self._config(store), file)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._over = False
+        self._living: list[asyncio.Task[None]] = []
+        self._hanging_up: set[asyncio.Task[None]] = set()
+        self._sipp: subprocess.Popen[bytes] | None = None
+        self._sipp_port = free_port(PHONES)
+        server = ("127.0.0.1", self.port)
+        rung, over, talking = self.ledger.rung, self.ledger.recall_over, self._talking
+        self.phones = Phones((CALLER_HOST, 0), server, REALM, rung=rung, over=over)
+        self.trunk = Trunk((TRUNK_HOST, 5060), server, REALM, talking=talking)
+        self._callees: subprocess.Popen[bytes] | None = None
+
+    def _config(self, store: bool) -> dict[str, Any]:
+        def caller(number: str) -> dict[str, Any]:
+            autodial = {"allowed": True, "cb_timer_external_s": self.random.randint(*self.load.timers)}
+            return {"number": number, "password": PASSWORD, "services": {"autodial": autodial}}
+
+        return {
+            "listen": {"address": "127.0.0.1", "port": self.port, "realm": REALM},
+            "subscribers": [
+                *({"number": number, "password": PASSWORD} for number in self._numbers),
+                *(caller(number) for number in self.callers),
+            ],
+            "profiles": {"autodial": {"caller_free_guard_s": 1, "attempts": 5}},
+            "trunks": [
+                {"name": "city", "address": SIPP_HOST, "trusted": True},
+                {"name": "far", "address": TRUNK_HOST, "trusted": True},
+            ],
+            "numbering": {
+                "internal": ["1XXXXX", "2XXXXX"],
+                "external": [{"prefix": "7", "trunk": "city"}, {"prefix": "8", "trunk": "far"}],
+            },
+            "prompts": {"language": "ru", "overrides": {"ru": write_prompts(self.directory / "prompts")}},
+            "control": {"socket": "s"},
+            **({"store": {"path": "orders.db", "snapshot_records": 2_000}} if store else {}),
+        }
+
+    # --- the server ---------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Path:
+        """Its store."""
+        return self.directory / "orders.db"
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def spawn(self) -> None:
+        """Starts the process."""
+        self.ledger.life += 1
+        log = (self.directory / f"life-{self.ledger.life}.log").open("wb")
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ccbs", "serve", "--config", str(self.directory / "ccbs.yml"),
+            stdout=asyncio.subprocess.PIPE, stderr=log,
+        )  # fmt: skip
+        log.close()
+        self._reading = asyncio.create_task(self._read(self._process))
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            if line.endswith(b"\n") and (found := _STEP.search(line.decode())) is not None:
+                self.ledger.says_ended(found[1], found[2])
+
+    async def ready(self) -> None:
+        """Waits until the server answers, and looks at what it goes on with."""
+        began = time.monotonic()
+        while True:
+            assert self._process is not None
+            if self._process.returncode is not None:
+                log = (self.directory / f"life-{self.ledger.life}.log").read_text()
+                raise AssertionError(f"the server ended with {self._process.returncode}:\n{log}")
+            try:
+                standing = await self.ask("orders")
+                break
+            except ControlError:
+                assert time.monotonic() - began < START_S, "the server does not answer"
+                await asyncio.sleep(0.02)
+        if self.ledger.life > 1:
+            self.ledger.restarted({order["caller"] for order in standing["rows"]}, self._why_ended)
+
+    async def register(self) -> None:
+        """All phones register, once for all lives of the server."""
+        bank = Bank((PHONES, self._sipp_port), self.phones.server, REALM)
+        try:
+            await self._all_register(bank, self._numbers)
+        finally:
+            bank.close()
+        self._callees = self._start_sipp("callee.xml", PHONES, self._sipp_port, "callees-")
+        await self._all_register(self.phones, self.callers)
+
+    async def _all_register(self, bank: Bank, numbers: list[str]) -> None:
+        for at in range(0, len(numbers), 50):
+            await asyncio.gather(*(bank.register(number, PASSWORD) for number in numbers[at : at + 50]))
+
+    async def ask(self, name: str) -> Any:
+        """Asks the control socket."""
+        return await asyncio.to_thread(ask, self.directory / "s", {"ask": name})
+
+    def _why_ended(self, caller: str) -> str | None:
+        with contextlib.suppress(ccbs.CcbsError):
+            stories = ccbs.explain(self.store, number=caller).stories
+            if stories and (told := stories[-1].sentences) and "ended" in told[-1].text:
+                return str(told[-1].text)
+        return None
+
+    async def kill(self) -> None:
+        """SIGKILL; every call is dead with it."""
+        assert self._process is not None
+        assert self._reading is not None
+        self._up.clear()
+        self._stop_calls()
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+        # What it had said before is heard to its end.
+        await self._reading
+        self.phones.server_died()
+        self.trunk.server_died()
+        self.ledger.killed()
+
+    # --- everybody else -----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """SIPp's calls begin, and the callers order."""
+        self._up.set()
+        self._sipp = self._start_sipp(
+            "caller.xml", SIPP_HOST, free_port(SIPP_HOST), f"calls-{self.ledger.life}",
+            f"127.0.0.1:{self.port}", "-inf", str(self.directory / "callees.csv"), "-r", str(self.load.rate),
+            "-l", str(self.load.rate * 10), "-recv_timeout", "20000",
+        )  # fmt: skip
+        self.answered_s -= time.monotonic()
+        if not self._living:
+            self._living = [asyncio.create_task(self._live(caller)) for caller in self.callers]
+
+    def _stop_calls(self) -> None:
+        if self._sipp is not None:
+            self.answered_s += time.monotonic()
+            self._end(self._sipp)
+            self._sipp = None
+
+    def _start_sipp(
+        self, scenario: str, host: str, port: int, label: str, *more: str
+    ) -> subprocess.Popen[bytes]:
+        with (self.directory / f"{label}.log").open("wb") as log:
+            return subprocess.Popen(
+                ["sipp", "-sf", str(_SIP / scenario), "-i", host, "-p", str(port), "-t", "u1", "-nostdin",
+                 "-buff_size", "4000000", "-trace_stat", "-fd", "1",
+                 "-stf", str(self.directory / f"{label}.csv"), *more],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+
+    async def _live(self, caller: str) -> None:
+        """One caller: finds a number busy, orders, waits; then again."""
+        choice = random.Random(f"{caller} {self.random.random()}")
+        callee = f"8{caller}"
+        self.phones.talks.add(caller)
+        while not self._over:
+            await self._up.wait()
+            if caller in self.ledger.open():
+                await asyncio.sleep(0.2)
+                continue
+            with contextlib.suppress(Failed):
+                await self._order(caller, callee, choice)
+            await asyncio.sleep(choice.uniform(0.1, 0.5))
+
+    async def _order(self, caller: str, callee: str, choice: random.Random) -> None:
+        ledger = self.ledger
+        self.trunk.talks.discard(callee)
+        status, _ = await self.phones.call(caller, PASSWORD, callee)
+        if status != 486:
+            raise Failed(f"{caller} → {callee}: {status}")
+        ledger.asks(caller)
+        heard = await self.phones.dial_code(caller, PASSWORD, "*37#", HEARS_S)
+        self.trunk.talks.add(callee)
+        if heard == "order-accepted":
+            ledger.hears_accepted(caller)
+        elif heard in ("too-many-orders", "number-was-not-busy", "not-allowed"):
+            ledger.hears_denied(caller)
+            return
+        else:
+            ledger.counts["unheard"] += 1
+            return
+        if choice.random() < self.load.cancels:
+            await asyncio.sleep(choice.uniform(0, 3))
+            await self._up.wait()
+            ledger.asks_cancel(caller)
+            if await self.phones.dial_code(caller, PASSWORD, "#37#", HEARS_S) == "all-cancelled":
+                ledger.hears_cancelled(caller)
+
+    def _talking(self, callee: str) -> None:
+        caller = callee.removeprefix("8")
+        self.ledger.talks(caller)
+        task = asyncio.create_task(self._hang_up(caller))
+        self._hanging_up.add(task)
+        task.add_done_callback(self._hanging_up.discard)
+
+    async def _hang_up(self, caller: str) -> None:
+        await asyncio.sleep(0.3)
+        with contextlib.suppress(Failed):
+            await self.phones.hang_up_recall(caller)
+
+    @property
+    def calls_a_second(self) -> float:
+        """How many of SIPp's calls came through in a second in which the server took calls."""
+        return stat(self.directory / "callees-.csv")["IncomingCall(C)"] / self.answered_s
+
+    async def settle(self, within_s: float) -> None:
+        """Nobody orders any more; waits until nothing is owed, or the time is over."""
+        self._over = True
+        end = time.monotonic() + within_s
+        for _ in iter(lambda: bool(self.ledger.open()) and time.monotonic() < end, False):
+            await asyncio.sleep(0.2)
+        self.ledger.close()
+        self._stop_calls()
+
+    async def close(self) -> None:
+        """Ends everything."""
+        for task in (*self._living, *self._hanging_up):
+            task.cancel()
+        await asyncio.gather(*self._living, *self._hanging_up, return_exceptions=True)
+        self._stop_calls()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+        if self._callees is not None:
+            self._end(self._callees)
+        self.phones.close()
+        self.trunk.close()
+
+
+def descriptors(pid: int) -> int:
+    """How many files a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
