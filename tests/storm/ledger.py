@@ -12,6 +12,7 @@ __all__ = ["Ledger", "Order"]
 class Order:
     """What a caller knows of an order of his.
 
+    :ivar caller: who, and with an arrow whom he wants.
     :ivar heard: he was told that it is accepted.
     :ivar cancel_asked: he has asked to cancel it.
     :ivar cancelled: he was told that it is cancelled.
@@ -31,7 +32,7 @@ class Order:
 
 @dataclass
 class Ledger:
-    """The orders of all callers, each with one at a time.
+    """The orders of all callers, each with one at a time to each callee.
 
     :ivar life: of the server, counted from 1.
     :ivar lost: promises that were broken.
@@ -138,19 +139,26 @@ class Ledger:
                     # The two talked, and the end was not yet kept: it is an attempt that was cut off.
                     order.connected = None
                     self.counts["cut_off"] += 1
-            elif order.heard and not order.cancel_asked and order.connected is None and order.ended is None:
+            elif self.is_open(order.caller):
                 if (why := why_ended(order.caller)) is not None:
                     self.says_ended(order.caller, why)
                 else:
                     self.lost.append(f"the order of {order.caller} was confirmed and is gone")
 
+    def is_open(self, caller: str) -> bool:
+        """Whether something is still owed to him."""
+        order = self.orders.get(caller)
+        return (
+            order is not None
+            and order.heard
+            and not order.cancel_asked
+            and order.connected is None
+            and order.ended is None
+        )
+
     def open(self) -> list[str]:
-        """Callers to whom something is still owed."""
-        return [
-            order.caller
-            for order in self.orders.values()
-            if order.heard and not order.cancel_asked and order.connected is None and order.ended is None
-        ]
+        """To whom something is still owed."""
+        return [caller for caller in self.orders if self.is_open(caller)]
 
     def close(self) -> None:
         """All has had its time: what is still owed is lost."""

@@ -33,25 +33,33 @@ PASSWORD = "storm-password"
 CALLER_HOST, TRUNK_HOST, SIPP_HOST = "127.0.0.45", "127.0.0.46", "127.0.0.47"
 START_S = 60.0
 HEARS_S = 20.0
-CALLEES = 500
+TALK_S = 0.2
+CALLEES = 200
 _SIP = Path(__file__).parents[2] / "benches" / "sip"
-_STEP = re.compile(r"order \d+ (\d+)→\d+ ended: (\S+)")
+_STEP = re.compile(r"order \d+ (\d+→\d+) ended: (\S+)")
 
 
 @dataclass(frozen=True)
 class Load:
     """What there is to do.
 
-    :ivar callers: each with an order at a time.
+    :ivar callers: how many.
+    :ivar each: orders that each has at a time, to so many callees.
     :ivar rate: calls a second that SIPp begins.
     :ivar timers: between which the callers' CB timers lie, in seconds.
     :ivar cancels: the part of the orders that their callers cancel.
     """
 
-    callers: int = 1_000
+    callers: int = 250
+    each: int = 4
     rate: int = 110
-    timers: tuple[int, int] = (8, 30)
+    timers: tuple[int, int] = (8, 20)
     cancels: float = 0.1
+
+    @property
+    def orders(self) -> int:
+        """How many there are at a time, at the most."""
+        return self.callers * self.each
 
 
 class Office:
@@ -158,7 +166,8 @@ class Office:
                 assert time.monotonic() - began < START_S, "the server does not answer"
                 await asyncio.sleep(0.02)
         if self.ledger.life > 1:
-            self.ledger.restarted({order["caller"] for order in standing["rows"]}, self._why_ended)
+            stand = {f"{order['caller']}→{order['callee']}" for order in standing["rows"]}
+            self.ledger.restarted(stand, self._why_ended)
 
     async def register(self) -> None:
         """All phones register, once for all lives of the server."""
@@ -178,11 +187,13 @@ class Office:
         """Asks the control socket."""
         return await asyncio.to_thread(ask, self.directory / "s", {"ask": name})
 
-    def _why_ended(self, caller: str) -> str | None:
+    def _why_ended(self, order: str) -> str | None:
+        caller, _, callee = order.partition("→")
         with contextlib.suppress(ccbs.CcbsError):
-            stories = ccbs.explain(self.store, number=caller).stories
-            if stories and (told := stories[-1].sentences) and "ended" in told[-1].text:
-                return str(told[-1].text)
+            for story in reversed(ccbs.explain(self.store, number=caller).stories):
+                if story.callee == callee:
+                    told = [sentence.text for sentence in story.sentences if "ended" in sentence.text]
+                    return told[-1] if told else None
         return None
 
     async def kill(self) -> None:
@@ -211,7 +222,13 @@ class Office:
         )  # fmt: skip
         self.answered_s -= time.monotonic()
         if not self._living:
-            self._living = [asyncio.create_task(self._live(caller)) for caller in self.callers]
+            self.phones.talks.update(self.callers)
+            self._living = [
+                asyncio.create_task(self._live(caller, f"8{caller}{at}", lock))
+                for caller in self.callers
+                for lock in [asyncio.Lock()]
+                for at in range(self.load.each)
+            ]
 
     def _stop_calls(self) -> None:
         if self._sipp is not None:
@@ -234,53 +251,54 @@ class Office:
         process.kill()
         process.wait()
 
-    async def _live(self, caller: str) -> None:
-        """One caller: finds a number busy, orders, waits; then again."""
-        choice = random.Random(f"{caller} {self.random.random()}")
-        callee = f"8{caller}"
-        self.phones.talks.add(caller)
+    async def _live(self, caller: str, callee: str, line: asyncio.Lock) -> None:
+        """A caller finds a number busy, orders, waits; then again."""
+        order = f"{caller}→{callee}"
+        choice = random.Random(f"{order} {self.random.random()}")
         while not self._over:
             await self._up.wait()
-            if caller in self.ledger.open():
-                await asyncio.sleep(0.2)
-                continue
-            with contextlib.suppress(Failed):
-                await self._order(caller, callee, choice)
-            await asyncio.sleep(choice.uniform(0.1, 0.5))
+            if not self.ledger.is_open(order):
+                with contextlib.suppress(Failed):
+                    async with line:
+                        await self._order(caller, callee, order)
+                    if self.ledger.is_open(order) and choice.random() < self.load.cancels:
+                        await asyncio.sleep(choice.uniform(0, 3))
+                        await self._up.wait()
+                        async with line:
+                            await self._cancel(caller, callee, order)
+            await asyncio.sleep(choice.uniform(0.2, 1.0))
 
-    async def _order(self, caller: str, callee: str, choice: random.Random) -> None:
-        ledger = self.ledger
+    async def _order(self, caller: str, callee: str, order: str) -> None:
         self.trunk.talks.discard(callee)
-        status, _ = await self.phones.call(caller, PASSWORD, callee)
-        if status != 486:
-            raise Failed(f"{caller} → {callee}: {status}")
-        ledger.asks(caller)
-        heard = await self.phones.dial_code(caller, PASSWORD, "*37#", HEARS_S)
-        self.trunk.talks.add(callee)
+        try:
+            status, _ = await self.phones.call(caller, PASSWORD, callee)
+            if status != 486:
+                raise Failed(f"{order}: {status}")
+            self.ledger.asks(order)
+            heard = await self.phones.dial_code(caller, PASSWORD, f"*37*{callee}#", HEARS_S)
+        finally:
+            self.trunk.talks.add(callee)
         if heard == "order-accepted":
-            ledger.hears_accepted(caller)
+            self.ledger.hears_accepted(order)
         elif heard in ("too-many-orders", "number-was-not-busy", "not-allowed"):
-            ledger.hears_denied(caller)
-            return
+            self.ledger.hears_denied(order)
         else:
-            ledger.counts["unheard"] += 1
-            return
-        if choice.random() < self.load.cancels:
-            await asyncio.sleep(choice.uniform(0, 3))
-            await self._up.wait()
-            ledger.asks_cancel(caller)
-            if await self.phones.dial_code(caller, PASSWORD, "#37#", HEARS_S) == "all-cancelled":
-                ledger.hears_cancelled(caller)
+            self.ledger.counts["unheard"] += 1
+
+    async def _cancel(self, caller: str, callee: str, order: str) -> None:
+        self.ledger.asks_cancel(order)
+        if await self.phones.dial_code(caller, PASSWORD, f"#37*{callee}#", HEARS_S) == "order-cancelled":
+            self.ledger.hears_cancelled(order)
 
     def _talking(self, callee: str) -> None:
-        caller = callee.removeprefix("8")
-        self.ledger.talks(caller)
+        caller = callee[1:7]
+        self.ledger.talks(f"{caller}→{callee}")
         task = asyncio.create_task(self._hang_up(caller))
         self._hanging_up.add(task)
         task.add_done_callback(self._hanging_up.discard)
 
     async def _hang_up(self, caller: str) -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(TALK_S)
         with contextlib.suppress(Failed):
             await self.phones.hang_up_recall(caller)
 

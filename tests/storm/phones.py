@@ -67,8 +67,8 @@ class _Mortal(Bank):
 class Phones(_Mortal):
     """The callers' phones.
 
-    :param rung: is told the number at the INVITE of a recall.
-    :param over: is told the number when its recall's call has ended.
+    :param rung: is told at the INVITE of a recall: the number, ``→``, and the number that it shows.
+    :param over: is told the same when the recall's call has ended.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Phones(_Mortal):
         self._by_port: dict[int, str] = {}
         self._heard: dict[str, Counter[str]] = {}
         self._ended: dict[str, asyncio.Event] = {}
-        self._recalls: dict[str, tuple[str, Dialog]] = {}
+        self._recalls: dict[str, tuple[str, str, Dialog]] = {}
         self._names = {_octet(level): name for name, level in LEVELS.items()}
 
     def close(self) -> None:
@@ -119,8 +119,9 @@ class Phones(_Mortal):
     async def hang_up_recall(self, number: str) -> None:
         """Ends the recall that its phone has answered."""
         if (found := self._recalls.pop(number, None)) is not None:
-            await self.bye(found[1])
-            self._over(number)
+            _, order, dialog = found
+            await self.bye(dialog)
+            self._over(order)
 
     def server_died(self) -> None:
         """Calls are dead, too."""
@@ -159,15 +160,16 @@ class Phones(_Mortal):
             target = re.search(r"<([^>]+)>", message.headers["contact"])
             assert target is not None
             dialog = Dialog(number, call_id, reply.headers["to"], message.headers["from"], target[1], 0)
-            self._recalls[number] = (call_id, dialog)
-            self._rung(number)
+            shown = message.headers["from"].partition("sip:")[2].partition("@")[0]
+            self._recalls[number] = (call_id, f"{number}→{shown}", dialog)
+            self._rung(f"{number}→{shown}")
         elif message.method in ("BYE", "CANCEL") and new:
             if call_id in self._ended:
                 self._ended[call_id].set()
-            for number, (recall, _) in list(self._recalls.items()):
+            for number, (recall, order, _) in list(self._recalls.items()):
                 if recall == call_id:
                     del self._recalls[number]
-                    self._over(number)
+                    self._over(order)
 
 
 class Trunk(_Mortal):

@@ -16,7 +16,7 @@ from .office import Load, Office
 
 KILLS = int(os.environ.get("CCBS_KILLS", "50"))
 SEED = int(os.environ.get("CCBS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-LIFE_S = (0.05, 1.2)
+LIFE_S = (0.05, 0.9)
 """How long a life lasts after the server answers."""
 STARTING = 0.15
 """The part of the lives that end while the server starts."""
@@ -29,7 +29,7 @@ async def storm(office: Office, kills: int) -> None:
     await office.ready()
     await office.register()
     office.begin()
-    while len(office.ledger.open()) < office.load.callers * 0.8:
+    while len(office.ledger.open()) < office.load.orders * 0.8:
         assert not office.ledger.lost + office.ledger.doubled
         await asyncio.sleep(0.1)
     for left in range(kills, 0, -1):
@@ -52,8 +52,8 @@ async def test_nothing_promised_is_lost_and_nothing_is_doubled(tmp_path: Path) -
         await office.close()
     ledger, counts = office.ledger, office.ledger.counts
     assert (ledger.lost[:10], ledger.doubled[:10]) == ([], []), f"CCBS_SEED={SEED}: {counts}"
-    assert counts["accepted"] > office.load.callers
-    assert counts["connected"] > office.load.callers / 2
+    assert counts["accepted"] > office.load.orders
+    assert counts["connected"] > office.load.orders / 2
     verify_store(office.store)
     print(
         f"figure: storm: {KILLS} SIGKILLs: lost {len(ledger.lost)}, doubled {len(ledger.doubled)}; "
@@ -61,3 +61,22 @@ async def test_nothing_promised_is_lost_and_nothing_is_doubled(tmp_path: Path) -
         f"carried out, {counts['ended']} ended with a reason, {counts['cut_off']} recalls made anew; "
         f"{office.calls_a_second:.0f} calls/s by SIPp besides; seed {SEED}"
     )
+
+
+async def test_the_storm_notices_a_server_that_keeps_nothing(tmp_path: Path) -> None:
+    office = Office(
+        tmp_path / "office", Load(callers=10, each=2, rate=10, timers=(60, 60), cancels=0), 1, store=False
+    )
+    try:
+        await office.spawn()
+        await office.ready()
+        await office.register()
+        office.begin()
+        while len(office.ledger.open()) < office.load.orders:
+            await asyncio.sleep(0.1)
+        await office.kill()
+        await office.spawn()
+        await office.ready()
+    finally:
+        await office.close()
+    assert len(office.ledger.lost) == office.load.orders
