@@ -68,16 +68,18 @@ class Office:
     :param directory: for files; made.
     :param seed: of all that is random.
     :param store: whether it keeps anything: the test of this test.
+    :ivar environment: what the server's process has beside our own.
     """
 
     def __init__(self, directory: Path, load: Load, seed: int, *, store: bool = True) -> None:
-        directory.mkdir(parents=True)
+        (directory / "store").mkdir(parents=True)
         self.directory, self.load = directory, load
         self.ledger = Ledger()
         self.random = random.Random(seed)
         self.port = free_port("127.0.0.1")
         self.callers = [str(200_000 + at) for at in range(load.callers)]
         self.answered_s = 0.0
+        self.environment: dict[str, str] = {}
         self._numbers = [str(100_000 + at) for at in range(CALLEES)]
         (directory / "callees.csv").write_text("SEQUENTIAL\n" + "".join(f"{n};\n" for n in self._numbers))
         with (directory / "ccbs.yml").open("w", encoding="utf-8") as file:
@@ -118,7 +120,7 @@ class Office:
             },
             "prompts": {"language": "ru", "overrides": {"ru": write_prompts(self.directory / "prompts")}},
             "control": {"socket": "s"},
-            **({"store": {"path": "orders.db", "snapshot_records": 2_000}} if store else {}),
+            **({"store": {"path": "store/orders.db", "snapshot_records": 2_000}} if store else {}),
         }
 
     # --- the server ---------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ class Office:
     @property
     def store(self) -> Path:
         """Its store."""
-        return self.directory / "orders.db"
+        return self.directory / "store" / "orders.db"
 
     @property
     def pid(self) -> int:
@@ -140,7 +142,7 @@ class Office:
         log = (self.directory / f"life-{self.ledger.life}.log").open("wb")
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ccbs", "serve", "--config", str(self.directory / "ccbs.yml"),
-            stdout=asyncio.subprocess.PIPE, stderr=log,
+            stdout=asyncio.subprocess.PIPE, stderr=log, env=os.environ | self.environment,
         )  # fmt: skip
         log.close()
         self._reading = asyncio.create_task(self._read(self._process))
@@ -157,8 +159,7 @@ class Office:
         while True:
             assert self._process is not None
             if self._process.returncode is not None:
-                log = (self.directory / f"life-{self.ledger.life}.log").read_text()
-                raise AssertionError(f"the server ended with {self._process.returncode}:\n{log}")
+                raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.said()}")
             try:
                 standing = await self.ask("orders")
                 break
@@ -195,6 +196,16 @@ class Office:
                     told = [sentence.text for sentence in story.sentences if "ended" in sentence.text]
                     return told[-1] if told else None
         return None
+
+    async def ended(self) -> tuple[int, str]:
+        """Waits for the end of the process by itself: exit code and log."""
+        assert self._process is not None
+        code = await asyncio.wait_for(self._process.wait(), START_S)
+        return code, self.said()
+
+    def said(self) -> str:
+        """What this life has logged."""
+        return (self.directory / f"life-{self.ledger.life}.log").read_text()
 
     async def kill(self) -> None:
         """SIGKILL; every call is dead with it."""
@@ -268,6 +279,13 @@ class Office:
                             await self._cancel(caller, callee, order)
             await asyncio.sleep(choice.uniform(0.2, 1.0))
 
+    async def order(self, at: int) -> str:
+        """The caller of that place orders once; the order's name. What was heard stands in the ledger."""
+        caller = self.callers[at]
+        callee = f"8{caller}0"
+        await self._order(caller, callee, f"{caller}→{callee}")
+        return f"{caller}→{callee}"
+
     async def _order(self, caller: str, callee: str, order: str) -> None:
         self.trunk.talks.discard(callee)
         try:
@@ -306,6 +324,13 @@ class Office:
     def calls_a_second(self) -> float:
         """How many of SIPp's calls came through in a second in which the server took calls."""
         return stat(self.directory / "callees-.csv")["IncomingCall(C)"] / self.answered_s
+
+    async def until_open(self, orders: int) -> None:
+        """Waits until so many wait to be carried out."""
+        end = time.monotonic() + START_S
+        for _ in iter(lambda: len(self.ledger.open()) >= orders, True):
+            assert time.monotonic() < end, self.ledger.counts
+            await asyncio.sleep(0.1)
 
     async def settle(self, within_s: float) -> None:
         """Nobody orders any more; waits until nothing is owed, or the time is over."""
