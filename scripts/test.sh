@@ -38,32 +38,32 @@ stages() {
     stage stubs - "$bin/python" -m mypy.stubtest ccbs._ccbs
     stage generated - scripts/generate.sh --check
     stage instructions - "$bin/python" -m benches.counts
-    stage rust invariants,fuzz cargo test --quiet --release --locked --workspace
+    stage rust invariants,fuzz,network cargo test --quiet --release --locked --workspace
     stage explore exploration explored "" --short
     stage simulate office simulated_offices
     stage unit - "$bin/pytest" tests/unit -n 2
     stage model model "$bin/pytest" tests/reference -n 2
-    stage coverage coverage scripts/coverage.sh
+    stage coverage coverage eval 'scripts/coverage.sh && scripts/coverage.sh sip'
     # By file: the procedures keep a worker to themselves.
     stage acceptance - "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
+    stage asterisk - "$bin/pytest" tests/interop/asterisk -n 2 --dist loadfile -v
     stage package - "$bin/pytest" tests/package -v
 }
 
 # How long each takes on two idle cores stands in docs/testing.md.
 long_stages() {
-    stage rust invariants,fuzz,mutants env CCBS_RUNS=10000 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
+    stage rust invariants,fuzz,mutants,network env CCBS_RUNS=10000 CCBS_NETWORKS=500 PROPTEST_CASES=20000 cargo test --quiet --release --locked --workspace -- --include-ignored
     stage explore exploration explored --long ""
     stage simulate office eval 'office --calls 10000000 --faults 0.02 && office --calls 2000000 --faults 0.1 --profile ccbs'
     stage unit - "$bin/pytest" tests/unit -n 2 -q --hypothesis-profile=long
     stage model model "$bin/pytest" tests/reference -n 2 -q --hypothesis-profile=long
     stage prompts - "$bin/python" scripts/make_prompts.py --check
-    stage sip coverage scripts/coverage.sh sip 0
     stage mutants mutants scripts/mutants.sh
 }
 
 declare -A titles=(
     [model]="reference model" [exploration]="exploration" [fuzz]="fuzz" [office]="simulated office"
-    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants"
+    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network"
 )
 names=() outcomes=() closing=() figures=()
 failed=0

@@ -1195,7 +1195,7 @@ class LineLegs:
 class Registration:
     """A subscriber's phones changed.
 
-    :param contacts: how many are registered now.
+    :param contacts: how many are registered now and can be reached (``qualify_s``).
     """
 
     __match_args__ = ("number", "contacts")

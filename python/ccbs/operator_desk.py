@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ccbs._ccbs import Cancelled, Closed, LineView, Overload
+from ccbs.calls import CallLog
 from ccbs.control import Refused
 from ccbs.service import CallbackService
-from ccbs.sip import SipSwitch
+from ccbs.subscribers import Directory
 
-__all__ = ["MOST_ROWS", "Counted", "OperatorDesk"]
+__all__ = ["MOST_ROWS", "Counted", "Host", "OperatorDesk"]
 
 MOST_ROWS = 10_000
 """The most rows of one answer."""
@@ -28,6 +29,32 @@ class Counted(Protocol):
         ...
 
 
+class Host(Protocol):
+    """What the desk asks of a switch, whichever it is."""
+
+    @property
+    def directory(self) -> Directory:
+        """The subscribers."""
+        ...
+
+    @property
+    def calls(self) -> CallLog:
+        """The call log."""
+        ...
+
+    def registered(self, number: str) -> int:
+        """How many phones of a subscriber can be reached."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """The counters by name."""
+        ...
+
+    async def stop(self) -> None:
+        """End what is in progress."""
+        ...
+
+
 class OperatorDesk:
     """Carries out the requests of the control socket.
 
@@ -36,7 +63,7 @@ class OperatorDesk:
     :ivar counted: whose counters are told besides those of the two.
     """
 
-    def __init__(self, switch: SipSwitch, service: CallbackService) -> None:
+    def __init__(self, switch: Host, service: CallbackService) -> None:
         self.counted: Sequence[Counted] = ()
         self._switch = switch
         self._service = service

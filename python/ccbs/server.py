@@ -37,7 +37,7 @@ from ccbs.config.checks import find_coroutine
 from ccbs.config.model import FurtherAddress, Listen
 from ccbs.control import ControlError, ControlServer
 from ccbs.line_writer import LineWriter
-from ccbs.operator_desk import OperatorDesk
+from ccbs.operator_desk import Host, OperatorDesk
 from ccbs.prompts import Catalogue, PromptError
 from ccbs.service import CallbackService
 from ccbs.sip import SipSwitch, Trunk
@@ -108,13 +108,18 @@ class Server:
         outputs: Sequence[LineWriter] = (),
     ) -> None:
         self._config = config
+        self._trace_path = trace
+        self._prepare(record=record, say=say, outputs=outputs)
+
+    def _prepare(
+        self, *, record: Path | None, say: Callable[[str], None], outputs: Sequence[LineWriter]
+    ) -> None:
         self._record = record
         self._say = say
         self._outputs = outputs
         self._stop = asyncio.Event()
         self._faulty: str | None = None
         self._control: ControlServer | None = None
-        self._trace_path = trace
         self._trace: TraceFile | None = None
 
     async def serve(self) -> int:
@@ -122,7 +127,7 @@ class Server:
         config = self._config
         directory = Directory(_subscriber(found) for found in config.subscribers)
         prompts = _prompts(config)
-        calls = _call_log(config)
+        calls = call_log(config.call_log_file, config.call_log_records)
         endpoint = _listen(config, tracing=self._trace_path is not None)
         try:
             # Not before: a server that cannot listen must not wipe the trace of the one that does.
@@ -151,7 +156,7 @@ class Server:
             on_closed=lambda: self._on_fault("engine"),
             facts_limit=config.limits.engine.queue,
         )
-        watch = asyncio.create_task(_watch_recording(driver))
+        watch = asyncio.create_task(watch_recording(driver))
         desk = OperatorDesk(switch, service)
         control = self._control = ControlServer(
             config.control_socket,
@@ -185,7 +190,7 @@ class Server:
         """Begin to stop."""
         self._stop.set()
 
-    async def _wind_down(self, control: ControlServer, switch: SipSwitch, service: CallbackService) -> bool:
+    async def _wind_down(self, control: ControlServer, switch: Host, service: CallbackService) -> bool:
         try:
             async with asyncio.timeout(STOP_BOUND_S):
                 await control.close()
@@ -288,7 +293,8 @@ def _driver(config: Config, record: Path | None) -> Driver:
         raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
 
 
-async def _watch_recording(driver: Driver) -> None:
+async def watch_recording(driver: Driver) -> None:
+    """Log it when the recording fails, until cancelled."""
     # The writer's thread never calls into Python; whoever reads the log wants to know within a second or two.
     while (failure := driver.recording_failure()) is None:  # noqa: ASYNC110
         await asyncio.sleep(1.0)
@@ -328,8 +334,13 @@ def _trace_file(path: Path | None) -> TraceFile | None:
         ) from None
 
 
-def _call_log(config: Config) -> CallLog:
-    file = config.call_log_file
+def call_log(file: Path | None, records: int) -> CallLog:
+    """The call log of a configuration.
+
+    :param file: gets a JSON line for each call, or None.
+    :param records: how many are kept in memory.
+    :raises StartError: when the file cannot be written.
+    """
     if file is not None:
         try:
             os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640))
@@ -338,7 +349,7 @@ def _call_log(config: Config) -> CallLog:
                 f"The call log {file} cannot be written: {error.strerror}. Let ccbs write it, or give "
                 "call_log.file another path."
             ) from None
-    return CallLog(limit=config.call_log_records, path=file)
+    return CallLog(limit=records, path=file)
 
 
 def _allow_connections(connections: int) -> None:

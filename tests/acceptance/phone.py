@@ -45,6 +45,7 @@ auplay_channels         1
 audio_txmode            poll
 audio_level             no
 audio_buffer            20-160
+jitter_buffer_delay     0-0
 module_path             {modules}
 module                  g711.so
 module                  aufile.so

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -195,11 +196,18 @@ def steps_of(number: int) -> tuple[Step, ...]:
     return PROCEDURES[number].steps
 
 
-async def run_procedure(number: int, directory: Path, observer: Observer) -> list[Verdict]:
+async def run_procedure(
+    number: int,
+    directory: Path,
+    observer: Observer,
+    *,
+    opening: Callable[..., AbstractAsyncContextManager[World]] = open_world,
+) -> list[Verdict]:
     """Runs a procedure in a world of its own and returns the verdict of each step.
 
     :param number: 1 to 4.
     :param directory: for configurations, logs and recordings; made.
+    :param opening: opens the world, given the directory and the parties.
     """
     procedure = PROCEDURES[number]
     verdicts: list[Verdict] = []
@@ -210,7 +218,7 @@ async def run_procedure(number: int, directory: Path, observer: Observer) -> lis
 
     trouble = "the world did not open"
     try:
-        async with open_world(directory, *procedure.parties) as world:
+        async with opening(directory, *procedure.parties) as world:
             observer.world_opened(procedure, world)
             trouble, course = "", Course(world, procedure.callee)
             for step in procedure.steps:

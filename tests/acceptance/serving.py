@@ -57,6 +57,9 @@ async def run_command(*arguments: str, timeout: float = 20.0) -> str:
 class SwitchProcess:
     """One running switch. Use :meth:`start` and :meth:`stop`."""
 
+    traces = True
+    """Whether it can write down its SIP messages."""
+
     def __init__(self, label: str, directory: Path, config: Mapping[str, Any]) -> None:
         self.label = label
         self.directory = directory
@@ -95,8 +98,8 @@ class SwitchProcess:
         with self.config_file.open("w", encoding="utf-8") as file:
             YAML().dump(self._config, file)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ccbs", "serve",
-            "--config", str(self.config_file), "--trace", str(self.trace_file),
+            sys.executable, "-m", "ccbs", "serve", "--config", str(self.config_file),
+            *(("--trace", str(self.trace_file)) if self.traces else ()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},

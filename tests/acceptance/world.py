@@ -26,7 +26,9 @@ __all__ = [
     "Party",
     "Settings",
     "World",
+    "far_config",
     "open_world",
+    "start_phone",
     "subscriber",
 ]
 
@@ -85,6 +87,8 @@ class World:
     far_switch: SwitchProcess | None
     callback_key: str
     """What №2's context key dials, as its phone reads it in the settings made for it."""
+    busy_reason: str = "cause=486"
+    """What the Reason of a BYE holds that tells of a busy callee (RFC 3326)."""
     phones: dict[str, Phone] = field(default_factory=dict)
     """By number."""
 
@@ -211,7 +215,9 @@ async def open_world(
         network.close()
         raise
     try:
-        phones = await asyncio.gather(*(_phone(world, party) for party in parties), return_exceptions=True)
+        phones = await asyncio.gather(
+            *(start_phone(world, party) for party in parties), return_exceptions=True
+        )
         for phone in phones:
             if isinstance(phone, Phone):
                 world.phones[phone.account.number] = phone
@@ -239,7 +245,8 @@ async def _callback_key(switch: SwitchProcess) -> str:
     return values[f"softkey.{slot}.action"].removesuffix("$Tinvite$")
 
 
-async def _phone(world: World, party: Party) -> Phone:
+async def start_phone(world: World, party: Party) -> Phone:
+    """Starts the phone of a party and waits until it is registered."""
     account = Account(
         number=party.number,
         password=party.password,

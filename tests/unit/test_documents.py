@@ -54,7 +54,9 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         r"(?:`|^\$ |&& )ccbs ([a-z0-9-]+)([^`\n|]*)", page.read_text(encoding="utf-8"), re.MULTILINE
     ):
         assert name in commands
-        options = {option for parameter in commands[name].params for option in parameter.opts}
+        command = commands[name]
+        below = getattr(command, "commands", {}).get(next(iter(rest.split()), ""))
+        options = {option for parameter in (below or command).params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"ccbs {name}{rest}"
 
 
@@ -143,3 +145,27 @@ async def test_the_ten_lines_of_embedding_run(capsys: pytest.CaptureFixture[str]
         await running
     # Shown behind the line that prints it.
     assert f"# {said.strip()}\n" in snippet
+
+
+def test_every_trap_has_a_test_named_after_it() -> None:
+    sources = (ROOT / "sip").rglob("*.rs")
+    tests = re.findall(
+        r"#\[test\]\s+fn (\w+)\(", "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    )
+    page = (ROOT / "docs" / "design" / "sip-traps.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", page, re.MULTILINE)
+    # 15 is advice.
+    assert [int(number) for number, _ in rows] == [number for number in range(1, 25) if number != 15]
+    for number, row in rows:
+        named = re.findall(r"`(\w+)`", row)
+        assert [name for name in named if name not in tests] == []
+        after_it = [name for name in named if int(number) in traps(name)]
+        assert after_it, f"trap {number} has no test named after it"
+    listed = {name for _, row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert [name for name in tests if traps(name) and name not in listed] == []
+
+
+def traps(name: str) -> list[int]:
+    """The traps that a test is named after."""
+    found = re.match(r"trap_(\d+(?:_and_\d+)*)_", name)
+    return [int(number) for number in found[1].split("_and_")] if found else []

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ccbs.cli import client, configuration, explain, serve, simulate
+from ccbs.cli import client, configuration, explain, prompts, serve, simulate
 
 __all__ = ["app"]
 
@@ -41,3 +41,4 @@ configuration.register(app)
 client.register(app)
 explain.register(app)
 simulate.register(app)
+prompts.register(app)

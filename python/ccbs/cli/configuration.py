@@ -5,31 +5,43 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from ccbs.cli.output import fail, print_json
-from ccbs.config import Config, ConfigError, SubscriberConfig, load, schema
+from ccbs.config import AsteriskConfig, Config, ConfigError, SubscriberConfig, load, load_any, schema
 from ccbs.provisioning import Account, Incapable, SoftkeyPack, dial_string, read_pack, renderer, vendors
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
-__all__ = ["load_or_fail", "register", "warn_of_exposed"]
+__all__ = ["load_any_or_fail", "load_or_fail", "register", "warn_of_exposed"]
+
+Loaded = TypeVar("Loaded")
 
 _CONFIG = typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")
 
 
 def load_or_fail(file: Path) -> Config:
-    """Load a configuration, or say everything that is wrong with it and leave."""
+    """Load a configuration of the SIP switch, or say everything that is wrong with it and leave."""
+    return _or_fail(load, file)
+
+
+def load_any_or_fail(file: Path) -> Config | AsteriskConfig:
+    """Load a configuration of any switch, or say everything that is wrong with it and leave."""
+    return _or_fail(load_any, file)
+
+
+def _or_fail(loads: Callable[[Path], Loaded], file: Path) -> Loaded:
     try:
-        return load(file)
+        return loads(file)
     except ConfigError as error:
         count = len(error.problems)
         fail(f"{error}\n{file}: {count} error{'s' if count > 1 else ''}")
 
 
-def warn_of_exposed(config: Config) -> None:
+def warn_of_exposed(config: Config | AsteriskConfig) -> None:
     """Say which files with secrets are open to everybody."""
     for exposed in config.exposed:
         typer.echo(
@@ -50,11 +62,17 @@ def register(app: typer.Typer) -> None:
 def check(
     file: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Tell the errors as JSON.")] = False,
+    connect: Annotated[
+        bool,
+        typer.Option(
+            "--connect", help="With switch: asterisk, look at Asterisk, too: what is missing there."
+        ),
+    ] = False,
 ) -> None:
     """Check a configuration: every error with file, line, field and what was expected."""
     if as_json:
         try:
-            config = load(file)
+            config = load_any(file)
         except ConfigError as error:
             print_json(
                 [
@@ -73,13 +91,50 @@ def check(
         print_json([])
         warn_of_exposed(config)
         return
-    config = load_or_fail(file)
+    config = load_any_or_fail(file)
     warn_of_exposed(config)
+    if isinstance(config, AsteriskConfig):
+        allowed = sum(found.profile is not None for found in config.subscribers)
+        typer.echo(
+            f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {allowed}; "
+            f"Asterisk at {config.asterisk.url}"
+        )
+        if connect:
+            _look_at_asterisk(config)
+        return
+    if connect:
+        fail(f"{file}: --connect is for switch: asterisk; the SIP switch is its own.")
     ordering = sum(subscriber.service is not None for subscriber in config.subscribers)
     typer.echo(
         f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "
         f"trunks: {len(config.trunks)}"
     )
+
+
+def _look_at_asterisk(config: AsteriskConfig) -> None:
+    import asyncio
+
+    from ccbs.asterisk.ari import Ari
+    from ccbs.asterisk.check import Finding, examine
+    from ccbs.asterisk.server import endpoints_of
+
+    async def look() -> tuple[str, list[Finding]]:
+        section = config.asterisk
+        ari = Ari(
+            section.url, section.username, config.password.get_secret_value(), timeout=section.timeout_s
+        )
+        try:
+            return await examine(config, ari, endpoints_of(config))
+        finally:
+            await ari.close()
+
+    version, findings = asyncio.run(look())
+    for finding in findings:
+        typer.echo(str(finding))
+    errors = sum(finding.fatal for finding in findings)
+    typer.echo(f"Asterisk {version or 'not reached'}: errors: {errors}, notes: {len(findings) - errors}")
+    if errors:
+        raise typer.Exit(1)
 
 
 def print_schema() -> None:

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ccbs.cli.configuration import load_or_fail, warn_of_exposed
+from ccbs.cli.configuration import load_any_or_fail, warn_of_exposed
 from ccbs.cli.output import fail
+from ccbs.config import AsteriskConfig
 
 __all__ = ["register"]
 
@@ -36,7 +37,7 @@ def serve(
     ] = "info",
 ) -> None:
     """Run the switch until SIGTERM or SIGINT."""
-    loaded = load_or_fail(config)
+    loaded = load_any_or_fail(config)
     warn_of_exposed(loaded)
     # Only this command needs the whole switch.
     from ccbs.line_writer import LineHandler, LineWriter
@@ -46,7 +47,17 @@ def serve(
     handler = LineHandler(log)
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT, handlers=[handler])
     try:
-        code = run(loaded, trace=trace, record=record, say=out.write, outputs=(out, log))
+        if isinstance(loaded, AsteriskConfig):
+            from ccbs.asterisk.server import run as run_beside_asterisk
+
+            if trace is not None:
+                raise StartError(
+                    "With switch: asterisk there are no SIP messages to trace; `pjsip set logger on` in "
+                    "Asterisk's console shows them. Leave --trace out."
+                )
+            code = run_beside_asterisk(loaded, record=record, say=out.write, outputs=(out, log))
+        else:
+            code = run(loaded, trace=trace, record=record, say=out.write, outputs=(out, log))
     except StartError as error:
         fail(str(error))
     finally:

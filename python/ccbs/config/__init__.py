@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccbs.config.asterisk import AsteriskConfig, AsteriskSubscriberConfig
 from ccbs.config.load import (
     Config,
     ServiceConfig,
@@ -9,12 +10,15 @@ from ccbs.config.load import (
     TrunkConfig,
     default_socket,
     load,
+    load_any,
     socket_of,
 )
 from ccbs.config.problem import ConfigError, Problem
 from ccbs.config.schema import schema
 
 __all__ = [
+    "AsteriskConfig",
+    "AsteriskSubscriberConfig",
     "Config",
     "ConfigError",
     "Problem",
@@ -23,6 +27,7 @@ __all__ = [
     "TrunkConfig",
     "default_socket",
     "load",
+    "load_any",
     "schema",
     "socket_of",
 ]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ccbs.config.asterisk import check_asterisk
 from ccbs.config.document import Document
 from ccbs.config.limit_checks import check_limits
 from ccbs.config.plain import entries, section, text
@@ -39,6 +40,14 @@ def check_references(document: Document) -> None:
     if not isinstance(data, dict):
         return
     patterns = _check_patterns(document, data)
+    if data.get("switch") == "asterisk":
+        _check_numbers(document, data, patterns)
+        check_asterisk(document, data)
+        _check_one_password(document, ("asterisk",), section(data, "asterisk"))
+        check_services(document, data)
+        check_prompts(document, data)
+        _check_paths(document, data)
+        return
     _check_subscribers(document, data, patterns)
     _check_trunks(document, data)
     _check_external(document, data)
@@ -95,6 +104,12 @@ def _check_patterns(document: Document, data: dict[str, Any]) -> list[DialPatter
 
 
 def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
+    _check_numbers(document, data, patterns)
+    for path, entry in entries(data, "subscribers"):
+        _check_credentials(document, path, entry)
+
+
+def _check_numbers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
     _unique(document, entries(data, "subscribers"), "number")
     for path, entry in entries(data, "subscribers"):
         number = text(entry.get("number"))
@@ -107,7 +122,19 @@ def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[
                 "a number that can be dialled",
                 "add a pattern for it",
             )
-        _check_credentials(document, path, entry)
+
+
+def _check_one_password(document: Document, path: FieldPath, entry: dict[str, Any]) -> None:
+    given = [name for name in CREDENTIALS if entry.get(name) is not None]
+    expected = "password_file, password_env or password"
+    if entry and not given:
+        document.problem(path, "has no password", expected, "add one, that of ari.conf")
+    if len(given) > 1:
+        document.problem(
+            (*path, given[1]), f"stands beside {given[0]}", expected, "keep one of them", key=True
+        )
+    for name in given:
+        _check_secret(document, path, name, entry[name])
 
 
 def _check_credentials(document: Document, path: FieldPath, entry: dict[str, Any]) -> None:

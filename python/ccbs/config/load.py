@@ -12,8 +12,15 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from ccbs.config.asterisk import (
+    AsteriskConfig,
+    AsteriskFile,
+    AsteriskSubscriber,
+    AsteriskSubscriberConfig,
+    secret_of,
+)
 from ccbs.config.checks import check_references
-from ccbs.config.document import read
+from ccbs.config.document import Document, read
 from ccbs.config.model import (
     AutodialSettings,
     CcbsSettings,
@@ -21,6 +28,9 @@ from ccbs.config.model import (
     ConfigFile,
     Limits,
     Listen,
+    Profiles,
+    Prompts,
+    Services,
     SubscriberEntry,
     TrunkEntry,
     TrunkRegistrationEntry,
@@ -38,6 +48,7 @@ __all__ = [
     "TrunkConfig",
     "default_socket",
     "load",
+    "load_any",
     "socket_of",
 ]
 
@@ -170,7 +181,30 @@ def load(file: Path) -> Config:
     :returns: the configuration, ready for use.
     :raises ConfigError: with everything that is wrong with it.
     """
+    return _load(read(file), file)
+
+
+def load_any(file: Path) -> Config | AsteriskConfig:
+    """Load a configuration, whatever its switch.
+
+    :param file: the YAML file.
+    :returns: the configuration, ready for use.
+    :raises ConfigError: with everything that is wrong with it.
+    """
     document = read(file)
+    if not isinstance(document.data, dict) or document.data.get("switch") != "asterisk":
+        return _load(document, file)
+    written = validate(document, AsteriskFile)
+    check_references(document)
+    if written is None or document.problems:
+        raise ConfigError(document.problems)
+    try:
+        return _resolve_asterisk(file, written)
+    except (OSError, KeyError) as error:
+        raise ConfigError([_no_password(file, error)]) from None
+
+
+def _load(document: Document, file: Path) -> Config:
     written = validate(document, ConfigFile)
     check_references(document)
     if written is None or document.problems:
@@ -179,10 +213,11 @@ def load(file: Path) -> Config:
         return _resolve(file, written)
     except (OSError, KeyError) as error:
         # A password's file or variable went away since it was checked.
-        problem = Problem(
-            file, 0, (), f"a password cannot be read: {error}", "its file or variable", "try again"
-        )
-        raise ConfigError([problem]) from None
+        raise ConfigError([_no_password(file, error)]) from None
+
+
+def _no_password(file: Path, error: Exception) -> Problem:
+    return Problem(file, 0, (), f"a password cannot be read: {error}", "its file or variable", "try again")
 
 
 def default_socket() -> Path:
@@ -231,10 +266,7 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         service_digits=written.service_codes.autodial,
         limits=written.limits,
         language=written.prompts.language,
-        overrides={
-            language: {name: base / path for name, path in files.items()}
-            for language, files in written.prompts.overrides.items()
-        },
+        overrides=_overrides(base, written.prompts),
         call_log_records=log.records,
         call_log_file=base / log.file if log.file else None,
         control_socket=base / socket if socket else default_socket(),
@@ -245,6 +277,54 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         route=written.route,
         exposed=tuple(found for found in _with_secrets(file, base, written) if _readable_by_all(found)),
     )
+
+
+def _resolve_asterisk(file: Path, written: AsteriskFile) -> AsteriskConfig:
+    base = Path(os.path.abspath(file)).parent
+    section, socket = written.asterisk, written.control.socket
+    secrets = [file] if section.password is not None else []
+    if section.password_file is not None:
+        secrets.append(base / section.password_file)
+    return AsteriskConfig(
+        file=file,
+        asterisk=section,
+        password=secret_of(base, section),
+        subscribers=tuple(_asterisk_subscriber(written, entry) for entry in written.subscribers),
+        numbering=Numbering(
+            written.numbering.internal,
+            [ExternalPrefix(rule.prefix, rule.trunk, rule.strip) for rule in written.numbering.external],
+        ),
+        service_digits=written.service_codes.autodial,
+        limits=written.limits.engine,
+        language=written.prompts.language,
+        overrides=_overrides(base, written.prompts),
+        call_log_records=written.call_log.records,
+        call_log_file=base / written.call_log.file if written.call_log.file else None,
+        control_socket=base / socket if socket else default_socket(),
+        control_clients=written.control.clients,
+        control_timeout_s=written.control.timeout_s,
+        exposed=tuple(found for found in secrets if _readable_by_all(found)),
+    )
+
+
+def _asterisk_subscriber(written: AsteriskFile, entry: AsteriskSubscriber) -> AsteriskSubscriberConfig:
+    service = _service(written.profiles, entry.services)
+    return AsteriskSubscriberConfig(
+        number=entry.number,
+        name=entry.name,
+        endpoint=entry.endpoint,
+        call_waiting=entry.call_waiting,
+        profile=service.profile if service is not None else None,
+        settings=service.settings if service is not None else {},
+        language=entry.language or written.prompts.language,
+    )
+
+
+def _overrides(base: Path, prompts: Prompts) -> dict[str, dict[str, Path]]:
+    return {
+        language: {name: base / path for name, path in files.items()}
+        for language, files in prompts.overrides.items()
+    }
 
 
 def _with_secrets(file: Path, base: Path, written: ConfigFile) -> list[Path]:
@@ -286,18 +366,18 @@ def _subscriber(base: Path, written: ConfigFile, entry: SubscriberEntry) -> Subs
         ha1_sha256=sha256.lower() if sha256 else None,
         password=password,
         call_waiting=entry.call_waiting,
-        service=_service(written, entry),
+        service=_service(written.profiles, entry.services),
         language=entry.language or written.prompts.language,
         softkey_pack=entry.softkey_pack,
     )
 
 
-def _service(written: ConfigFile, entry: SubscriberEntry) -> ServiceConfig | None:
-    if entry.services.autodial is not None and entry.services.autodial.allowed:
-        settings = _given(AutodialSettings, written.profiles.autodial, entry.services.autodial)
+def _service(profiles: Profiles, services: Services) -> ServiceConfig | None:
+    if services.autodial is not None and services.autodial.allowed:
+        settings = _given(AutodialSettings, profiles.autodial, services.autodial)
         return ServiceConfig(profile="autodial", settings=settings)
-    if entry.services.ccbs is not None and entry.services.ccbs.allowed:
-        settings = _given(CcbsSettings, written.profiles.ccbs, entry.services.ccbs)
+    if services.ccbs is not None and services.ccbs.allowed:
+        settings = _given(CcbsSettings, profiles.ccbs, services.ccbs)
         return ServiceConfig(profile="ccbs", settings=settings)
     return None
 

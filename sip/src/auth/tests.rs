@@ -80,7 +80,7 @@ fn only_algorithms_with_an_ha1_are_asked_for() {
 }
 
 #[test]
-fn nonces_differ_though_asked_in_one_millisecond() {
+fn trap_9_nonces_differ_though_asked_in_one_millisecond() {
     let server = authenticator();
     assert_ne!(server.challenges(NOW, 1, false), server.challenges(NOW, 2, false));
     let both = server.challenges(NOW, 1, false);

@@ -1,3 +1,4 @@
+mod bursts;
 mod phone;
 mod tcp;
 
@@ -194,7 +195,7 @@ fn a_prompt_is_heard_and_reported() {
 }
 
 #[test]
-fn events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
+fn trap_11_events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
     let mut switch = Switch::start(|config| {
         config.limits.events = 4;
         config.trace = true;
@@ -294,7 +295,7 @@ fn what_cannot_be_listened_on_is_said_clearly() {
 }
 
 #[test]
-fn garbage_and_refused_sends_do_not_end_reception() {
+fn trap_16_garbage_and_refused_sends_do_not_end_reception() {
     let switch = Switch::start(|_| {});
     let mut state = 1_u64;
     {

@@ -1,4 +1,5 @@
 //! The SIP core in a virtual network, on virtual time.
+mod at_trunks;
 mod calls;
 mod diversions;
 mod early;
@@ -13,6 +14,7 @@ mod mixed;
 mod net;
 mod overload;
 mod phone;
+mod player;
 mod qualify;
 mod races;
 mod random;

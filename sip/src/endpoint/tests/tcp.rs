@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 use crate::api::Trunk;
 
-fn counted(switch: &Switch, name: &str) -> u64 {
+pub(super) fn counted(switch: &Switch, name: &str) -> u64 {
     let counters = switch.endpoint.counters();
     counters.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value)
 }

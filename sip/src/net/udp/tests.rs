@@ -12,7 +12,7 @@ fn run(test: impl AsyncFnOnce(Udp, std::net::UdpSocket, SocketAddr)) {
 }
 
 #[test]
-fn a_full_queue_sheds_the_newest_and_counts_them() {
+fn trap_16_a_full_queue_sheds_the_newest_and_counts_them() {
     run(async |mut udp, far, address| {
         for number in 0..5_u8 {
             far.send_to(&[number], address).unwrap();

@@ -111,7 +111,7 @@ impl Phone {
         let text =
             |name: &HeaderName| request.headers.value(name).map(|value| String::from_utf8(value.into_owned()).unwrap());
         let shown = text(&HeaderName::From).unwrap();
-        self.calls.push(Call {
+        let index = self.enter(Call {
             id: text(&HeaderName::CallId).unwrap(),
             incoming: true,
             state: State::Trying,
@@ -130,7 +130,6 @@ impl Phone {
             shown,
             asserted: text(&HeaderName::PAssertedIdentity),
         });
-        let index = self.calls.len() - 1;
         if let Some(ms) = self.plan.ring_after {
             self.later(ms, Act::Ring(index));
         }

@@ -41,7 +41,7 @@ impl Phone {
             builder = builder.header(HeaderName::ContentType, "application/sdp").unwrap().body(self.sdp());
         }
         let request = builder.build();
-        self.calls.push(Call {
+        let index = self.enter(Call {
             id,
             incoming: false,
             state: State::Trying,
@@ -61,7 +61,7 @@ impl Phone {
             asserted: None,
         });
         self.send(request);
-        self.calls.len() - 1
+        index
     }
 
     pub(super) fn send_cancel(&mut self, index: usize) {
@@ -73,6 +73,7 @@ impl Phone {
         let cseq = invite.headers.typed::<CSeq>().unwrap().unwrap().sequence;
         let cancel = builder.max_forwards(70).cseq(cseq, &Method::Cancel).unwrap().build();
         self.send(cancel);
+        self.later(32_000, Act::Cancelled(index));
     }
 
     pub(crate) fn reinvite(&mut self, now: u64, index: usize, port: u16) {

@@ -3,11 +3,13 @@
 
 mod answering;
 mod calling;
+mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use ccbs_sip::api::Transport;
 use sipx_sip::headers::{CSeq, From, To};
 use sipx_sip::transaction::{Dispatch, Output, Timer};
 use sipx_sip::{
@@ -15,78 +17,7 @@ use sipx_sip::{
     TransactionLayer, TuEvent, Uri, parse_datagram,
 };
 
-/// What a phone does with a call that comes in. Times in ms after the INVITE.
-#[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one independent habit of a phone")]
-pub(crate) struct Plan {
-    pub(crate) ring_after: Option<u64>,
-    pub(crate) answer_after: Option<u64>,
-    pub(crate) refuse: Option<(u16, u64)>,
-    /// Early media: the provisional is a 183 with a description.
-    pub(crate) early_media: bool,
-    /// Its answer to a re-INVITE names another port.
-    pub(crate) moves: bool,
-    /// How many re-INVITEs it refuses with 491 first.
-    pub(crate) glares: u32,
-    /// The status of its answer to every re-INVITE, when not 200.
-    pub(crate) refuse_reinvite: Option<u16>,
-    /// Never acknowledges a 2xx.
-    pub(crate) no_ack: bool,
-    /// Wants digest credentials with a call (a trunk).
-    pub(crate) challenge: bool,
-    /// Wants them with BYE and re-INVITE too.
-    pub(crate) challenge_inside: bool,
-    /// Takes its time with a re-INVITE, and so can be cancelled.
-    pub(crate) slow_reinvite: bool,
-    /// What it says in Contact in place of its address.
-    pub(crate) contact: Option<&'static str>,
-    /// Record-Route of its responses, as a proxy before it leaves it.
-    pub(crate) record_route: Option<&'static str>,
-    /// Offers no description in its INVITEs.
-    pub(crate) late_offer: bool,
-    /// Hangs up this long after it was connected.
-    pub(crate) hang_up_after: Option<u64>,
-    /// Says nothing at all.
-    pub(crate) dead: bool,
-    /// More headers of its first INVITE.
-    pub(crate) asks: &'static [(&'static str, &'static str)],
-    /// More headers of its 2xx to INVITE and UPDATE.
-    pub(crate) grants: &'static [(&'static str, &'static str)],
-    /// More headers of its provisional responses.
-    pub(crate) early: &'static [(&'static str, &'static str)],
-    /// The status and a header of its answers to other requests within a call, when not 200.
-    pub(crate) refuse_inside: Option<(u16, &'static str, &'static str)>,
-    /// Added to its description: hold.
-    pub(crate) direction: &'static str,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            ring_after: Some(20),
-            answer_after: Some(1000),
-            refuse: None,
-            early_media: false,
-            moves: false,
-            glares: 0,
-            refuse_reinvite: None,
-            no_ack: false,
-            challenge: false,
-            challenge_inside: false,
-            slow_reinvite: false,
-            contact: None,
-            record_route: None,
-            late_offer: false,
-            hang_up_after: None,
-            dead: false,
-            asks: &[],
-            grants: &[],
-            early: &[],
-            refuse_inside: None,
-            direction: "",
-        }
-    }
-}
+pub(crate) use self::plan::Plan;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -142,6 +73,8 @@ enum Act {
     Refuse(usize, u16),
     Repeat(usize),
     HangUp(usize),
+    /// A cancelled call that never got a final answer is over all the same (RFC 3261 9.1).
+    Cancelled(usize),
     Timer(TransactionKey, Timer),
 }
 
@@ -150,9 +83,16 @@ pub(crate) struct Phone {
     pub(crate) number: String,
     pub(crate) address: SocketAddr,
     switch: SocketAddr,
+    pub(crate) transport: Transport,
     pub(crate) plan: Plan,
     pub(crate) calls: Vec<Call>,
+    /// Call-ID of each call.
+    by_id: HashMap<Vec<u8>, usize>,
     pub(crate) received: Vec<(u64, Message)>,
+    /// Tells it from others with its number.
+    pub(crate) mark: usize,
+    /// Whether it keeps what came in.
+    pub(crate) remembers: bool,
     pub(crate) registered: u16,
     layer: TransactionLayer,
     agenda: BTreeMap<(u64, u64), Act>,
@@ -175,9 +115,13 @@ impl Phone {
             number: number.to_owned(),
             address,
             switch,
+            transport: Transport::Udp,
             plan,
             calls: Vec::new(),
+            by_id: HashMap::new(),
             received: Vec::new(),
+            mark: 0,
+            remembers: true,
             registered: 0,
             layer: TransactionLayer::new(Timers::default()),
             agenda: BTreeMap::new(),
@@ -192,7 +136,27 @@ impl Phone {
     }
 
     fn says_contact(&self) -> String {
-        self.plan.contact.map_or_else(|| format!("<sip:{}@{}>", self.number, self.address), str::to_owned)
+        let over = if self.reliability().is_reliable() { ";transport=tcp" } else { "" };
+        self.plan.contact.map_or_else(|| format!("<sip:{}@{}{over}>", self.number, self.address), str::to_owned)
+    }
+
+    fn reliability(&self) -> Reliability {
+        match self.transport {
+            Transport::Udp => Reliability::Unreliable,
+            Transport::Tcp => Reliability::Reliable,
+        }
+    }
+
+    /// Switched off and on: nothing is left of what it was doing.
+    #[allow(dead_code, reason = "phones are switched off in the network of many calls alone")]
+    pub(crate) fn restart(&mut self, now: u64) {
+        self.now = now;
+        self.layer = TransactionLayer::new(Timers::default());
+        self.agenda.clear();
+        self.calls.clear();
+        self.by_id.clear();
+        self.out.clear();
+        (self.errand, self.slow) = (None, None);
     }
 
     pub(crate) fn at_rest(&self) -> bool {
@@ -210,7 +174,7 @@ impl Phone {
 
     fn token(&mut self) -> String {
         self.serial += 1;
-        format!("{}x{}", self.number, self.serial)
+        format!("{}x{}x{}", self.number, self.mark, self.serial)
     }
 
     pub(crate) fn sdp(&self) -> Bytes {
@@ -218,8 +182,9 @@ impl Phone {
             return Bytes::from_static(sdp.as_bytes());
         }
         let ip = self.address.ip();
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
         Bytes::from(format!(
-            "v=0\r\no=- {} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 8\r\n{}",
+            "v=0\r\no=- {} 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 8\r\n{}",
             self.number, self.port, self.plan.direction
         ))
     }
@@ -227,8 +192,9 @@ impl Phone {
     fn build(&mut self, method: &Method, uri: Uri, head: [&str; 3], cseq: u32) -> RequestBuilder {
         let [from, to, call_id] = head;
         let branch = self.token();
+        let over = if self.reliability().is_reliable() { "TCP" } else { "UDP" };
         RequestBuilder::new(method.clone(), uri)
-            .header(HeaderName::Via, format!("SIP/2.0/UDP {};branch=z9hG4bK{branch};rport", self.address))
+            .header(HeaderName::Via, format!("SIP/2.0/{over} {};branch=z9hG4bK{branch};rport", self.address))
             .unwrap()
             .max_forwards(70)
             .header(HeaderName::From, from.to_owned())
@@ -244,7 +210,7 @@ impl Phone {
     }
 
     fn send(&mut self, request: Request) {
-        if let Some((key, outputs)) = self.layer.send_request(request, Reliability::Unreliable) {
+        if let Some((key, outputs)) = self.layer.send_request(request, self.reliability()) {
             self.perform(&key, outputs);
         }
     }
@@ -272,8 +238,15 @@ impl Phone {
     }
 
     fn find(&self, message: &Message) -> Option<usize> {
-        let id = message.headers().value(&HeaderName::CallId)?.into_owned();
-        self.calls.iter().rposition(|call| call.id.as_bytes() == id.as_slice())
+        let id = message.headers().value(&HeaderName::CallId)?;
+        self.by_id.get(&*id).copied().filter(|index| *index < self.calls.len())
+    }
+
+    fn enter(&mut self, call: Call) -> usize {
+        let index = self.calls.len();
+        self.by_id.insert(call.id.clone().into_bytes(), index);
+        self.calls.push(call);
+        index
     }
 
     pub(crate) fn datagram(&mut self, now: u64, bytes: Bytes) {
@@ -284,8 +257,10 @@ impl Phone {
         let message = parse_datagram(bytes, &Limits::datagram()).expect("the switch sends well-formed messages");
         let findings = sipx_sip::validate(&message);
         assert!(findings.is_empty(), "{findings:?} in {}", String::from_utf8_lossy(&message.to_bytes()));
-        self.received.push((now, message.clone()));
-        match self.layer.receive(message, Reliability::Unreliable) {
+        if self.remembers {
+            self.received.push((now, message.clone()));
+        }
+        match self.layer.receive(message, self.reliability()) {
             Dispatch::Matched { key, outputs } | Dispatch::Created { key, outputs } => {
                 self.perform(&key, outputs);
             }
@@ -344,6 +319,13 @@ impl Phone {
                 Act::Refuse(index, status) => self.refuse(index, status),
                 Act::HangUp(index) => self.hang_up(now, index),
                 Act::Repeat(index) => self.repeat(index),
+                Act::Cancelled(index) => {
+                    if let Some(call) = self.calls.get_mut(index)
+                        && matches!(call.state, State::Trying | State::Ringing)
+                    {
+                        (call.state, call.pending) = (State::Over(487), false);
+                    }
+                }
                 Act::Timer(key, timer) => {
                     let outputs = self.layer.on_timer(&key, timer);
                     self.perform(&key, outputs);

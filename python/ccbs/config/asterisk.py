@@ -1,0 +1,254 @@
+"""The configuration with ``switch: asterisk``: the same words, and one section about Asterisk."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+
+from ccbs.config.document import Document
+from ccbs.config.limits import EngineLimits
+from ccbs.config.model import CallLog, Control, ExternalRule, Profiles, Prompts, ServiceCodes, Services
+from ccbs.config.plain import entries, section, text
+from ccbs.config.section import Section
+from ccbs.config.written import Name, PhoneNumber, Secret, Text, Word
+from ccbs.numbering import Numbering
+
+__all__ = [
+    "AsteriskConfig",
+    "AsteriskFile",
+    "AsteriskSection",
+    "AsteriskSubscriber",
+    "AsteriskSubscriberConfig",
+    "check_asterisk",
+    "secret_of",
+]
+
+_DIGIT = re.compile(r"[0-9*#]")
+
+
+class AsteriskSection(Section):
+    """Where Asterisk is, and what its dialplan is like. It needs one of the three password fields."""
+
+    url: Text = Field(
+        default="http://127.0.0.1:8088",
+        description="Asterisk's HTTP server (http.conf), with its prefix if it has one.",
+    )
+    username: Name = Field(default="ccbs", description="The user of ari.conf.")
+    password: Secret | None = Field(default=None, description="Its password.")
+    password_file: Text | None = Field(default=None, description="A file whose first line is the password.")
+    password_env: Text | None = Field(
+        default=None, description="An environment variable that holds the password."
+    )
+    app: Word = Field(default="ccbs", description="The first argument of the dialplan's Stasis().")
+    context: Name = Field(description="The dialplan's context in which subscribers dial.")
+    endpoint: Text = Field(
+        default="{number}",
+        description="A subscriber's PJSIP endpoint, where the subscriber's own `endpoint` does not name it.",
+    )
+    sounds: Text = Field(
+        default="/var/lib/asterisk/sounds/ccbs",
+        description="The directory of the prompts, as Asterisk sees it; `ccbs prompts install` fills it.",
+    )
+    groups: list[PhoneNumber] = Field(
+        default=[],
+        description="Numbers of ring groups and queues that may be ordered; others are refused.",
+    )
+    offer_digit: Text | None = Field(
+        default=None,
+        description="The key by which a caller who found a number busy orders at once; nothing is offered "
+        "unless given.",
+    )
+    offer_wait_s: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=8, description="How long that key is waited for after the prompt (s)."
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=10, description="How long Asterisk may take to answer a request (s)."
+    )
+    watch_s: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=5, description="How often Asterisk is asked whether it is still there (s)."
+    )
+    queue: Annotated[int, Field(ge=1000, le=1_000_000)] = Field(
+        default=50_000,
+        description="Events that may wait; beyond it all are dropped and the state is read anew.",
+    )
+
+
+class AsteriskSubscriber(Section):
+    """A subscriber. The phone's password is Asterisk's own business."""
+
+    number: PhoneNumber = Field(description="The number that others dial.")
+    name: Name | None = Field(default=None, description="The name shown to others at a recall.")
+    endpoint: Name | None = Field(
+        default=None, description="The PJSIP endpoint, where not as `asterisk.endpoint` says."
+    )
+    call_waiting: bool = Field(
+        default=False, description="Whether the line takes a second call while it has one."
+    )
+    services: Services = Services()
+    language: Word | None = Field(
+        default=None, description="The language of the prompts, where not that of `prompts`."
+    )
+
+
+class AsteriskNumbering(Section):
+    """What a dialled number means."""
+
+    internal: list[Text] = Field(
+        description="Patterns of internal numbers: digits, X = 0-9, Z = 1-9, N = 2-9, [1-35] = a set, "
+        "a final . = one or more of any digit."
+    )
+    external: list[ExternalRule] = Field(
+        default=[],
+        description="Numbers behind trunks; `trunk` is the trunk's PJSIP endpoint.",
+    )
+
+
+class AsteriskLimits(Section):
+    """Bounds."""
+
+    engine: EngineLimits = EngineLimits()
+
+
+class AsteriskFile(Section):
+    """The configuration of `ccbs serve` with Asterisk."""
+
+    switch: Literal["asterisk"] = Field(description="The adapter.")
+    asterisk: AsteriskSection
+    subscribers: list[AsteriskSubscriber] = Field(default=[])
+    profiles: Profiles = Profiles()
+    numbering: AsteriskNumbering
+    service_codes: ServiceCodes = ServiceCodes()
+    limits: AsteriskLimits = AsteriskLimits()
+    prompts: Prompts = Prompts()
+    call_log: CallLog = CallLog()
+    control: Control = Control()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskSubscriberConfig:
+    """A subscriber, resolved.
+
+    :ivar number: the number.
+    :ivar name: shown to others, or None.
+    :ivar endpoint: the PJSIP endpoint.
+    :ivar call_waiting: whether the line takes a second call.
+    :ivar profile: ``autodial`` or ``ccbs`` where ordering is allowed, else None.
+    :ivar settings: the numbers of that profile that were given.
+    :ivar language: of the prompts.
+    """
+
+    number: str
+    name: str | None
+    endpoint: str | None
+    call_waiting: bool
+    profile: Literal["autodial", "ccbs"] | None
+    settings: Mapping[str, Any]
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskConfig:
+    """A configuration with Asterisk that passed every check.
+
+    :ivar file: where from.
+    :ivar asterisk: section `asterisk`.
+    :ivar password: of its user.
+    :ivar subscribers: in the order of the file.
+    :ivar numbering: the numbering plan.
+    :ivar service_digits: e.g. ``37``.
+    :ivar limits: of the engine.
+    :ivar language: of prompts where a subscriber has none.
+    :ivar overrides: language → prompt → WAV file.
+    :ivar call_log_records: how many are kept in memory.
+    :ivar call_log_file: gets a JSON line for each call, or None.
+    :ivar control_socket: path of the local socket.
+    :ivar control_clients: how many may be connected at a time.
+    :ivar control_timeout_s: how long a client may take.
+    :ivar exposed: files with passwords in them that every user of the machine may read.
+    """
+
+    file: Path
+    asterisk: AsteriskSection
+    password: SecretStr
+    subscribers: tuple[AsteriskSubscriberConfig, ...]
+    numbering: Numbering
+    service_digits: str
+    limits: EngineLimits
+    language: str
+    overrides: Mapping[str, Mapping[str, Path]]
+    call_log_records: int
+    call_log_file: Path | None
+    control_socket: Path
+    control_clients: int
+    control_timeout_s: int
+    exposed: tuple[Path, ...]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that somebody hears, sorted."""
+        return tuple(sorted({self.language, *(subscriber.language for subscriber in self.subscribers)}))
+
+
+def check_asterisk(document: Document, data: dict[str, Any]) -> None:
+    """Note what no single field of the section can tell."""
+    path = ("asterisk",)
+    written = section(data, "asterisk")
+    if not written:
+        return
+    url = text(written.get("url"))
+    if url is not None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            document.problem(
+                (*path, "url"), f"{url!r} is no address of an HTTP server",
+                "e.g. http://127.0.0.1:8088", "correct it",
+            )  # fmt: skip
+    rule = text(written.get("endpoint"))
+    if rule is not None and rule.count("{number}") != 1:
+        document.problem(
+            (*path, "endpoint"), f"{rule!r} does not have {{number}} in it once",
+            "the endpoint's name with {number} in it, e.g. {number} or phone-{number}", "correct it",
+        )  # fmt: skip
+    digit = text(written.get("offer_digit"))
+    if digit is not None and not _DIGIT.fullmatch(digit):
+        document.problem((*path, "offer_digit"), f"{digit!r} is no key", "one of 0-9, * and #", "correct it")
+    sounds = text(written.get("sounds"))
+    if sounds is not None and not sounds.startswith("/"):
+        document.problem(
+            (*path, "sounds"), f"{sounds!r} is no absolute path",
+            "a path as Asterisk sees it, beginning with /", "write the whole path",
+        )  # fmt: skip
+    seen: dict[str, Any] = {}
+    for where, entry in entries(data, "subscribers"):
+        number, endpoint = text(entry.get("number")), text(entry.get("endpoint"))
+        name = endpoint or (number and (rule or "{number}").replace("{number}", number))
+        if name is None:
+            continue
+        if name in seen:
+            document.problem(
+                (*where, "endpoint" if endpoint else "number"),
+                f"the endpoint {name!r} is given to {seen[name]} already",
+                "an endpoint for each subscriber",
+                "correct one of the two",
+            )
+        seen.setdefault(name, number)
+
+
+def secret_of(base: Path, written: AsteriskSection) -> SecretStr:
+    """The password, from wherever it stands.
+
+    :raises OSError, KeyError: when it went away since it was checked.
+    """
+    if written.password_file is not None:
+        with (base / written.password_file).open(encoding="utf-8") as stream:
+            return SecretStr(stream.readline(1024).strip())
+    if written.password_env is not None:
+        return SecretStr(os.environ[written.password_env])
+    return written.password or SecretStr("")
