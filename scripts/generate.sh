@@ -14,12 +14,14 @@ case ${1-} in
     "$bin/python" scripts/third_party.py
     "$bin/ccbs" schema >docs/ccbs.schema.json
     "$life_diagram" --write docs/engine.md
+    "$bin/python" scripts/interop_table.py
     ;;
 --check)
     stale=0
     "$bin/python" scripts/third_party.py --check || stale=1
     diff --unified docs/ccbs.schema.json <("$bin/ccbs" schema) || stale=1
     "$life_diagram" --check docs/engine.md || stale=1
+    "$bin/python" scripts/interop_table.py --check || stale=1
     ((stale == 0)) || echo "Run 'make generate' and look at the difference." >&2
     exit "$stale"
     ;;

@@ -4,7 +4,7 @@ use ccbs_engine::{self as engine, AttemptFailure, Denial, EndReason, Prompt, Rel
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::record::{Many, Text, Word, record, union, words};
+use crate::record::{Many, Number, Word, record, union, words};
 
 /// The kinds of [`engine::Step`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,9 +58,9 @@ words! {
 
 record! {
     /// The order was accepted.
-    Accepted { order: u64, callee: Text, place: u32 }
+    Accepted { order: u64, callee: Number, place: u32 }
     /// The same order stands already; nothing about it changed.
-    Confirmed { order: u64, callee: Text, place: u32 }
+    Confirmed { order: u64, callee: Number, place: u32 }
     /// The order was refused.
     Denied { denial: Word<Denial>, short_term: bool }
     /// These orders were cancelled, oldest first.
@@ -68,22 +68,22 @@ record! {
     /// There was nothing to cancel, or nothing is ordered.
     NothingOrdered {}
     /// The caller's orders, oldest first.
-    Ordered { callees: Many<Text> }
+    Ordered { callees: Many<Number> }
     /// Answer a request.
     Reply { request: u64, reply: AnyReply }
     /// Call the caller's phone, showing the callee's number.
-    Ring { recall: u64, order: u64, caller: Text, callee: Text, timeout_ms: u64 }
+    Ring { recall: u64, order: u64, caller: Number, callee: Number, timeout_ms: u64 }
     /// Play prompts, one after the other, to the caller.
     Play { recall: u64, order: u64, play: u32, prompts: Many<Word<Prompt>> }
     /// Call the callee, showing the caller's number, and join the two.
-    Connect { recall: u64, order: u64, caller: Text, callee: Text, timeout_ms: u64 }
+    Connect { recall: u64, order: u64, caller: Number, callee: Number, timeout_ms: u64 }
     /// End whatever the recall has.
     Release { recall: u64, order: u64, reason: Word<ReleaseReason> }
     /// A step in the life of an order.
     Step {
         order: u64,
-        caller: Text,
-        callee: Text,
+        caller: Number,
+        callee: Number,
         kind: Word<StepKind>,
         place: Option<u32> = None,
         due: Option<u64> = None,
@@ -192,7 +192,7 @@ impl From<&engine::Reply> for AnyReply {
             }
             Reply::NothingOrdered => Self::NothingOrdered(NothingOrdered {}),
             Reply::Ordered { callees } => {
-                Self::Ordered(Ordered { callees: Many(callees.iter().map(Text::from).collect()) })
+                Self::Ordered(Ordered { callees: Many(callees.iter().map(Number::from).collect()) })
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::packed::{self, Batch, Packed};
 use crate::process::{Close, Here};
 use crate::profile::Limits;
-use crate::record::{Given, Many, Number, Text};
+use crate::record::{Given, Many, Number};
 use crate::views::{LineView, OrderView};
 use crate::wake::Wake;
 
@@ -91,22 +91,22 @@ impl Driver {
     fn line(&self, py: Python<'_>, number: Given<Number>) -> Result<u32, Error> {
         let driver = self.inner.get()?;
         let number = number.named("number")?;
-        Ok(py.detach(|| driver.line(&number.0.0))?.0)
+        Ok(py.detach(|| driver.line(&number.0))?.0)
     }
 
     /// The handles of numbers, in their order.
     fn handles(&self, py: Python<'_>, numbers: Given<Many<Number>>) -> Result<Vec<u32>, Error> {
         let driver = self.inner.get()?;
-        let numbers = numbers.named("numbers")?.0.into_iter().map(|number| (*number.0.0).into()).collect();
+        let numbers = numbers.named("numbers")?.0.into_iter().map(|number| number.0).collect();
         Ok(py.detach(|| driver.lines(numbers))?.into_iter().map(|line| line.0).collect())
     }
 
     /// The number of a handle.
-    fn number(&self, py: Python<'_>, line: Given<u32>) -> Result<Text, Error> {
+    fn number(&self, py: Python<'_>, line: Given<u32>) -> Result<Number, Error> {
         let driver = self.inner.get()?;
         let line = LineId(line.named("line")?);
         let number = py.detach(|| driver.with_engine(|engine| engine.number(line)));
-        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
+        number.map(Number).ok_or_else(|| EngineError::UnknownLine(line).into())
     }
 
     /// Takes all actions that are out.

@@ -13,7 +13,7 @@ use crate::events;
 use crate::packed::{self, Batch, Packed};
 use crate::process::lock;
 use crate::profile::Limits;
-use crate::record::{Given, Many, Number, Text};
+use crate::record::{Given, Many, Number};
 use crate::views::{LineView, OrderView};
 
 /// Layer 0: the state machine itself, synchronous. Time is Unix milliseconds and only what you pass.
@@ -40,7 +40,7 @@ impl Engine {
     /// The handle of a number, for packed events.
     fn line(&self, number: Given<Number>) -> Result<u32, Error> {
         let number = number.named("number")?;
-        Ok(lock(&self.engine).line(&number.0.0)?.0)
+        Ok(lock(&self.engine).line(&number.0)?.0)
     }
 
     /// The handles of numbers, in their order.
@@ -48,15 +48,15 @@ impl Engine {
         let numbers = numbers.named("numbers")?;
         py.detach(|| {
             let mut engine = lock(&self.engine);
-            numbers.0.iter().map(|number| Ok(engine.line(&number.0.0)?.0)).collect()
+            numbers.0.iter().map(|number| Ok(engine.line(&number.0)?.0)).collect()
         })
     }
 
     /// The number of a handle.
-    fn number(&self, line: Given<u32>) -> Result<Text, Error> {
+    fn number(&self, line: Given<u32>) -> Result<Number, Error> {
         let line = LineId(line.named("line")?);
         let number = lock(&self.engine).number(line);
-        number.map(|number| Text((*number).into())).ok_or_else(|| EngineError::UnknownLine(line).into())
+        number.map(Number).ok_or_else(|| EngineError::UnknownLine(line).into())
     }
 
     /// Fires the timers due at `now`, applies the events in their order, and gives back what to do.

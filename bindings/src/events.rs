@@ -89,7 +89,7 @@ pub(crate) fn from_sequence(events: &Bound<'_, PyAny>) -> Result<Vec<Event>, Err
 }
 
 fn line(number: &Number) -> LineRef {
-    LineRef::Number((*number.0.0).into())
+    LineRef::Number(number.0.clone())
 }
 
 /// The event that an object is, if it is one.

@@ -138,7 +138,7 @@ pub(crate) fn from_python(records: &Bound<'_, PyAny>, numbers: &Many<Number>) ->
     let Some(bytes) = bytes("records", records, packed::ACTION_BYTES, &packed::ACTION_FIELDS)? else {
         return Err(Error::Type(format!("records: expected a buffer, got {}", records.get_type().name()?)));
     };
-    let numbers = numbers.0.iter().map(|number| (*number.0.0).into()).collect();
+    let numbers = numbers.0.iter().map(|number| number.0.clone()).collect();
     Ok(PackedActions { records: bytes.as_bytes().to_vec(), numbers })
 }
 

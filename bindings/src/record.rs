@@ -1,5 +1,6 @@
 //! Frozen classes, and the types of their fields.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::error::Error;
 
-/// A text shared with the SIP endpoint, so that it is not copied on its way; the engine keeps numbers in a form of its own.
+/// A text shared with the SIP endpoint, so that it is not copied on its way.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Text(pub(crate) Arc<str>);
 
@@ -18,7 +19,7 @@ impl<'py> FromPyObject<'_, 'py> for Text {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        Ok(Self(object.extract::<std::borrow::Cow<'_, str>>()?.as_ref().into()))
+        Ok(Self(object.extract::<Cow<'_, str>>()?.as_ref().into()))
     }
 }
 
@@ -48,26 +49,30 @@ impl From<&Arc<str>> for Text {
     }
 }
 
-impl From<&ccbs_engine::Number> for Text {
-    fn from(number: &ccbs_engine::Number) -> Self {
-        Self(number.as_str().into())
-    }
-}
-
-/// A line's number: a text that the engine takes for one.
+/// A line's number: a text that the engine takes for one, in the engine's own form.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Number(pub(crate) Text);
+pub(crate) struct Number(pub(crate) ccbs_engine::Number);
 
 impl<'py> FromPyObject<'_, 'py> for Number {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let text: Text = object.extract()?;
-        let length = text.0.len();
-        if (1..=LONGEST_NUMBER).contains(&length) {
-            return Ok(Self(text));
+        let text = object.extract::<Cow<'_, str>>()?;
+        if (1..=LONGEST_NUMBER).contains(&text.len()) {
+            return Ok(Self(text.as_ref().into()));
         }
-        Err(Error::invalid("", format!("a number has 1–{LONGEST_NUMBER} bytes, got {length}")).into())
+        let expected = format!("a number has 1–{LONGEST_NUMBER} bytes, got {}", text.len());
+        Err(Error::invalid("", expected).into())
+    }
+}
+
+impl<'py> IntoPyObject<'py> for &Number {
+    type Target = PyString;
+    type Output = Bound<'py, PyString>;
+    type Error = Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
+        Ok(PyString::new(py, &self.0))
     }
 }
 
@@ -77,7 +82,13 @@ impl<'py> IntoPyObject<'py> for Number {
     type Error = Infallible;
 
     fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Infallible> {
-        self.0.into_pyobject(py)
+        (&self).into_pyobject(py)
+    }
+}
+
+impl From<&ccbs_engine::Number> for Number {
+    fn from(number: &ccbs_engine::Number) -> Self {
+        Self(number.clone())
     }
 }
 

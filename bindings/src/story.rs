@@ -13,7 +13,7 @@ record! {
     /// One thing that happened to an order.
     Sentence { at: u64, text: Text }
     /// The life of one order, out of a recording.
-    Story { order: u64, caller: Text, callee: Text, sentences: Many<Sentence> }
+    Story { order: u64, caller: Number, callee: Number, sentences: Many<Sentence> }
     /// What a recording tells.
     Stories { stories: Many<Story>, left_out: u64, records: u64, until: u64, torn_bytes: Option<u64> }
 }
@@ -52,7 +52,7 @@ fn explain(
 ) -> Result<Stories, Error> {
     let which = match (order.named("order")?, number.named("number")?) {
         (Some(order), None) => Which::Order(OrderId(order)),
-        (None, Some(number)) => Which::Number(number.0.0.to_string()),
+        (None, Some(number)) => Which::Number(number.0.to_string()),
         _ => return Err(Error::invalid("order", "give either order or number")),
     };
     let (path, most) = (path.named("path")?, most.named("most")?);

@@ -3,14 +3,14 @@
 use ccbs_engine::Engine;
 use pyo3::prelude::*;
 
-use crate::record::{Text, record};
+use crate::record::{Number, Text, record};
 
 record! {
     /// One order as it stands.
     OrderView {
         order: u64,
-        caller: Text,
-        callee: Text,
+        caller: Number,
+        callee: Number,
         kind: Text,
         state: Text,
         place: u32,
@@ -20,7 +20,7 @@ record! {
         expires: u64,
     }
     /// One line as the engine knows it.
-    LineView { line: Text, external: bool, state: Text, in_recall: bool, registered: Option<bool>, orders: u32, waiting: u32 }
+    LineView { line: Number, external: bool, state: Text, in_recall: bool, registered: Option<bool>, orders: u32, waiting: u32 }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

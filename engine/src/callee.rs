@@ -4,7 +4,7 @@ use crate::Millis;
 use crate::action::{Action, AttemptFailure, Step};
 use crate::effects::Told;
 use crate::engine::Engine;
-use crate::life::{Input, State};
+use crate::life::Input;
 use crate::line::Presence;
 use crate::order::{Order, Wants};
 use crate::profile::{Drive, OrderKind};
@@ -87,7 +87,7 @@ impl Engine {
             Availability::Away => Input::CalleeBusy,
             Availability::Unseen => Input::CalleeUnseen,
         };
-        if input == Input::CalleeBusy && self.orders[slot].state == State::Watching {
+        if input == Input::CalleeBusy {
             self.restart_waits(slot);
         }
         self.input(slot, input, Told::Nothing, out);

@@ -112,10 +112,7 @@ impl Engine {
                 let guard = Millis::from(self.profile(slot).caller_free_guard_s) * 1_000;
                 self.arm(slot, guard);
             }
-            Effect::AwaitCallee => {
-                self.restart_waits(slot);
-                self.tell(slot, Step::CalleeBusy, out);
-            }
+            Effect::AwaitCallee => self.tell(slot, Step::CalleeBusy, out),
             Effect::StartCalleeGuard => self.start_callee_guard(slot, out),
             Effect::StartWait => {
                 let due = self.start_wait(slot);

@@ -61,6 +61,9 @@ const EITHER_WAY: &[(usize, usize)] = &[(1, 0), (0, 1)];
 /// Subscribers 2 and 3 call 1.
 const QUEUE: &[(usize, usize)] = &[(1, 0), (2, 0)];
 
+/// Two pairs that have no line in common: nothing but the engine's limits lets one wait for the other.
+const APART: &[(usize, usize)] = &[(1, 0), (3, 2)];
+
 /// A world: who of subscribers 1, 2 … orders by which profile, who may call whom.
 fn world(
     name: &'static str,
@@ -165,6 +168,7 @@ fn long_worlds() -> Vec<World> {
     let (one, two, queue) = ([None, Some(0)], [Some(0), Some(0)], [None, Some(0), Some(0)]);
     let (autodial, ccbs, strict) = (&[autodial()][..], &[ccbs()][..], &[strict()][..]);
     let mixed = &[autodial[0].clone(), ccbs[0].clone()][..];
+    let apart = [None, Some(0), None, Some(0)];
     vec![
         world(
             "autodial-caller",
@@ -212,6 +216,28 @@ fn long_worlds() -> Vec<World> {
             QUEUE,
             may(),
         ),
+        World {
+            limits: Limits { recalls_at_once: 1, ..limits() },
+            ..world(
+                "autodial-at-once",
+                "`autodial` with one attempt: 2 orders 1, 4 orders 3, one recall at once",
+                &[once()],
+                &apart,
+                APART,
+                may(),
+            )
+        },
+        World {
+            limits: Limits { recalls_per_second: 1, ..limits() },
+            ..world(
+                "autodial-per-second",
+                "`autodial` with one attempt: 2 orders 1, 4 orders 3, one recall in any second",
+                &[once()],
+                &apart,
+                APART,
+                May { no_strays: true, ..may() },
+            )
+        },
         world(
             "autodial-cycle",
             "`autodial` with one attempt: 1 orders 2, 2 orders 3, 3 orders 1",

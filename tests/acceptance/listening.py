@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
-import numpy as np
-
-from .audio import RATE, Samples, read_wav
-from .phone import Phone
+from .audio import RATE, Samples
 from .recognise import Heard, Recogniser, tone_bursts
 
-__all__ = ["RINGBACK_HZ", "NotHeard", "heard_prompts", "hears_prompts", "hears_tone"]
+__all__ = ["RINGBACK_HZ", "Listener", "NotHeard", "heard_prompts", "hears_prompts", "hears_tone"]
 
 RINGBACK_HZ = 425.0
 _LOOK_S = 0.1
@@ -22,13 +20,23 @@ class NotHeard(AssertionError):
     """A phone did not hear what it should have; the message tells what it heard."""
 
 
-def _sound(phone: Phone, since: float) -> Samples:
-    parts = [read_wav(recording.path) for recording in phone.heard_since(since) if recording.path.exists()]
-    return np.concatenate(parts) if parts else np.zeros(0)
+class Listener(Protocol):
+    """A phone that keeps what it hears."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+
+    def sound_since(self, at: float) -> Samples:
+        """What was heard in calls whose sound began at or after the Unix time ``at`` (s)."""
 
 
 async def _until(
-    phone: Phone, since: float, timeout: float, shortest_s: float, look: Callable[[Samples, bool], str | None]
+    phone: Listener,
+    since: float,
+    timeout: float,
+    shortest_s: float,
+    look: Callable[[Samples, bool], str | None],
 ) -> str:
     """Looks at the recording each time it has grown, until ``look`` tells what it found.
 
@@ -39,7 +47,7 @@ async def _until(
     seen = 0
     while True:
         late = loop.time() > deadline
-        sound = await asyncio.to_thread(_sound, phone, since)
+        sound = await asyncio.to_thread(phone.sound_since, since)
         if late or len(sound) >= max(shortest_s * RATE, seen + 1):
             seen = len(sound)
             found = await asyncio.to_thread(look, sound, late)
@@ -52,7 +60,7 @@ async def _until(
 
 
 async def hears_tone(
-    phone: Phone,
+    phone: Listener,
     frequency_hz: float,
     *,
     since: float,
@@ -70,7 +78,7 @@ async def hears_tone(
     :raises NotHeard: when that does not happen within ``timeout`` seconds.
     """
 
-    start = len(await asyncio.to_thread(_sound, phone, since)) if from_now else 0
+    start = len(await asyncio.to_thread(phone.sound_since, since)) if from_now else 0
 
     def look(sound: Samples, final: bool) -> str | None:
         bursts = tone_bursts(sound[start:][-10 * RATE :], frequency_hz, shortest_s=at_least_s)
@@ -84,13 +92,13 @@ async def hears_tone(
         ) from None
 
 
-async def heard_prompts(phone: Phone, recogniser: Recogniser, *, since: float) -> list[Heard]:
+async def heard_prompts(phone: Listener, recogniser: Recogniser, *, since: float) -> list[Heard]:
     """The prompts in what a phone has received in calls since the Unix time ``since`` (s)."""
-    return await asyncio.to_thread(lambda: recogniser.recognise(_sound(phone, since)))
+    return await asyncio.to_thread(lambda: recogniser.recognise(phone.sound_since(since)))
 
 
 async def hears_prompts(
-    phone: Phone, recogniser: Recogniser, *names: str, since: float, timeout: float
+    phone: Listener, recogniser: Recogniser, *names: str, since: float, timeout: float
 ) -> str:
     """Waits until a phone has heard these prompts, in this order, and no other one before or between.
 

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 
-__all__ = ["LoopbackNetwork"]
+__all__ = ["SIP_PORT", "LoopbackNetwork", "Place"]
 
+SIP_PORT = 5060
 _LOCK_PORT = 4_443
+_FIRST_PORT = 10_000
+_PORTS = 100
+"""Of each network on ``::1``; all of them are below those that a switch takes for prompts."""
+_PHONES = 8
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a phone is: the addresses and ports that nobody else has."""
+
+    address: str
+    """For SIP and RTP."""
+    port: int = SIP_PORT
+    control: str = ""
+    """The IPv4 address of its control channel; empty: its address."""
+    rtp: tuple[int, int] = (10_000, 10_999)
+
+    @property
+    def host(self) -> str:
+        """The address as in a URI."""
+        return f"[{self.address}]" if ":" in self.address else self.address
 
 
 class LoopbackNetwork:
@@ -29,12 +52,30 @@ class LoopbackNetwork:
                     continue
                 self._reservation = reservation
                 self._prefix = f"127.{third}.{fourth}"
+                self._serial = (third - 16) * 16 + fourth
                 return
         raise RuntimeError("no free network 127.A.B.0/24")
 
     def address(self, host: int) -> str:
         """The address of a host, 1 to 253."""
         return f"{self._prefix}.{host}"
+
+    def place(self, host: int, *, ipv6: bool = False) -> Place:
+        """Where the phone 101 to 108 is.
+
+        All places of IPv6 are ``::1``, so each has ports of its own.
+
+        :raises RuntimeError: when some dozen networks are taken already, and it is to be IPv6.
+        """
+        if not ipv6:
+            return Place(self.address(host))
+        first = _FIRST_PORT + self._serial * _PORTS
+        index = host - 101
+        if not 0 <= index < _PHONES or first + _PORTS > 16_384:
+            raise RuntimeError(f"no ports on ::1 for host {host} of network {self._serial}")
+        rtp = first + 2 * _PHONES + 10 * index
+        # Two ports for SIP: baresip listens for TLS on the next one.
+        return Place("::1", first + 2 * index, self.address(host), (rtp, rtp + 9))
 
     def close(self) -> None:
         """Gives the addresses back."""

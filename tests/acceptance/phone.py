@@ -15,14 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audio import encode_wav, silence_or_tone
+import numpy as np
+
+from .audio import Samples, encode_wav, read_wav, silence_or_tone
 from .control import ControlChannel, PhoneEvent
+from .network import Place
 from .wire import Identity, SipMessage, TraceReader, Wire
 
 __all__ = ["Account", "Display", "Phone", "PhoneFailed", "Recording"]
 
-SIP_PORT = 5060
 CONTROL_PORT = 4444
+START_S = 20.0
 MODULES = Path("/usr/lib/baresip/modules")
 RECORDINGS = "heard"
 """Relative to the phone's directory, where it runs: its recorder cuts paths off at 128 bytes."""
@@ -31,9 +34,9 @@ TALK_S = 300.0
 
 _CONFIG = """\
 poll_method             epoll
-sip_listen              {address}:{sip_port}
+sip_listen              {host}:{sip_port}
 net_interface           {address}
-rtp_ports               10000-10999
+rtp_ports               {rtp}
 call_local_timeout      180
 call_max_calls          4
 audio_source            aufile,{microphone}
@@ -53,7 +56,7 @@ module                  sndfile.so
 module_tmp              account.so
 module_app              menu.so
 module_app              ctrl_tcp.so
-ctrl_tcp_listen         {address}:{control_port}
+ctrl_tcp_listen         {control}:{control_port}
 ring_aufile             none
 ringback_aufile         none
 busy_aufile             none
@@ -63,7 +66,7 @@ redial_attempts         0
 snd_path                {recordings}
 """
 _ACCOUNT = (
-    '"{name}" <sip:{number}@{host}:{port};transport=udp>;auth_user={number};auth_pass={password}'
+    '"{name}" <sip:{number}@{host}:{port};transport={transport}>;auth_user={number};auth_pass={password}'
     ";answermode=manual;regint={register_s};call_transfer=no;audio_codecs={codecs}\n"
 )
 _DUMPING = re.compile(r"sndfile: dumping (?P<side>encode|decode) audio to (?P<path>.+)$")
@@ -86,8 +89,10 @@ class Account:
     password: str
     host: str
     port: int
+    """The switch's; ``host`` is written as in a URI."""
     name: str = ""
     codecs: str = "PCMU/8000/1,PCMA/8000/1"
+    transport: str = "udp"
     register_s: int = 300
     """Registration interval (s); 0: a phone that does not register."""
 
@@ -117,10 +122,10 @@ class Recording:
 class Phone:
     """One baresip. Every wait has a bound and ends by an event; see :meth:`start`."""
 
-    def __init__(self, label: str, directory: Path, address: str, account: Account, tone_hz: float) -> None:
+    def __init__(self, label: str, directory: Path, place: Place, account: Account, tone_hz: float) -> None:
         self.label = label
         self.directory = directory
-        self.address = address
+        self.place = place
         self.account = account
         self.tone_hz = tone_hz
         """What this phone's user says: a tone of this frequency (Hz); 0 is silence."""
@@ -130,23 +135,24 @@ class Phone:
         self.log: list[str] = []
         self.on_change: Callable[[Phone, SipMessage | PhoneEvent], None] | None = None
         self._event_arrived = asyncio.Event()
-        self._trace = TraceReader(address)
+        self._trace = TraceReader(f"{place.host}:{place.port}", f"{account.host}:{account.port}")
         self._control = ControlChannel(self._take_event)
         self._process: asyncio.subprocess.Process | None = None
         self._terminal: int | None = None
 
     @classmethod
     async def start(
-        cls, label: str, directory: Path, address: str, account: Account, *, tone_hz: float = 0.0
+        cls, label: str, directory: Path, place: Place | str, account: Account, *, tone_hz: float = 0.0
     ) -> Phone:
         """Starts the phone and waits until it is registered (if its account says so).
 
         :param label: what messages call it, e.g. ``№1``.
         :param directory: for its configuration, logs and recordings; made.
-        :param address: a loopback address of its own.
+        :param place: where it is, or a loopback address of its own.
         :param tone_hz: what its user says, see :attr:`tone_hz`.
         """
-        phone = cls(label, directory, address, account, tone_hz)
+        place = Place(place) if isinstance(place, str) else place
+        phone = cls(label, directory, place, account, tone_hz)
         try:
             await phone._start()
         except BaseException:
@@ -160,8 +166,11 @@ class Phone:
         microphone.write_bytes(await asyncio.to_thread(_microphone, self.tone_hz))
         (self.directory / "config").write_text(
             _CONFIG.format(
-                address=self.address,
-                sip_port=SIP_PORT,
+                address=self.place.address,
+                host=self.place.host,
+                sip_port=self.place.port,
+                rtp="{}-{}".format(*self.place.rtp),
+                control=self.place.control or self.place.address,
                 control_port=CONTROL_PORT,
                 microphone=microphone.name,
                 modules=MODULES,
@@ -186,9 +195,9 @@ class Phone:
             raise PhoneFailed("baresip is not installed; install the Debian package baresip-core") from None
         finally:
             os.close(child_side)
-        await self._control.open(self.address, CONTROL_PORT, timeout=10.0)
+        await self._control.open(self.place.control or self.place.address, CONTROL_PORT, timeout=START_S)
         if self.account.register_s:
-            await self.wire.expect("REGISTER", 200, "received", timeout=10.0)
+            await self.wire.expect("REGISTER", 200, "received", timeout=START_S)
 
     def _read_terminal(self) -> None:
         assert self._terminal is not None
@@ -259,6 +268,32 @@ class Phone:
         """Puts the handset back, in whatever state the call is."""
         await self._control.command("hangup")
 
+    async def hold(self) -> None:
+        """Puts the far side on hold."""
+        await self._control.command("hold")
+
+    async def resume(self) -> None:
+        """Talks on with the far side that was on hold."""
+        await self._control.command("resume")
+
+    async def transfer(self, number: str) -> None:
+        """Transfers the far side to another number, blindly."""
+        await self._control.command("transfer", number)
+
+    async def commands(self) -> str:
+        """The commands that the phone knows now, as it lists them."""
+        return await self._control.command("help")
+
+    async def records(self) -> bool:
+        """Whether what its current call brings is recorded."""
+        pipeline = re.search(r"rx pipeline: .*", await self._control.command("audio_debug"))
+        return pipeline is not None and "sndfile" in pipeline[0]
+
+    async def received(self) -> int:
+        """How many RTP packets its current call has brought."""
+        counts = re.findall(r"psent=\d+ rcvd=(\d+)", await self._control.command("audio_debug"))
+        return sum(map(int, counts))
+
     async def calls_now(self) -> int:
         """How many calls the phone has."""
         listing = await self._control.command("listcalls")
@@ -297,6 +332,11 @@ class Phone:
     def heard_since(self, at: float) -> list[Recording]:
         """The recordings that began at or after the Unix time ``at`` (s)."""
         return [recording for recording in self.recordings if recording.began >= at]
+
+    def sound_since(self, at: float) -> Samples:
+        """What was heard in calls whose sound began at or after the Unix time ``at`` (s)."""
+        parts = [read_wav(heard.path) for heard in self.heard_since(at) if heard.path.exists()]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     async def stop(self) -> None:
         """Ends the process, by its id, and keeps its log in the directory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass
@@ -66,8 +67,10 @@ class Timing:
 class RtpReceiver:
     """A UDP socket that keeps what it gets. It must be read from an event loop."""
 
-    def __init__(self, host: str) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, host: str, *, echo: bool = False) -> None:
+        """:param echo: it sends back what it gets."""
+        self.echo = echo
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((host, 0))
@@ -76,7 +79,7 @@ class RtpReceiver:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
-        host, port = self._socket.getsockname()
+        host, port, *_ = self._socket.getsockname()
         return str(host), int(port)
 
     def __enter__(self) -> RtpReceiver:
@@ -87,11 +90,18 @@ class RtpReceiver:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
+    def send(self, packet: bytes, to: tuple[str, int]) -> None:
+        """Sends a packet from where it listens."""
+        self._socket.sendto(packet, to)
+
     def _read(self) -> None:
         while True:
             try:
-                data, ancillary, _, _ = self._socket.recvmsg(2_048, socket.CMSG_SPACE(_TIMESPEC.size))
+                data, ancillary, _, sender = self._socket.recvmsg(2_048, socket.CMSG_SPACE(_TIMESPEC.size))
             except BlockingIOError:
                 return
+            if self.echo:
+                with contextlib.suppress(OSError):  # the far side is gone, or its queue is full
+                    self._socket.sendto(data, sender)
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2][: _TIMESPEC.size])
             self.packets.append(RtpPacket.parse(data, seconds * 1_000_000_000 + nanoseconds))

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from .audio import encode_wav
 from .listening import NotHeard, hears_prompts, hears_tone
-from .network import LoopbackNetwork
-from .phone import SIP_PORT, Account, Phone
+from .network import SIP_PORT, LoopbackNetwork
+from .phone import Account, Phone
 from .recognise import packaged_catalogue, packaged_recogniser
 from .wire import Identity, MediaDescription, TraceReader, WireTimeout
 

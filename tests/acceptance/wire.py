@@ -278,8 +278,13 @@ _ROUTE = re.compile(rb"^(?P<transport>UDP|TCP|TLS) (?P<source>\S+) -> (?P<target
 class TraceReader:
     """Splits the output of ``baresip -s`` into SIP messages and log lines."""
 
-    def __init__(self, own_address: str) -> None:
-        self._own = own_address
+    def __init__(self, own: str, far: str | None = None) -> None:
+        """
+        :param own: the phone's address; with ``far`` its address and port.
+        :param far: address and port of the switch.
+        """
+        self._own = own
+        self._far = far
         self._buffer = b""
 
     def feed(self, data: bytes, at: float) -> tuple[list[SipMessage], list[str]]:
@@ -313,5 +318,9 @@ class TraceReader:
         if route is None or not text.strip():  # an empty datagram keeps a NAT binding open
             return None
         source, target = route["source"].decode(), route["target"].decode()
-        direction = "sent" if source.rsplit(":", 1)[0] == self._own else "received"
+        if self._far is None:
+            from_here = source.rsplit(":", 1)[0] == self._own
+        else:  # over TCP its own end may have any address and port
+            from_here = source != self._far and target != self._own
+        direction = "sent" if from_here else "received"
         return SipMessage(at, direction, source, target, text.decode("utf-8", "replace"))

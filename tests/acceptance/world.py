@@ -11,8 +11,8 @@ from typing import Any
 
 from ccbs.subscribers import ha1_md5
 
-from .network import LoopbackNetwork
-from .phone import SIP_PORT, Account, Phone
+from .network import SIP_PORT, LoopbackNetwork
+from .phone import Account, Phone
 from .recognise import Recogniser, packaged_recogniser
 from .serving import SwitchProcess, run_command
 from .wire import Identity

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from acceptance.listening import hears_prompts
-from acceptance.network import LoopbackNetwork
-from acceptance.phone import SIP_PORT, Account, Phone
+from acceptance.network import SIP_PORT, LoopbackNetwork
+from acceptance.phone import Account, Phone
 from acceptance.recognise import Recogniser, packaged_catalogue
 
 ROOT = Path(__file__).parents[2]

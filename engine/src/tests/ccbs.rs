@@ -129,6 +129,22 @@ fn a_callee_that_talks_after_a_recall_is_waited_for() {
 }
 
 #[test]
+fn a_callee_that_had_a_call_while_the_caller_was_rung_has_its_guard_before_the_next() {
+    for (reports, next) in [(&["busy", "free"][..], "2 CalleeFree due 10000"), (&["free"], "ring 3 shows 1 20000")] {
+        let mut world = world();
+        world.free("1");
+        world.ordered("2", "1");
+        world.ordered("3", "1");
+        assert_eq!(rings(&world.wait(5_000)), ["ring 2 shows 1"]);
+        for &report in reports {
+            let told = if report == "busy" { world.busy("1") } else { world.free("1") };
+            assert_eq!(told, NOTHING, "a line in a recall is looked at when that is over");
+        }
+        assert_eq!(world.ring_is(RingOutcome::NoAnswer)[2], next, "after {reports:?}");
+    }
+}
+
+#[test]
 fn a_caller_never_gets_a_second_call_on_top() {
     let mut world = world();
     for line in ["1", "4", "2"] {

@@ -264,6 +264,7 @@ pub(super) fn what_becomes_of_an_order_when_its_attempt_has_failed() {
     judged(S::Calling, TurnToNoReply, connect(ConnectOutcome::NoAnswer), &["play [NoAnswer]", "1 failed 1 CalleeNoAnswer", "1 TurnedNoReply expires 3000000"], "watching");
     // Never cut short by it.
     judged(S::Calling, TurnToShortNoReply, connect(ConnectOutcome::NoAnswer), &["play [NoAnswer]", "1 failed 1 CalleeNoAnswer", "1 TurnedNoReply expires 600000"], "watching");
+    judged(S::Calling, TurnToNoReply, connect(ConnectOutcome::Busy), &["play [BusyAgain]", "1 failed 1 CalleeBusy due 65000"], "retrying");
     judged(S::Calling, NoRetention, connect(ConnectOutcome::Busy), &["play [BusyAgain, AttemptsUsedUp]", "1 failed 1 CalleeBusy", "1 ended attempts-exhausted"], "-");
     judged(S::Ringing, NoRetention, busy_while_ringing, &["play [BusyAgain, AttemptsUsedUp]", "1 failed 1 CalleeBusy", "1 ended attempts-exhausted"], "-");
     // Where the callee's state cannot be seen, busy is what a try is for to find out.
@@ -346,4 +347,36 @@ fn an_attempt_cut_off_by_a_restart_is_not_counted() {
     let mut world = in_state(S::Ringing, Defaults);
     assert_eq!(restarted(&mut world), ["1 failed 1 SwitchFailed", "1 Polling due 15000"]);
     assert_eq!(world.wait(10_000), ["ring 2 shows 1 20000", "1 began 1"]);
+}
+
+#[test]
+fn an_attempt_that_ends_with_the_life_as_kind_nr_too_turns_nothing() {
+    for (left, told) in [
+        (1, ["1 failed 1 CalleeNoAnswer", "1 TurnedNoReply expires 60000"]),
+        (0, ["1 failed 1 CalleeNoAnswer", "1 ended expired"]),
+    ] {
+        let mut profile = Profile { service_duration_s: 60, ..profile(TurnToShortNoReply) };
+        if let Drive::Release { callee_idle_guard_s, .. } = &mut profile.drive {
+            *callee_idle_guard_s = 55;
+        }
+        let mut world = World::with(&profile, Limits::default());
+        world.free("1");
+        world.ordered("2", "1");
+        world.wait(55_000);
+        world.answer_and_hear();
+        world.connect_is(ConnectOutcome::NoAnswer);
+        world.play_is(PlayOutcome::Played);
+        world.wait(5_000 - left);
+        assert_eq!(world.released(), told, "{left} ms left");
+    }
+}
+
+#[test]
+fn a_callee_seen_busy_right_after_the_attempt_begins_the_waits_anew() {
+    let mut world = in_state(S::Calling, Unseen);
+    world.busy("1");
+    assert_eq!(connect(ConnectOutcome::Busy)(&mut world), ["play [BusyAgain]", "1 failed 1 CalleeBusy"]);
+    assert_eq!(world.state("2", "1"), "watching");
+    let due = world.now - super::world::START + 60_000;
+    assert_eq!(callee_unknown(&mut world), [format!("1 Polling due {due}")]);
 }

@@ -10,6 +10,8 @@ mod properties;
 mod requests;
 mod rules;
 mod snapshot;
+mod table;
 pub(crate) mod table_mutants;
+mod turns;
 mod world;
 mod world_events;

@@ -156,6 +156,26 @@ fn a_thousand_lines_freed_at_once_do_not_flood_the_switch() {
 }
 
 #[test]
+fn the_prompts_of_a_recall_are_numbered_from_one() {
+    let mut world = World::new();
+    world.ordered("2", "1");
+    world.wait(10_000);
+    let plays = |world: &mut World, event: Event| {
+        let mut out = Vec::new();
+        world.engine.apply(world.now, &event, &mut out).expect("a good event");
+        let number = |action: &Action| if let Action::Play { play, .. } = action { Some(*play) } else { None };
+        out.iter().find_map(number)
+    };
+    let recall = world.recall();
+    let answered = Event::RingOutcome { recall, outcome: RingOutcome::Answered };
+    assert_eq!(plays(&mut world, answered), Some(1));
+    let played = Event::PlayOutcome { recall, play: 1, outcome: PlayOutcome::Played };
+    assert_eq!(plays(&mut world, played), None);
+    let busy = Event::ConnectOutcome { recall, outcome: ConnectOutcome::Busy };
+    assert_eq!(plays(&mut world, busy), Some(2));
+}
+
+#[test]
 fn a_late_double_of_the_first_prompts_outcome_is_not_the_second_prompts() {
     let mut world = World::new();
     world.ordered("2", "1");
