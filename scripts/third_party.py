@@ -35,6 +35,7 @@ TAKEN = (
 # Where the crate has no file of the licence, its text in short words and its authors stand instead.
 NOTICE_FILES = ("LICENSE*", "LICENCE*", "COPYING*", "license*", "NOTICE*", "UNLICENSE*")
 PYTHON_LICENCES = {
+    "aiohttp": "Apache-2.0 AND MIT",
     "jinja2": "BSD-3-Clause",
     "pydantic": "MIT",
     "rich": "MIT",

@@ -32,7 +32,16 @@ from ccbs._ccbs import (
 )
 from ccbs.service import CallbackService
 from ccbs.simulation import simulate
-from ccbs.switch import ConnectOutcome, LegGone, LineState, RingFailed, RingOutcome, Switch, current_order
+from ccbs.switch import (
+    ConnectOutcome,
+    LegGone,
+    LineState,
+    PromptFailed,
+    RingFailed,
+    RingOutcome,
+    Switch,
+    current_order,
+)
 
 __all__ = [
     "ACTION_DTYPE",
@@ -53,6 +62,7 @@ __all__ = [
     "OrderView",
     "Overload",
     "Profile",
+    "PromptFailed",
     "RecordingError",
     "RingFailed",
     "RingOutcome",

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from ccbs._ccbs import Accepted, Cancelled, Confirmed, Denied, NothingOrdered, Ordered
 
-__all__ = ["CodeRequest", "CodeVerb", "OrderDesk", "Orders", "ServiceCodes", "UnknownCode"]
+__all__ = ["CodeRequest", "CodeVerb", "OrderDesk", "Orders", "ServiceCodes", "UnknownCode", "sign_prompt"]
 
 
 _SIGNS: Final = {str(digit): f"digit-{digit}" for digit in range(10)} | {
@@ -24,6 +24,17 @@ _SIGNS: Final = {str(digit): f"digit-{digit}" for digit in range(10)} | {
     "*": "star",
     "#": "hash",
 }
+
+
+def sign_prompt(sign: str) -> str:
+    """The name of the prompt that says a key.
+
+    :param sign: a digit, ``*`` or ``#``.
+    :raises KeyError: for anything else.
+    """
+    return _SIGNS[sign]
+
+
 # A letter is read out as the key that bears it (ITU-T E.161), which is also how a keypad dials it.
 _KEYS: Final = {
     letter: f"digit-{key}"

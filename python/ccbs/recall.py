@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ccbs._ccbs import Connect, ConnectResult, Event, Play, PlayResult, Release, Released, Ring, RingResult
-from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, Switch, current_order
+from ccbs.switch import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome, Switch, current_order
 
 __all__ = ["RecallCarrier", "bounded"]
 
@@ -82,11 +82,11 @@ class RecallCarrier:
         self._recalls: dict[int, _Recall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._counts: Final = {"switch_errors": 0, "switch_overdue": 0}
+        self._counts: Final = {"switch_errors": 0, "switch_overdue": 0, "prompts_unheard": 0}
 
     def counters(self) -> dict[str, int]:
         """``recalls_now``, ``switch_errors`` (a method raised), ``switch_overdue`` (it did not return in
-        time).
+        time), ``prompts_unheard`` (a prompt could not be played).
         """
         return {"recalls_now": len(self._recalls), **self._counts}
 
@@ -182,6 +182,9 @@ class RecallCarrier:
             outcome = "played"
         except LegGone:
             outcome = "caller-gone"
+        except PromptFailed as error:
+            self._counts["prompts_unheard"] += 1
+            self._logger.warning("order %d: %s hears no prompt: %s", recall.order, recall.caller, error)
         except asyncio.CancelledError as error:
             if _asked_to_end():
                 raise

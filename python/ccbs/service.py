@@ -296,7 +296,8 @@ class CallbackService:
 
         ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``requests_timed_out``,
         ``replies_unclaimed``, ``line_states_failed``, ``on_step_errors``, ``action_errors``, ``recalls_now``,
-        ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time).
+        ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time),
+        ``prompts_unheard`` (a prompt could not be played).
         """
         counters = dict(self._running().counters())
         if self._outbox is not None and self._recalls is not None:

@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Final, Protocol, TypeVar
 
-__all__ = ["ConnectOutcome", "LegGone", "LineState", "RingFailed", "RingOutcome", "Switch", "current_order"]
+__all__ = [
+    "ConnectOutcome",
+    "LegGone",
+    "LineState",
+    "PromptFailed",
+    "RingFailed",
+    "RingOutcome",
+    "Switch",
+    "current_order",
+]
 
 Leg = TypeVar("Leg")
 
@@ -61,6 +70,13 @@ class LegGone(Exception):
     """Raised by :meth:`Switch.play` when the caller hung up."""
 
 
+class PromptFailed(Exception):
+    """Raised by :meth:`Switch.play` when a prompt could not be played; the caller is still there.
+
+    :param message: which, and what its operator can do.
+    """
+
+
 class Switch(Protocol[Leg]):
     """What a switch does for the service. Every method may be cancelled and then undoes what it began."""
 
@@ -83,6 +99,8 @@ class Switch(Protocol[Leg]):
         :param leg: what :meth:`ring` returned.
         :param prompts: names from the prompt catalogue (``ccbs.prompts``).
         :raises LegGone: when the caller hung up.
+        :raises PromptFailed: when the caller heard none of them, by a fault of the prompts; the recall goes
+            on without.
 
         Cancelled: the prompt stops.
         """
@@ -96,7 +114,8 @@ class Switch(Protocol[Leg]):
         :param shown_as: the number the callee's display shows: the caller's.
         :param timeout: how long to ring, in seconds.
         :returns: the outcome; after ``ANSWERED`` the call is the switch's own and is not released by the
-            service, after anything but ``CALLER_GONE`` the leg is still up for a prompt.
+            service, after anything but ``CALLER_GONE`` the leg is still up for a prompt. A switch that
+            could not hold it says how the call ended all the same; the prompt then finds the leg gone.
 
         Cancelled: the callee's phone stops ringing; the leg stays up.
         """

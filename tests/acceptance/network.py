@@ -9,9 +9,12 @@ __all__ = ["SIP_PORT", "LoopbackNetwork", "Place"]
 
 SIP_PORT = 5060
 _LOCK_PORT = 4_443
-_FIRST_PORT = 10_000
+_RTP = (10_000, 10_999)
+"""Of each phone on an IPv4 address of its own."""
+_FIRST_PORT = 11_000
 _PORTS = 100
-"""Of each network on ``::1``; all of them are below those that a switch takes for prompts."""
+"""Of each network on ``::1``; all of them are below those that a switch takes for prompts. Phones open them
+for every address of IPv4, too: so none is among those of IPv4."""
 _PHONES = 8
 
 
@@ -24,7 +27,7 @@ class Place:
     port: int = SIP_PORT
     control: str = ""
     """The IPv4 address of its control channel; empty: its address."""
-    rtp: tuple[int, int] = (10_000, 10_999)
+    rtp: tuple[int, int] = _RTP
 
     @property
     def host(self) -> str:

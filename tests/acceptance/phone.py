@@ -294,6 +294,10 @@ class Phone:
         counts = re.findall(r"psent=\d+ rcvd=(\d+)", await self._control.command("audio_debug"))
         return sum(map(int, counts))
 
+    async def press(self, key: str) -> None:
+        """Presses a key while it has a call (RFC 4733)."""
+        await self._control.command("sndcode", key)
+
     async def calls_now(self) -> int:
         """How many calls the phone has."""
         listing = await self._control.command("listcalls")

@@ -70,6 +70,8 @@ class SwitchProcess:
         self.trace_file = directory / "trace.jsonl"
         self.lines: list[str] = []
         """What it printed, stdout and stderr, line by line."""
+        self.expected_errors: list[str] = []
+        """Parts of lines that tell of errors which a test has made itself."""
         self.on_line: Callable[[SwitchProcess, str], None] | None = None
         self._config = dict(config) | {"control": {"socket": str(self.socket)}}
         self._process: asyncio.subprocess.Process | None = None
@@ -97,6 +99,9 @@ class SwitchProcess:
         self.directory.mkdir(parents=True)
         with self.config_file.open("w", encoding="utf-8") as file:
             YAML().dump(self._config, file)
+        await self._run()
+
+    async def _run(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ccbs", "serve", "--config", str(self.config_file),
             *(("--trace", str(self.trace_file)) if self.traces else ()),
@@ -121,6 +126,19 @@ class SwitchProcess:
                         f"{self.label} does not answer within {START_S:g} s:\n{self.output()}"
                     ) from None
             await asyncio.sleep(0.05)
+
+    async def kill_and_restart(self, *, away_s: float = 0.0) -> None:
+        """Ends the process as a crash would, and starts it again with the same files.
+
+        :param away_s: how long nobody serves in between.
+        """
+        assert self._process is not None
+        assert self._reading is not None
+        self._process.kill()
+        await self._process.wait()
+        await self._reading
+        await asyncio.sleep(away_s)
+        await self._run()
 
     async def _read(self) -> None:
         assert self._process is not None
@@ -184,7 +202,12 @@ class SwitchProcess:
         :raises SwitchFailed: when not.
         """
         code = self._process.returncode if self._process else None
-        errors = [line for line in self.lines if " ERROR " in line or line.startswith("Traceback")]
+        errors = [
+            line
+            for line in self.lines
+            if (" ERROR " in line or line.startswith("Traceback"))
+            and not any(part in line for part in self.expected_errors)
+        ]
         if code != 0 or errors:
             raise SwitchFailed(f"{self.label} ended with {code}; errors: {errors}:\n{self.output()}")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from silence import wav
 from udp_phone import UdpPhone
@@ -101,11 +103,13 @@ async def world(
     languages: Sequence[str] = ("ru", "en"),
     on_event: Callable[[SipEvent], None] | None = None,
     handler_errors: bool = False,
+    limits: Mapping[str, Any] = MappingProxyType({}),
+    within: float = 30.0,
 ) -> AsyncIterator[World]:
     steps: list[Step] = []
     events: list[SipEvent] = []
     closed: list[str] = []
-    endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=(40_000, 40_998))
+    endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=(40_000, 40_998), **limits)
     far = await UdpPhone.start("5551234", None, endpoint.local_address, "127.0.0.2")
     switch = SipSwitch(
         endpoint,
@@ -131,7 +135,7 @@ async def world(
     service = CallbackService(switch, driver=driver, on_step=steps.append)
     made = World(switch, service, driver)
     made.steps, made.events, made.closed = steps, events, closed
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(within):
         async with service:
             await switch.start(service)
             try:

@@ -13,7 +13,7 @@ from ccbs.prompts import LANGUAGES, LARGEST_WAV, Catalogue, PromptError, names
 SPOKEN_BY_THE_SERVICE = {
     "order-accepted", "activated", "callee-busy-again", "callee-no-answer", "attempts-used-up",
     "order-cancelled", "all-cancelled", "nothing-ordered", "not-allowed", "too-many-orders",
-    "number-was-not-busy", "ordered",
+    "number-was-not-busy", "ordered", "offer",
 }  # fmt: skip
 CHARACTERS = {f"digit-{digit}" for digit in range(10)} | {"plus", "star", "hash"}
 

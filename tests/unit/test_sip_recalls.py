@@ -9,7 +9,7 @@ from silence import wav
 from sip_world import world
 from virtual_driver import until
 
-from ccbs import ConnectOutcome, LegGone, RingFailed, RingOutcome
+from ccbs import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome
 
 # --- recalls --------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ async def test_a_phone_that_rings_out() -> None:
         # The leg is still up for a prompt.
         await w.switch.play(leg, ["callee-no-answer"])
         assert await w.switch.connect(leg, "199", "102", 0.2) is ConnectOutcome.UNREACHABLE
-        with pytest.raises(RuntimeError, match="no-such-prompt"):
+        with pytest.raises(PromptFailed, match="no-such-prompt"):
             await w.switch.play(leg, ["no-such-prompt"])
         await w.switch.release(leg, "attempt-failed")
         await w.switch.release(leg, "attempt-failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
@@ -95,6 +96,8 @@ class UdpPhone(asyncio.DatagramProtocol):
 
     ``does`` is what it does with a call: ``answer``, ``ring`` (only), ``nothing``, or a status to refuse it.
     ``diverts_to`` is the number in the Contact of a 3xx; a trunk answers what comes for that number.
+    A ``deaf`` one hears nothing: it has vanished, or the network to it.
+    ``loses`` takes one datagram in twenty, either way.
     ``codecs`` are the payload types it offers: PCMU and PCMA unless told otherwise.
     """
 
@@ -103,6 +106,8 @@ class UdpPhone(asyncio.DatagramProtocol):
         self.password = password
         self.server = server
         self.does: str | int = "answer"
+        self.deaf = False
+        self.loses: random.Random | None = None
         self.codecs = "0 8"
         self.diverts_to = number
         self.calls: dict[str, PhoneCall] = {}
@@ -262,6 +267,8 @@ class UdpPhone(asyncio.DatagramProtocol):
     # --- the wire ---------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if self.deaf or self._lost():
+            return
         message = Message.parse(data)
         if message.status is not None:
             self._on_response(message)
@@ -311,6 +318,10 @@ class UdpPhone(asyncio.DatagramProtocol):
             call.reinvites += 1
             self._answer(message, 200, call.tag, sdp=True)
             return
+        if call is not None:  # repeated while it rings
+            if self.does != "nothing":
+                self._answer(message, 180, call.tag)
+            return
         call = PhoneCall(
             message["call-id"], message, False, self._id(), message["from"], _uri(message["contact"])
         )
@@ -332,12 +343,20 @@ class UdpPhone(asyncio.DatagramProtocol):
         self._answer(call.invite, 200, call.tag, sdp=True)
         call.final.set_result(200)
 
+    def refuse(self, call: PhoneCall, status: int) -> None:
+        """Refuse a call that rings."""
+        self._answer(call.invite, status, call.tag)
+        call.final.set_result(status)
+
     def _on_ack(self, message: Message) -> None:
         if call := self.calls.get(message["call-id"]):
             call.acknowledged.set()
 
     def _on_cancel(self, message: Message) -> None:
-        call = self.calls[message["call-id"]]
+        call = self.calls.get(message["call-id"])
+        if call is None:
+            self._answer(message, 481, "")
+            return
         self._answer(message, 200, call.tag)
         if not call.final.done():
             self._answer(call.invite, 487, call.tag)
@@ -351,7 +370,9 @@ class UdpPhone(asyncio.DatagramProtocol):
             call.ended.set()
 
     def _on_other(self, message: Message) -> None:
-        self._answer(message, 501, "")
+        call = self.calls.get(message["call-id"])
+        over = "tag=" in message["to"] and (call is None or call.ended.is_set())
+        self._answer(message, 481 if over else 501, "")
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -441,8 +462,13 @@ class UdpPhone(asyncio.DatagramProtocol):
     def _send_with(self, message: Message, via: str) -> None:
         self._send(Message(message.start, [("via", via), *message.headers], message.body))
 
+    def _lost(self) -> bool:
+        return self.loses is not None and self.loses.random() < 0.05
+
     def _raw(self, data: bytes) -> None:
         assert self._transport is not None
+        if self._lost():
+            return
         self._transport.sendto(data, self.server)
 
 

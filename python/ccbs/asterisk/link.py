@@ -36,6 +36,7 @@ class Link:
     :param queue: how many events wait at the most; beyond that all are dropped, counted, and the state is
         read anew.
     :param watch: how often Asterisk is asked whether it still has our application and filter, in seconds.
+    :param answer_within: how long it may take to say so, in seconds; then it is taken for lost.
     :param first_wait: before the first new try, in seconds; it doubles.
     :param longest_wait: what it doubles to at the most, in seconds.
     :param jitter: gives a number from 0 to 1, by which half of each wait is shortened: many hosts must not
@@ -56,6 +57,7 @@ class Link:
         on_lost: Callable[[], None],
         queue: int = 50_000,
         watch: float = 5.0,
+        answer_within: float = 5.0,
         first_wait: float = 0.25,
         longest_wait: float = 15.0,
         jitter: Callable[[], float] = random.random,
@@ -71,6 +73,7 @@ class Link:
         self._on_lost = on_lost
         self._limit = queue
         self._watch = watch
+        self._answer_within = answer_within
         self._first_wait = first_wait
         self._longest_wait = longest_wait
         self._jitter = jitter
@@ -126,8 +129,10 @@ class Link:
         :param timeout: in seconds.
         :returns: whether there is.
         """
+        # Not wait_for: Python 3.11's swallows a cancellation when what it waits for is there already.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._contact.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._contact.wait()
         return self.in_contact
 
     async def stop(self) -> None:
@@ -241,7 +246,7 @@ class Link:
     async def _watchdog(self) -> None:
         while True:
             await asyncio.sleep(self._watch)
-            found = await self._ari.request("GET", "applications", self._app, within=max(self._watch, 5.0))
+            found = await self._ari.request("GET", "applications", self._app, within=self._answer_within)
             allowed = {entry.get("type") for entry in (found or {}).get("events_allowed", [])}
             if allowed != {entry["type"] for entry in self._filter["allowed"]}:
                 await self._ari.request("PUT", "applications", self._app, "eventFilter", body=self._filter)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ccbs.asterisk.ari import Ari, AriError, AriRefused
+from ccbs.switch import PromptFailed
 
 __all__ = ["ChannelGone", "Player"]
 
@@ -59,7 +60,7 @@ class Player:
         :param listener: the number whose language they are in.
         :param prompts: names from the catalogue.
         :raises ChannelGone: when it has gone.
-        :raises RuntimeError: when none of them could be played.
+        :raises PromptFailed: when none of them could be played.
 
         Cancelled: the prompt stops.
         """
@@ -67,7 +68,7 @@ class Player:
         for name in prompts:
             played += await self._one(channel, gone, f"{self._directory}/{self._language(listener)}/{name}")
         if prompts and not played:
-            raise RuntimeError(f"Asterisk could play none of {' '.join(prompts)}")
+            raise PromptFailed(f"Asterisk could play none of {' '.join(prompts)}")
 
     async def _one(self, channel: str, gone: asyncio.Future[int], path: str) -> bool:
         identity = f"ccbs-play-{uuid.uuid4().hex}"

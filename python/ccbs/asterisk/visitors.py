@@ -13,8 +13,9 @@ from ccbs.asterisk.causes import BUSY, NOT_FOUND
 from ccbs.asterisk.endpoints import Endpoints, endpoint_of_channel
 from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.player import ChannelGone, Player
-from ccbs.codes import OrderDesk, UnknownCode
+from ccbs.codes import OrderDesk, UnknownCode, sign_prompt
 from ccbs.subscribers import Directory
+from ccbs.switch import PromptFailed
 
 if TYPE_CHECKING:
     from ccbs.service import CallbackService
@@ -185,7 +186,7 @@ class Visitors:
             self._counts["visitors_failed"] += 1
             if not visitor.gone.done():
                 self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
-        except (RuntimeError, TimeoutError) as error:
+        except (PromptFailed, TimeoutError) as error:
             self._counts["visitors_failed"] += 1
             self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
             await self._hang_up(visitor)
@@ -248,7 +249,7 @@ class Visitors:
             return False
         self._counts["offers_made"] += 1
         await self._ari.request("POST", "channels", visitor.channel, "answer")
-        saying = asyncio.ensure_future(self._say(visitor, ("offer",)))
+        saying = asyncio.ensure_future(self._say(visitor, ("offer", sign_prompt(self._offer_digit))))
         pressing = asyncio.ensure_future(self._pressed(visitor))
         try:
             await asyncio.wait((saying, pressing), return_when=asyncio.FIRST_COMPLETED)

@@ -12,7 +12,7 @@ from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
 from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
-from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, current_order
+from ccbs.switch import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome, current_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -143,7 +143,7 @@ class Recalls:
             # Nobody but us stops a play, and we do so only when cancelled: the caller has hung up.
             raise LegGone
         if over.result() == "failed":
-            raise RuntimeError(f"the endpoint could not play {' '.join(prompts)}")
+            raise PromptFailed(f"the endpoint could not play {' '.join(prompts)}")
 
     async def connect(self, leg: RecallLeg, callee: str, shown_as: str, timeout: float) -> ConnectOutcome:
         """See :meth:`ccbs.switch.Switch.connect`."""

@@ -1,5 +1,6 @@
 //! Registered phones are asked by OPTIONS whether they can be reached (RFC 3261 11), which also keeps the way through a
-//! NAT open. One that does not answer is not called and does not count as registered until it is heard of again.
+//! NAT open. One that does not answer is not called and does not count as registered until it is heard of again; it is asked for
+//! its calls as well.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -140,6 +141,11 @@ impl<M: Media> Core<M> {
             Some(true) => {
                 self.io.count(if answered { "qualify.reached" } else { "qualify.unreachable" });
                 self.tell_contacts(&asked.number);
+                let contacts = self.registrar.contacts(&asked.number);
+                let silent = contacts.iter().find(|known| !answered && known.is_at(&asked.uri, asked.flow)).cloned();
+                if let Some(contact) = silent {
+                    self.ask_for_calls(&asked.number, &contact);
+                }
             }
             Some(false) => {}
         }

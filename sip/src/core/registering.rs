@@ -1,10 +1,10 @@
 //! REGISTER of phones, and what becomes of the calls of a phone that is registered no longer.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use sipx_sip::{HeaderName, Request, ResponseBuilder, Uri};
 
+use super::dialog::Dialog;
 use super::end::{Farewell, reason_of};
 use super::io::Flow;
 use super::leg::Stage;
@@ -18,8 +18,8 @@ use crate::registrar::Contact;
 enum Gone<'a> {
     /// The phone with this binding.
     Contact(&'a Contact),
-    /// Every phone of the subscriber at this address.
-    Host(IpAddr),
+    /// The phone that is reached so.
+    Flow(Flow),
 }
 
 impl<M: Media> Core<M> {
@@ -64,36 +64,40 @@ impl<M: Media> Core<M> {
         let Some((moved, gone, cleared, restarted)) = calls else { return };
         self.qualify_later(&number);
         if cleared {
-            // What a phone says that was started anew; calls of the subscriber's other phones go on.
-            self.hang_up_at(&number, &Gone::Host(from.remote.ip()), Cause::Remote);
+            // What a phone says that was started anew; calls of the subscriber's other phones go on. Behind one NAT they
+            // have one address, and one that was started anew another port.
+            self.hang_up_at(&number, &Gone::Flow(from));
+            self.ask_at_once(&number, |dialog| dialog.flow.remote.ip() == from.remote.ip());
             return;
         }
         for contact in &gone {
-            self.hang_up_at(&number, &Gone::Contact(contact), Cause::Remote);
+            self.hang_up_at(&number, &Gone::Contact(contact));
         }
         let lost = self.follow(&number, &moved, from);
-        if restarted || lost {
-            self.ask_at_once(&number, from);
+        if (restarted || lost) && self.io.config.probe_ms > 0 {
+            self.ask_at_once(&number, |dialog| dialog.flow == from);
         }
     }
 
-    /// A phone is registered no longer: its calls end, and those that ring there are given up.
-    fn hang_up_at(&mut self, number: &Arc<str>, gone: &Gone<'_>, cause: Cause) {
-        // Phones behind one proxy are told apart by their Contacts.
-        let shared = match gone {
-            Gone::Contact(gone) => self.registrar.contacts(number).iter().any(|contact| contact.flow == gone.flow),
-            Gone::Host(_) => false,
-        };
+    /// Whether other bindings of the subscriber share this one's flow: phones behind one proxy are told apart by their
+    /// Contacts.
+    fn shares_flow(&self, number: &str, gone: &Contact) -> bool {
+        self.registrar.contacts(number).iter().any(|contact| contact.flow == gone.flow)
+    }
+
+    /// A phone un-registered: its calls end, and those that ring there are given up.
+    fn hang_up_at(&mut self, number: &Arc<str>, gone: &Gone<'_>) {
+        let shared = matches!(gone, Gone::Contact(gone) if self.shares_flow(number, gone));
         let there = |flow: Flow, is_at: &dyn Fn(&Uri) -> bool| match gone {
             Gone::Contact(gone) => flow == gone.flow && (!shared || is_at(&gone.uri)),
-            Gone::Host(ip) => flow.remote.ip() == *ip,
+            Gone::Flow(gone) => flow == *gone,
         };
         for id in self.lines.get(number).cloned().unwrap_or_default() {
             let Some(leg) = self.legs.get(&id).filter(|leg| leg.stage != Stage::Closing) else { continue };
             if let Some(dialog) = &leg.dialog {
                 if there(dialog.flow, &|uri| dialog.is_at(uri)) {
                     self.io.count("leg.unregistered");
-                    self.hang_up(id, cause, Farewell::Bye(reason_of(Some(480))));
+                    self.hang_up(id, Cause::Remote, Farewell::Bye(reason_of(Some(480))));
                 }
                 continue;
             }
@@ -112,16 +116,20 @@ impl<M: Media> Core<M> {
         }
     }
 
-    /// A phone may have been started anew: it is asked whether it still knows of its calls.
-    fn ask_at_once(&mut self, number: &Arc<str>, at: Flow) {
-        if self.io.config.probe_ms == 0 {
-            return;
-        }
-        let over = |id: &LegId| {
+    /// A phone that may be gone is asked whether it is still in its calls.
+    pub(super) fn ask_for_calls(&mut self, number: &Arc<str>, at: &Contact) {
+        let others = self.registrar.contacts(number).iter();
+        let shared = others.filter(|other| !other.uri.equivalent(&at.uri)).any(|other| other.flow == at.flow);
+        self.ask_at_once(number, |dialog| dialog.flow == at.flow && (!shared || dialog.is_at(&at.uri)));
+    }
+
+    /// Phones of a subscriber that may be gone are asked whether they are still in their calls.
+    fn ask_at_once(&mut self, number: &Arc<str>, is_there: impl Fn(&Dialog) -> bool) {
+        let asked = |id: &LegId| {
             let leg = self.legs.get(id).filter(|leg| leg.stage == Stage::Up);
-            leg.and_then(|leg| leg.dialog.as_ref()).is_some_and(|dialog| dialog.flow == at)
+            leg.and_then(|leg| leg.dialog.as_ref()).is_some_and(&is_there)
         };
-        let legs: Vec<LegId> = self.lines.get(number).into_iter().flatten().copied().filter(over).collect();
+        let legs: Vec<LegId> = self.lines.get(number).into_iter().flatten().copied().filter(asked).collect();
         for id in legs {
             if let Some(waiting) = self.legs.get_mut(&id).and_then(|leg| leg.probe.take()) {
                 self.io.wheel.cancel(waiting);
@@ -159,8 +167,10 @@ impl<M: Media> Core<M> {
     pub(super) fn expire_registrations(&mut self) {
         for (number, gone) in self.registrar.expire(self.io.now) {
             self.tell_contacts(&number);
-            for contact in &gone {
-                self.hang_up_at(&number, &Gone::Contact(contact), Cause::Timeout);
+            for gone in &gone {
+                self.io.count("register.expired");
+                // A REGISTER may be late or lost while its phone talks on; a call that rings has its own time.
+                self.ask_for_calls(&number, gone);
             }
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ccbs_sip::api::{Cause, Event};
 use sipx_sip::{HeaderName, Method};
 
-use super::calls::dialled;
+use super::calls::{connected, dialled};
 use super::net::Net;
-use super::phone::Plan;
+use super::phone::{Plan, State};
 use super::registering::register;
 
 fn net(seed: u64) -> Net {
@@ -62,6 +62,31 @@ fn a_phone_that_does_not_answer_is_not_logged_in_until_it_is_heard_of_again() {
         assert_eq!(contacts(&net, "101"), [1, 0, 1]);
         let (leg, _) = dialled(&mut net, a, "101");
         net.wait(3000, &Event::Ringing { leg });
+    }
+}
+
+/// Its calls end when it does not answer for them either, with no other question or timer set.
+#[test]
+fn a_phone_that_does_not_answer_is_asked_for_its_calls() {
+    for dead in [true, false] {
+        let mut net = Net::with(6, |config| (config.qualify_ms, config.probe_ms, config.session_ms) = (60_000, 0, 0));
+        let a = net.phone("102", 1, Plan::default());
+        let b = net.phone("101", 1, Plan::default());
+        let (leg, peer, call) = connected(&mut net, a, "101");
+        net.phones[b].plan.dead = true;
+        if dead {
+            assert_eq!((net.ended(140_000, peer), net.ended(0, leg)), (Cause::Timeout, Cause::Peer));
+            assert_eq!((net.core.line("101"), net.core.line("102")), (0, 0));
+            net.run(100);
+            assert_eq!(net.state(a, call), State::Over(200));
+        } else {
+            net.run(95_000);
+            assert_eq!(contacts(&net, "101"), [1, 0]);
+            net.phones[b].plan.dead = false;
+            net.run(60_000);
+            assert_eq!(contacts(&net, "101"), [1, 0, 1]);
+            assert_eq!((net.state(a, call), net.core.line("101")), (State::Up, 1), "it answered in time");
+        }
     }
 }
 

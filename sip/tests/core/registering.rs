@@ -57,32 +57,22 @@ fn contact(net: &Net, phone: usize, parameters: &str) -> String {
     format!("Contact: <sip:{}@{}>{parameters}\r\n", net.phones[phone].number, net.phones[phone].address)
 }
 
-/// Whichever of the two it is, however it says so, and when its time is over.
+/// Whichever of the two it is, and however it says so.
 #[test]
 fn an_unregistered_phones_calls_end_and_its_line_is_free() {
     for caller_goes in [true, false] {
-        for how in ["expires=0", "*", "expiry"] {
-            let mut net = Net::with(1, |config| config.probe_ms = 0);
-            let (a, b) = (net.phone("102", 1, Plan::default()), net.phone("101", 1, Plan::default()));
+        for how in ["expires=0", "*"] {
+            let (mut net, a, b) = pair(1, Plan::default(), Plan::default());
             let (goes, stays) = if caller_goes { (a, b) } else { (b, a) };
-            if how == "expiry" {
-                let binding = contact(&net, goes, ";expires=120");
+            let (leg, peer, call) = connected(&mut net, a, "101");
+            let (gone, other) = if caller_goes { (leg, peer) } else { (peer, leg) };
+            if how == "*" {
+                says(&mut net, goes, "other", "Contact: *\r\nExpires: 0\r\n");
+            } else {
+                let binding = contact(&net, goes, ";expires=0");
                 says(&mut net, goes, "boot", &binding);
             }
-            let (leg, peer, call) = connected(&mut net, a, "101");
-            let gone = if caller_goes { leg } else { peer };
-            let cause = if how == "expiry" { Cause::Timeout } else { Cause::Remote };
-            match how {
-                "expires=0" => {
-                    let binding = contact(&net, goes, ";expires=0");
-                    says(&mut net, goes, "boot", &binding);
-                }
-                "*" => says(&mut net, goes, "other", "Contact: *\r\nExpires: 0\r\n"),
-                _ => {}
-            }
-            assert_eq!(net.ended(120_000, gone), cause, "{how}");
-            let other = if caller_goes { peer } else { leg };
-            assert_eq!(net.ended(0, other), Cause::Peer);
+            assert_eq!((net.ended(0, gone), net.ended(0, other)), (Cause::Remote, Cause::Peer), "{how}");
             assert_eq!((net.core.line("101"), net.core.line("102")), (0, 0));
             net.run(100);
             let at = if stays == a { call } else { 0 };
@@ -95,6 +85,90 @@ fn an_unregistered_phones_calls_end_and_its_line_is_free() {
             assert_eq!(net.core.counters().get("leg.unregistered"), 1);
             net.assert_rest();
         }
+    }
+}
+
+/// A REGISTER that is late or lost ends no living call; a phone that is gone leaves its line free.
+#[test]
+fn a_phone_whose_registration_ends_in_a_call_is_asked_whether_it_is_still_in_it() {
+    for caller_goes in [true, false] {
+        for answers in [Some(200), Some(481), None] {
+            let mut net = Net::with(8, |config| (config.probe_ms, config.session_ms) = (0, 0));
+            let (a, b) = (net.phone("102", 1, Plan::default()), net.phone("101", 1, Plan::default()));
+            let (goes, stays) = if caller_goes { (a, b) } else { (b, a) };
+            let binding = contact(&net, goes, ";expires=120");
+            says(&mut net, goes, "boot", &binding);
+            let (leg, peer, call) = connected(&mut net, a, "101");
+            let (gone, other) = if caller_goes { (leg, peer) } else { (peer, leg) };
+            match answers {
+                Some(200) => {}
+                Some(status) => net.phones[goes].plan.refuse_inside = Some((status, "X-Why", "started anew")),
+                None => net.phones[goes].plan.dead = true,
+            }
+            let (of, at) = if goes == a { (a, call) } else { (b, 0) };
+            if answers == Some(200) {
+                net.run(600_000);
+                assert_eq!(net.phones[goes].requests(&Method::Options).len(), 1, "asked once");
+                assert_eq!(net.core.counters().get("register.expired"), 1);
+                assert_eq!(net.state(of, at), State::Up, "it talks on");
+                assert_eq!(net.core.line(&net.phones[goes].number.clone()), 1);
+                net.command(Command::Release { leg, cause: None });
+            } else {
+                assert_eq!((net.ended(160_000, gone), net.ended(0, other)), (Cause::Timeout, Cause::Peer));
+                assert_eq!((net.core.line("101"), net.core.line("102")), (0, 0));
+                net.run(100);
+                let at = if stays == a { call } else { 0 };
+                assert_eq!(net.state(stays, at), State::Over(200));
+                net.phones[goes].calls.clear();
+            }
+            net.assert_rest();
+        }
+    }
+}
+
+/// A registration that ends while its phone rings leaves the call what time it has.
+#[test]
+fn a_phone_whose_registration_ends_while_it_rings_may_still_answer() {
+    let mut net = Net::new(9);
+    let a = net.phone("102", 1, Plan::default());
+    let b = net.phone("101", 1, Plan { answer_after: Some(15_000), ..Plan::default() });
+    let binding = contact(&net, b, ";expires=30");
+    says(&mut net, b, "boot", &binding);
+    net.run(20_000);
+    let (leg, call) = dialled(&mut net, a, "101");
+    net.run(12_000);
+    assert_eq!(net.core.counters().get("register.expired"), 1);
+    assert_eq!(net.state(a, call), State::Ringing);
+    net.run(5_000);
+    assert_eq!(net.state(a, call), State::Up);
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+/// Behind one NAT a subscriber's phones have one address: `Contact: *` of one asks the others.
+#[test]
+fn phones_behind_one_nat_are_told_apart_by_their_answers() {
+    for restarted in [false, true] {
+        let (mut net, a, b) = pair(10, Plan::default(), Plan::default());
+        let (leg, peer, call) = connected(&mut net, a, "101");
+        let other = SocketAddr::new(net.phones[a].address.ip(), 7070);
+        if restarted {
+            // It is the same phone on another port.
+            net.phones[a].plan.refuse_inside = Some((481, "X-Why", "started anew"));
+        }
+        let answer = register(&mut net, other, "102", "other", "Contact: *\r\nExpires: 0\r\n");
+        assert_eq!(answer.status.code(), 200);
+        net.run(1_000);
+        assert_eq!(net.phones[a].requests(&Method::Options).len(), 1);
+        if restarted {
+            assert_eq!((net.ended(0, leg), net.ended(0, peer)), (Cause::Timeout, Cause::Peer));
+            assert_eq!(net.state(b, 0), State::Over(200));
+            net.phones[a].calls.clear();
+        } else {
+            assert_eq!(net.state(a, call), State::Up);
+            net.command(Command::Release { leg, cause: None });
+        }
+        net.assert_rest();
     }
 }
 

@@ -31,6 +31,8 @@ enum Deed {
     Dial(usize, String),
     Register(usize, u32),
     Restart(usize),
+    /// Nothing came of a call for so long: its phone lets it be (timer B), whatever the switch has.
+    GiveUp(usize, usize),
     /// What rings there may have been given up without the phone being reached: somebody makes it stop.
     Unreached(usize),
 }
@@ -225,7 +227,14 @@ impl Office {
                 for call in 0..self.wire.phones[phone].calls.len() {
                     if matches!(self.wire.phones[phone].calls[call].state, State::Trying | State::Ringing) {
                         self.later(40_000, Deed::HangUp(phone, call));
+                        self.later(80_000, Deed::GiveUp(phone, call));
                     }
+                }
+            }
+            Deed::GiveUp(phone, call) => {
+                let calls = &mut self.wire.phones[phone].calls;
+                if let Some(call) = calls.get_mut(call).filter(|call| call.state == State::Trying) {
+                    call.state = State::Over(408);
                 }
             }
         }

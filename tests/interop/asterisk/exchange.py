@@ -59,8 +59,8 @@ class Extension:
     password: str
     name: str = ""
     contacts: int = 1
-    options: str = ""
-    """Further lines of its endpoint."""
+    contact: str = ""
+    """An address that it is reached at without being registered."""
 
 
 def _pjsip(address: str, extensions: Sequence[Extension], trunks: Mapping[str, str]) -> str:
@@ -75,9 +75,10 @@ def _pjsip(address: str, extensions: Sequence[Extension], trunks: Mapping[str, s
         parts.append(
             f"[{number}]\ntype=endpoint\ncontext=office\ndisallow=all\nallow=ulaw,alaw\naors={number}\n"
             f'auth={number}\ncallerid="{phone.name}" <{number}>\nsend_pai=yes\ntrust_id_outbound=yes\n'
-            f"direct_media=yes\ntone_zone=ru\n{media}{phone.options}\n"
+            f"direct_media=yes\ntone_zone=ru\n{media}"
             f"[{number}]\ntype=aor\nmax_contacts={phone.contacts}\nremove_existing=yes\n"
-            f"[{number}]\ntype=auth\nauth_type=userpass\nusername={number}\npassword={phone.password}\n"
+            + (f"contact=sip:{number}@{phone.contact}:{SIP_PORT}\n" if phone.contact else "")
+            + f"[{number}]\ntype=auth\nauth_type=userpass\nusername={number}\npassword={phone.password}\n"
         )
     for name, peer in trunks.items():
         parts.append(
@@ -170,13 +171,13 @@ class Asterisk:
                 f"[general]\nenabled=yes\n[{ARI_USER}]\ntype=user\nread_only=no\npassword={ARI_PASSWORD}\n"
             ),
             "logger.conf": "[general]\n[logfiles]\nconsole => notice,warning,error,verbose\n",
-            "rtp.conf": "[general]\nrtpstart=20000\nrtpend=29998\n",
+            "rtp.conf": "[general]\nrtpstart=20000\nrtpend=59998\n",
             "indications.conf": "[general]\ncountry=ru\n[ru]\ndescription=Russia\nringcadence=1000,4000\n"
             "dial=425\nbusy=425/350,0/350\nring=425/1000,0/4000\ncongestion=425/175,0/175\n",
             "extensions.conf": self._dialplan,
             "pjsip.conf": _pjsip(self.address, self._extensions, self._trunks),
         }
-        for name in ("features.conf", "ccss.conf", "udptl.conf", "acl.conf", "cdr.conf", "stasis.conf"):
+        for name in ("features.conf", "ccss.conf", "udptl.conf", "acl.conf", "cdr.conf"):
             files.setdefault(name, "[general]\n")
         for name, content in files.items():
             (etc / name).write_text(content, encoding="utf-8")

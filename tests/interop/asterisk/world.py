@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import textwrap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ async def open_asterisk_world(
     edit: Callable[[dict[str, Any]], None] = lambda config: None,
     dialplan: str | None = None,
     leave_out: tuple[str, ...] = (),
+    further: Callable[[LoopbackNetwork], Sequence[Extension]] = lambda network: (),
 ) -> AsyncIterator[AsteriskWorld]:
     """Starts Asterisk, ``ccbs serve`` and the phones of the parties, and ends it all.
 
@@ -142,6 +143,7 @@ async def open_asterisk_world(
     :param edit: changes the configuration of ``ccbs serve`` before it is written.
     :param dialplan: another than the one of the documentation.
     :param leave_out: prompts that Asterisk is not given.
+    :param further: more phones that Asterisk knows, given the addresses.
     """
     settings = settings or Settings()
     services = profile or {"autodial": {"allowed": True, **vars(settings)}}
@@ -152,7 +154,10 @@ async def open_asterisk_world(
         asterisk = await Asterisk.start(
             network.address(10),
             dialplan=dialplan or office_dialplan(),
-            extensions=[Extension(party.number, party.password, party.name) for party in _OFFICE],
+            extensions=[
+                *(Extension(party.number, party.password, party.name) for party in _OFFICE),
+                *further(network),
+            ],
             trunks={FAR_TRUNK: network.address(20)},
         )
         print(f"interop: {asterisk.version}")

@@ -1,0 +1,74 @@
+"""Asterisk, with real phones, as a switch that keeps to the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from ccbs import CallbackService
+from ccbs.asterisk import Ari, AsteriskSwitch, Endpoints
+from ccbs.numbering import Numbering
+from ccbs.subscribers import Directory, Subscriber
+from ccbs.switch import Switch
+from ccbs.testing.switch_conformance import SwitchConformance
+from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, Asterisk, Extension
+from interop.asterisk.world import install_prompts, office_dialplan
+
+from .phone_bench import NUMBERS, PhoneBench, password
+
+
+class AsteriskBench(PhoneBench):
+    """Asterisk and our adapter, in this process."""
+
+    asterisk: Asterisk
+    _switch: AsteriskSwitch
+
+    async def start(self) -> None:
+        """Starts Asterisk and the phones."""
+        self.asterisk = await Asterisk.start(
+            self.address,
+            dialplan=office_dialplan(),
+            extensions=[Extension(number, password(number)) for number in NUMBERS],
+        )
+        self._switch = AsteriskSwitch(
+            Ari(f"http://{self.address}:{ARI_PORT}", ARI_USER, ARI_PASSWORD),
+            directory=Directory(Subscriber(number=number) for number in NUMBERS),
+            numbering=Numbering(["1XX"]),
+            endpoints=Endpoints(),
+            context="office",
+            prompts=install_prompts(self.asterisk),
+        )
+        await self.register()
+
+    async def stop(self) -> None:
+        """Stops everything; no channel may be left."""
+        try:
+            await self._switch.stop()
+            await self.asterisk.no_channels(5.0)
+        finally:
+            await self.asterisk.stop()
+            await self.close()
+
+    @property
+    def switch(self) -> Switch[Any]:
+        """The adapter."""
+        return self._switch
+
+    async def attach(self, service: CallbackService) -> None:
+        """Connects."""
+        await self._switch.start(service)
+        assert self._switch.in_contact, self._switch.trouble
+
+
+class TestAsterisk(SwitchConformance):
+    @pytest_asyncio.fixture
+    async def bench(self, tmp_path: Path) -> AsyncIterator[AsteriskBench]:
+        bench = AsteriskBench(tmp_path)
+        await bench.start()
+        try:
+            yield bench
+        finally:
+            await bench.stop()
