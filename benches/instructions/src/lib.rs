@@ -1,9 +1,12 @@
 //! Loads whose instructions are counted under Valgrind; each the same in every run.
 //!
-//! `python -m benches.instructions` runs them and holds the counts against `baseline.toml`. Only what happens within
+//! `python -m benches.counts` runs them and holds the counts against `baseline.toml`. Only what happens within
 //! [`counted`] counts: a load is made ready first, and has run once, so that it is in memory that it already has.
 #![forbid(unsafe_code)]
 
+#[path = "../../../sip/tests/between/mod.rs"]
+pub mod between;
+mod calls;
 mod orders;
 mod timers;
 
@@ -16,7 +19,7 @@ pub type Ready = Box<dyn FnMut()>;
 pub type Load = (&'static str, fn() -> Ready);
 
 /// All loads.
-pub const LOADS: [Load; 8] = [
+pub const LOADS: [Load; 9] = [
     ("timer-life", timers::life),
     ("line-event", orders::line_event),
     ("line-event-packed", orders::line_event_packed),
@@ -25,6 +28,7 @@ pub const LOADS: [Load; 8] = [
     ("burst", orders::burst),
     ("snapshot", orders::snapshot),
     ("restore", orders::restore),
+    ("sip-call", calls::whole),
 ];
 
 /// Runs the load once; Valgrind counts from where this begins until it returns.
