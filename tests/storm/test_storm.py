@@ -16,7 +16,7 @@ from .office import Load, Office
 
 KILLS = int(os.environ.get("CCBS_KILLS", "50"))
 SEED = int(os.environ.get("CCBS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-LIFE_S = (0.05, 2.0)
+LIFE_S = (0.05, 1.7)
 """How long a life lasts after the server answers: some longer than `caller_free_guard_s`, before which nobody
 is rung whose timer ran out meanwhile."""
 STARTING = 0.15
