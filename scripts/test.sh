@@ -75,13 +75,14 @@ long_stages() {
     stage unit - "$bin/pytest" tests/unit -n 2 -q --hypothesis-profile=long
     stage model model "$bin/pytest" tests/reference -n 2 -q --hypothesis-profile=long
     stage storm storm env CCBS_KILLS=500 "$bin/pytest" tests/storm -v -s
+    stage soak soak env CCBS_SOAK_S=3600 "$bin/pytest" tests/storm/test_soak.py -v -s
     stage prompts - "$bin/python" scripts/make_prompts.py --check
     stage mutants mutants scripts/mutants.sh
 }
 
 declare -A titles=(
     [model]="reference model" [exploration]="exploration" [fuzz]="fuzz" [office]="simulated office"
-    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network" [crashes]="crashes" [storm]="storm"
+    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network" [crashes]="crashes" [storm]="storm" [soak]="soak"
 )
 names=() outcomes=() closing=() figures=()
 failed=0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -134,6 +135,7 @@ class OperatorDesk:
 
     def _counters(self) -> dict[str, int]:
         counters = {**self._service.counters(), **self._switch.counters()}
+        counters["tasks_now"] = len(asyncio.all_tasks())
         for part in self.counted:
             counters |= part.counters()
         return counters

@@ -68,22 +68,27 @@ class Office:
     :param directory: for files; made.
     :param seed: of all that is random.
     :param store: whether it keeps anything: the test of this test.
+    :param kept_records: that stay readable in the store.
     :ivar environment: what the server's process has beside our own.
     """
 
-    def __init__(self, directory: Path, load: Load, seed: int, *, store: bool = True) -> None:
+    def __init__(
+        self, directory: Path, load: Load, seed: int, *, store: bool = True, kept_records: int = 1_000_000
+    ) -> None:
         (directory / "store").mkdir(parents=True)
         self.directory, self.load = directory, load
         self.ledger = Ledger()
         self.random = random.Random(seed)
         self.port = free_port("127.0.0.1")
+        self._trunk_port = free_port(TRUNK_HOST)
         self.callers = [str(200_000 + at) for at in range(load.callers)]
         self.answered_s = 0.0
         self.environment: dict[str, str] = {}
         self._numbers = [str(100_000 + at) for at in range(CALLEES)]
         (directory / "callees.csv").write_text("SEQUENTIAL\n" + "".join(f"{n};\n" for n in self._numbers))
         with (directory / "ccbs.yml").open("w", encoding="utf-8") as file:
-            YAML().dump(self._config(store), file)
+            kept = {"path": "store/orders.db", "snapshot_records": 2_000, "retention_records": kept_records}
+            YAML().dump({**self._config(), **({"store": kept} if store else {})}, file)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
@@ -95,10 +100,10 @@ class Office:
         server = ("127.0.0.1", self.port)
         rung, over, talking = self.ledger.rung, self.ledger.recall_over, self._talking
         self.phones = Phones((CALLER_HOST, 0), server, REALM, rung=rung, over=over)
-        self.trunk = Trunk((TRUNK_HOST, 5060), server, REALM, talking=talking)
+        self.trunk = Trunk((TRUNK_HOST, self._trunk_port), server, REALM, talking=talking)
         self._callees: subprocess.Popen[bytes] | None = None
 
-    def _config(self, store: bool) -> dict[str, Any]:
+    def _config(self) -> dict[str, Any]:
         def caller(number: str) -> dict[str, Any]:
             autodial = {"allowed": True, "cb_timer_external_s": self.random.randint(*self.load.timers)}
             return {"number": number, "password": PASSWORD, "services": {"autodial": autodial}}
@@ -112,7 +117,7 @@ class Office:
             "profiles": {"autodial": {"caller_free_guard_s": 1, "attempts": 5}},
             "trunks": [
                 {"name": "city", "address": SIPP_HOST, "trusted": True},
-                {"name": "far", "address": TRUNK_HOST, "trusted": True},
+                {"name": "far", "address": TRUNK_HOST, "port": self._trunk_port, "trusted": True},
             ],
             "numbering": {
                 "internal": ["1XXXXX", "2XXXXX"],
@@ -120,7 +125,6 @@ class Office:
             },
             "prompts": {"language": "ru", "overrides": {"ru": write_prompts(self.directory / "prompts")}},
             "control": {"socket": "s"},
-            **({"store": {"path": "store/orders.db", "snapshot_records": 2_000}} if store else {}),
         }
 
     # --- the server ---------------------------------------------------------------------------------
