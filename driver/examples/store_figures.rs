@@ -16,7 +16,7 @@ const TAIL: u64 = 9_999;
 const COMMITS: usize = 2_000;
 /// Commits and bare syncs take turns, so that both meet the same disk.
 const BATCH: usize = 50;
-/// Where SQLite begins its log anew, unless told otherwise: a page and its head, a thousand times.
+/// Where `SQLite` begins its log anew, unless told otherwise: a page and its head, a thousand times.
 const LOG: u64 = 1_000 * (4_096 + 24);
 
 fn main() {
