@@ -12,9 +12,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import typer.main
 from test_server import CONFIG, WITHIN, busy_order, command, serving
 from virtual_driver import until
 
+from ccbs.cli.app import app
+from ccbs.server import STOP_BOUND_S
 from ccbs.supervisor import Supervisor
 
 STORED = CONFIG + "store: {{path: orders.db}}\nstop: {{calls_s: {calls}}}\n"
@@ -221,3 +224,16 @@ async def test_the_call_log_outlives_a_kill(tmp_path: Path) -> None:
             await after.says("store ")
             assert (await command(*calls))[1] == told
             assert wanted >= 2
+
+
+def test_the_sample_unit_starts_and_reloads_what_there_is() -> None:
+    unit = (Path(__file__).parents[2] / "config" / "ccbs.service").read_text(encoding="utf-8")
+    settings = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in (("ExecStart", "serve"), ("ExecReload", "reload")):
+        assert re.fullmatch(rf"/opt/ccbs/bin/ccbs {command} --config /etc/ccbs/ccbs.yml", settings[name])
+        assert "--config" in [option for found in commands[command].params for option in found.opts]
+    assert (settings["Type"], settings["NotifyAccess"]) == ("notify", "main")
+    assert int(settings["WatchdogSec"]) > 0
+    # Calls may go on for the minute that the unit's head advises, and stopping takes its time besides.
+    assert int(settings["TimeoutStopSec"]) > 60 + STOP_BOUND_S
