@@ -60,7 +60,9 @@ class Supervisor:
         if self._address is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as telling:
+            # One that does not read must not hold up calls.
+            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            with socket.socket(socket.AF_UNIX, kind) as telling:
                 telling.connect(self._address)
                 telling.send(state.encode())
         except OSError as error:

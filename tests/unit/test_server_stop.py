@@ -69,7 +69,7 @@ async def test_the_supervisor_hears_ready_alive_reloading_and_stopping(
         listening.bind(str(tmp_path / "n"))
         listening.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
-        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        monkeypatch.setenv("WATCHDOG_USEC", "3000000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
         loop = asyncio.get_running_loop()
         heard: list[str] = []
@@ -86,11 +86,6 @@ async def test_the_supervisor_hears_ready_alive_reloading_and_stopping(
             served.process.send_signal(signal.SIGHUP)
             await hears("RELOADING=1\nMONOTONIC_USEC=")
             await hears("READY=1")
-            served.process.send_signal(signal.SIGSTOP)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    listening.recv(4096)
-            served.process.send_signal(signal.SIGCONT)
             served.process.send_signal(signal.SIGTERM)
             await hears("STOPPING=1\nEXTEND_TIMEOUT_USEC=10000000")
             assert (await served.ends())[0] == 0
@@ -230,9 +225,9 @@ def test_the_sample_unit_starts_and_reloads_what_there_is() -> None:
     unit = (Path(__file__).parents[2] / "config" / "ccbs.service").read_text(encoding="utf-8")
     settings = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    for name, command in (("ExecStart", "serve"), ("ExecReload", "reload")):
-        assert re.fullmatch(rf"/opt/ccbs/bin/ccbs {command} --config /etc/ccbs/ccbs.yml", settings[name])
-        assert "--config" in [option for found in commands[command].params for option in found.opts]
+    for name, does in (("ExecStart", "serve"), ("ExecReload", "reload")):
+        assert re.fullmatch(rf"/opt/ccbs/bin/ccbs {does} --config /etc/ccbs/ccbs.yml", settings[name])
+        assert "--config" in [option for found in commands[does].params for option in found.opts]
     assert (settings["Type"], settings["NotifyAccess"]) == ("notify", "main")
     assert int(settings["WatchdogSec"]) > 0
     # Calls may go on for the minute that the unit's head advises, and stopping takes its time besides.
