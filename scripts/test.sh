@@ -61,7 +61,7 @@ stages() {
     # By file: the procedures keep a worker to themselves.
     stage acceptance - "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
     stage interop - "$bin/pytest" tests/interop --ignore tests/interop/asterisk -n 2 --dist loadfile -v
-    stage conformance - "$bin/pytest" tests/conformance -n 4 -v
+    stage conformance - "$bin/pytest" tests/conformance -n 6 --dist worksteal -v
     stage asterisk - "$bin/pytest" tests/interop/asterisk -n 2 --dist loadfile -v
     stage package - "$bin/pytest" tests/package -v
 }
