@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benches import api, crowd, lasting, overload, rust, switch, timers
+from benches import api, crowd, lasting, overload, rust, store, switch, timers
 from benches.figures import Figure, Result
 from benches.machine import machine, versions
 from benches.page import page
@@ -31,6 +31,7 @@ PARTS = {
     "sip": "calls a second beside Kamailio, and from a release to the recall, by SIPp",
     "lasting": "what a finished call holds, over very many calls",
     "crowd": "orders placed 64 at a time, and all their lines freed at once",
+    "store": "recovery, commits beside the disk's own, recalls with and without it",
     "overload": "three times the calls that can be sustained",
 }
 """What there is to measure, in the order of the page."""
@@ -110,6 +111,7 @@ def measure(part: str, options: argparse.Namespace, results: Path) -> None:
             "large": [lambda: rust.measure("large")],
             "lasting": [lambda: switch.kept("lasting", partial(lasting.measure, **_lasting(options)))],
             "crowd": [lambda: switch.kept("crowd", partial(crowd.measure, lines=options.lines))],
+            "store": [lambda: switch.kept("store", partial(store.measure, **_store(options)))],
             "overload": [lambda: switch.kept("overload", partial(overload.measure, **_overload(options)))],
         }
         for step in steps[part]:
@@ -125,6 +127,10 @@ def measure(part: str, options: argparse.Namespace, results: Path) -> None:
 
 def _lasting(options: argparse.Namespace) -> Mapping[str, Any]:
     return {"calls": options.calls, "rate": options.rate}
+
+
+def _store(options: argparse.Namespace) -> Mapping[str, Any]:
+    return {"waiting": 1_000, "measured": options.recalls // 2, "per_second": options.per_second}
 
 
 def _overload(options: argparse.Namespace) -> Mapping[str, Any]:

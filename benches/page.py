@@ -31,10 +31,13 @@ _OF_CALLS = (
     "freed-",
     "recalls-",
     "overload-",
+    "recovery",
+    "commit-",
+    "recalled-",
 )
 """What the figures of the SIP side begin with."""
 
-_PARTS = "`timers`, `engine`, `large`, `sip`, `lasting`, `crowd`, `overload`"
+_PARTS = "`timers`, `engine`, `large`, `sip`, `lasting`, `crowd`, `store`, `overload`"
 
 _NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
 

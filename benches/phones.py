@@ -28,17 +28,20 @@ class Message:
     """A SIP message, read as far as a phone needs.
 
     :ivar at: when the kernel received it, Unix time in seconds.
+    :ivar body: what follows the headers.
     """
 
     start: str
     headers: dict[str, str]
     vias: tuple[str, ...]
     at: float
+    body: str = ""
 
     @classmethod
     def parse(cls, data: bytes, at: float) -> Self:
         """Reads a datagram; headers are found by lower-case name."""
-        start, *lines = data.decode("utf-8", "replace").partition("\r\n\r\n")[0].split("\r\n")
+        head, _, body = data.decode("utf-8", "replace").partition("\r\n\r\n")
+        start, *lines = head.split("\r\n")
         headers: dict[str, str] = {}
         vias = []
         for line in lines:
@@ -47,7 +50,7 @@ class Message:
             if name in ("via", "v"):
                 vias.append(value.strip())
             headers.setdefault(name, value.strip())
-        return cls(start, headers, tuple(vias), at)
+        return cls(start, headers, tuple(vias), at, body)
 
     @property
     def status(self) -> int:
@@ -137,8 +140,12 @@ class Bank:
         target = _uri(answer.headers["contact"])
         cseq = int(answer.headers["cseq"].split()[0])
         dialog = Dialog(number, call_id, answer.headers["from"], answer.headers["to"], target, cseq)
+        self._answered(dialog, answer)
         self._send(self._request("ACK", target, dialog.local, dialog.remote, call_id, cseq, "", ""))
         return answer.status, dialog
+
+    def _answered(self, dialog: Dialog, answer: Message) -> None:
+        """A call of ours was answered."""
 
     async def bye(self, dialog: Dialog) -> float:
         """Hangs up; when the BYE was handed to the kernel, Unix time in seconds."""

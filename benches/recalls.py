@@ -47,19 +47,23 @@ class Recalls:
         return self.delays_s[min(len(self.delays_s) - 1, int(len(self.delays_s) * share))]
 
 
-def measure(directory: Path, *, waiting: int, measured: int, per_second: float) -> Recalls:
+def measure(
+    directory: Path, *, waiting: int, measured: int, per_second: float, store: bool = False
+) -> Recalls:
     """Measures with a switch of its own.
 
     :param directory: for its files; made.
     :param waiting: orders that stand all the time.
     :param measured: how many recalls are timed.
     :param per_second: releases a second.
+    :param store: whether the orders are kept in a file.
     :raises Failed: when a step does not go as it should.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with Switch(directory, _config(port, waiting, measured)):
+    config = _config(port, waiting, measured) | ({"store": {"path": "orders.db"}} if store else {})
+    with Switch(directory, config):
         return asyncio.run(_run(("127.0.0.1", port), waiting, measured, per_second))
 
 

@@ -80,6 +80,17 @@ def _growth(figures: Figures) -> float | None:
 
 _EVENT = ("line-event", "packed", _MILLION)
 
+_BARE = "write and fdatasync"
+
+
+def _commit(measure: str, events: int) -> Callable[[Figures], float | None]:
+    return _ratio((measure, "ccbs", events), (measure, _BARE, events))
+
+
+def _commits(events: int) -> Callable[[Figures], float | None]:
+    return _ratio(("commit-events", _BARE, events), ("commit-events", "ccbs", events))
+
+
 TARGETS = [
     Target("timer's whole life, 1 M timers", _value(*_OURS), 40, "ns"),
     Target(
@@ -144,4 +155,14 @@ TARGETS = [
         "ms",
     ),
     Target("the same, a line at 100 k over a line at 25 k (quadratic: 4)", _growth, 2, "×"),
+    Target(
+        "restart with 100,000 orders on 100,000 lines, to the first recall",
+        _value("recovery", "ccbs", 100_000),
+        2_000,
+        "ms",
+    ),
+    Target("commit of one input over the disk's own, half of them", _commit("commit-p50", 1), 1.5, "×"),
+    Target("the same of 64 inputs", _commit("commit-p50", 64), 1.5, "×"),
+    Target("inputs a second, one a commit, the disk's own over ours", _commits(1), 1.5, "×"),
+    Target("the same, 64 a commit", _commits(64), 1.5, "×"),
 ]

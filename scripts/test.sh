@@ -61,6 +61,7 @@ stages() {
     # By file: the procedures keep a worker to themselves.
     stage acceptance - "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
     stage interop - "$bin/pytest" tests/interop --ignore tests/interop/asterisk -n 2 --dist loadfile -v
+    stage storm storm "$bin/pytest" tests/storm -v -s
     stage conformance - "$bin/pytest" tests/conformance -n 6 --dist worksteal -v
     stage asterisk - "$bin/pytest" tests/interop/asterisk -n 2 --dist loadfile -v
     stage package - "$bin/pytest" tests/package -v
@@ -73,13 +74,15 @@ long_stages() {
     stage simulate office eval 'office --calls 10000000 --faults 0.02 && office --calls 2000000 --faults 0.1 --profile ccbs'
     stage unit - "$bin/pytest" tests/unit -n 2 -q --hypothesis-profile=long
     stage model model "$bin/pytest" tests/reference -n 2 -q --hypothesis-profile=long
+    stage storm storm env CCBS_KILLS=500 "$bin/pytest" tests/storm -v -s
+    stage soak soak env CCBS_SOAK_S=3600 "$bin/pytest" tests/storm/test_soak.py -v -s
     stage prompts - "$bin/python" scripts/make_prompts.py --check
     stage mutants mutants scripts/mutants.sh
 }
 
 declare -A titles=(
     [model]="reference model" [exploration]="exploration" [fuzz]="fuzz" [office]="simulated office"
-    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network" [crashes]="crashes"
+    [invariants]="invariants" [coverage]="line coverage" [mutants]="mutants" [network]="virtual network" [crashes]="crashes" [storm]="storm" [soak]="soak"
 )
 names=() outcomes=() closing=() figures=()
 failed=0

@@ -287,6 +287,7 @@ impl Driver {
             ]
             .map(|(name, counter)| (name, counter.load(Ordering::Relaxed))),
         );
+        counters.insert("driver_timers", self.with_engine(Engine::timers) as u64);
         counters.insert("driver_events_waiting", self.shared.inbox.len() as u64);
         counters.insert("driver_handles_waiting", self.shared.inbox.lines_len() as u64);
         counters

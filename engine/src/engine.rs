@@ -136,6 +136,11 @@ impl Engine {
         }
     }
 
+    /// How many timers are set.
+    pub fn timers(&self) -> usize {
+        self.wheel.len()
+    }
+
     /// When the engine wants to be called next at the latest (Unix ms); `None` when nothing is under way.
     pub fn next_deadline(&self) -> Option<Millis> {
         self.wheel.next_deadline()

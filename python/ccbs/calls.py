@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -69,6 +69,8 @@ class CallLog:
     :param limit: how many records are kept in memory; at least 1.
     :param path: a file that each record is appended to as one JSON object a line; ``None``: memory only.
     :param logger: where trouble with the file is told.
+    :ivar keep: is given each record with its number, and the number of the one that made room for it; what it
+        kept, :meth:`restore` takes in a later process.
     :raises ValueError: when ``limit`` is below 1.
     """
 
@@ -77,7 +79,9 @@ class CallLog:
     ) -> None:
         if limit < 1:
             raise ValueError(f"limit: {limit} is below 1; the call log keeps at least one record")
+        self.keep: Callable[[int, CallRecord, int | None], None] | None = None
         self._records: deque[CallRecord] = deque(maxlen=limit)
+        self._next = 0
         self._path = path
         self._logger = logger or logging.getLogger("ccbs.calls")
         self._file: IO[bytes] | None = None
@@ -88,12 +92,27 @@ class CallLog:
         self._unwritten = 0
         self._open()
 
+    @property
+    def limit(self) -> int:
+        """How many records are kept in memory."""
+        return self._records.maxlen or 0
+
+    def restore(self, records: Iterable[tuple[int, CallRecord]]) -> None:
+        """Put the records of earlier processes, oldest first with their numbers, before those to come."""
+        for number, record in records:
+            self._records.append(record)
+            self._next = number + 1
+
     def add(self, record: CallRecord) -> None:
         """Add one record; the oldest makes room when the memory is full."""
-        if len(self._records) == self._records.maxlen:
+        full = len(self._records) == self.limit
+        if full:
             self._displaced += 1
         self._records.append(record)
         self._added += 1
+        if self.keep is not None:
+            self.keep(self._next, record, self._next - self.limit if full else None)
+        self._next += 1
         if self._path is None:
             return
         if self._file is None:

@@ -126,6 +126,10 @@ class Numbering:
         """The names of the trunks that the plan leads to."""
         return frozenset(rule.trunk for rule in self._external)
 
+    def become(self, other: Numbering) -> None:
+        """Change into another plan, for all who use this one."""
+        self._internal, self._external = other._internal, other._external
+
     def find(self, dialled: str) -> Internal | External | None:
         """Where a dialled number leads.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ccbs._ccbs import Cancelled, Closed, LineView, Overload
@@ -50,6 +51,14 @@ class Host(Protocol):
         """The counters by name."""
         ...
 
+    def refuse_calls(self) -> None:
+        """Take no new calls."""
+        ...
+
+    async def finish_calls(self, timeout: float) -> int:
+        """Wait for the calls in progress, in seconds; how many are left."""
+        ...
+
     async def stop(self) -> None:
         """End what is in progress."""
         ...
@@ -60,18 +69,26 @@ class OperatorDesk:
 
     :param switch: tells names, registrations, calls.
     :param service: tells orders and lines, cancels.
+    :param reload: reads the configuration anew, or raises :class:`ccbs.control.Refused`; None: nobody can.
     :ivar counted: whose counters are told besides those of the two.
     """
 
-    def __init__(self, switch: Host, service: CallbackService) -> None:
+    def __init__(
+        self,
+        switch: Host,
+        service: CallbackService,
+        *,
+        reload: Callable[[], Awaitable[Mapping[str, int]]] | None = None,
+    ) -> None:
         self.counted: Sequence[Counted] = ()
+        self._reload = reload
         self._switch = switch
         self._service = service
 
     async def answer(self, name: str, request: Mapping[str, Any]) -> Any:
         """Carry out one request.
 
-        :param name: ``orders``, ``lines``, ``calls``, ``counters`` or ``cancel``.
+        :param name: ``orders``, ``lines``, ``calls``, ``counters``, ``cancel`` or ``reload``.
         :param request: the whole request, with its arguments.
         :returns: ``{"total": …, "rows": […]}`` for the first three (at most :data:`MOST_ROWS` rows), else an
             object.
@@ -91,10 +108,12 @@ class OperatorDesk:
                     return self._counters()
                 case "cancel":
                     return await self._cancel(request)
+                case "reload" if self._reload is not None:
+                    return await self._reload()
         except Closed:
             raise Refused("The server is stopping.") from None
         raise Refused(
-            f"The server knows no request {name!r}; it knows orders, lines, calls, counters, cancel."
+            f"The server knows no request {name!r}; it knows orders, lines, calls, counters, cancel, reload."
         )
 
     def _line(self, view: LineView) -> dict[str, Any]:
@@ -116,6 +135,7 @@ class OperatorDesk:
 
     def _counters(self) -> dict[str, int]:
         counters = {**self._service.counters(), **self._switch.counters()}
+        counters["tasks_now"] = len(asyncio.all_tasks())
         for part in self.counted:
             counters |= part.counters()
         return counters

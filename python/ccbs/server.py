@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import importlib.metadata
 import logging
@@ -20,34 +21,38 @@ from ccbs._ccbs import (
     Driver,
     InvalidPrompt,
     InvalidValue,
-    Limits,
     ListenError,
     Overload,
-    Profile,
-    RecordingError,
-    Recovered,
     Registration,
     SipEndpoint,
     SipEvent,
     Step,
-    StoreError,
-    StoreFile,
     Trace,
     TrunkRegistration,
 )
 from ccbs.calls import CallLog
 from ccbs.codes import ServiceCodes
-from ccbs.config import Config, ServiceConfig, SubscriberConfig
+from ccbs.config import Config
 from ccbs.config.checks import find_coroutine
 from ccbs.config.model import FurtherAddress, Listen
+from ccbs.configured import (
+    StartError,
+    engine_limits,
+    open_driver,
+    prompts_of,
+    subscriber_of,
+    trunk_of,
+)
 from ccbs.control import ControlError, ControlServer
+from ccbs.keeping import Keeping
 from ccbs.line_writer import LineWriter
 from ccbs.operator_desk import Host, OperatorDesk
-from ccbs.prompts import Catalogue, PromptError
+from ccbs.reload import Reload, SipReload
 from ccbs.service import CallbackService
-from ccbs.sip import SipSwitch, Trunk
+from ccbs.sip import SipSwitch
 from ccbs.steps import line
-from ccbs.subscribers import Directory, Subscriber
+from ccbs.subscribers import Directory
+from ccbs.supervisor import Supervisor
 from ccbs.trace import TraceFile
 
 __all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
@@ -64,13 +69,7 @@ _TOO_MANY = (
     "endpoint at once. Raise limits.endpoint.queue."
 )
 
-_REGISTRATIONS = "registrations"
-
 _LOG = logging.getLogger("ccbs.server")
-
-
-class StartError(Exception):
-    """The server cannot start; the message is a sentence for the operator."""
 
 
 def run(
@@ -127,14 +126,17 @@ class Server:
         self._stop = asyncio.Event()
         self._faulty: str | None = None
         self._control: ControlServer | None = None
-        self._driver: Driver | None = None
+        self._keeping: Keeping | None = None
+        self._reload: Reload | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._supervisor = Supervisor()
         self._trace: TraceFile | None = None
 
     async def serve(self) -> int:
         """See :func:`run`."""
         config = self._config
-        directory = Directory(_subscriber(found) for found in config.subscribers)
-        prompts = _prompts(config)
+        directory = Directory(subscriber_of(found) for found in config.subscribers)
+        prompts = prompts_of(config)
         calls = call_log(config.call_log_file, config.call_log_records)
         endpoint = _listen(config, tracing=self._trace_path is not None)
         try:
@@ -153,14 +155,18 @@ class Server:
             endpoint.close()
             raise
         try:
-            driver = _driver(config, self._record)
+            driver = open_driver(
+                engine_limits(config),
+                queue_limit=config.limits.engine.queue,
+                record=self._record,
+                store=config.store,
+            )
         except BaseException:
             endpoint.close()
             raise
-        recovered = driver.recovered()
-        if config.store is not None:
-            self._driver = driver
-        if recovered is not None and recovered.restarted:
+        keeping = self._keeping = Keeping(driver, config.store)
+        keeping.restore_calls(calls)
+        if keeping.restarted:
             switch.begin_unseen()
         service = CallbackService(
             switch,
@@ -169,28 +175,26 @@ class Server:
             on_closed=lambda: self._on_fault("engine"),
             facts_limit=config.limits.engine.queue,
         )
-        watches = [asyncio.create_task(watch_recording(driver)), asyncio.create_task(_watch_store(driver))]
-        desk = OperatorDesk(switch, service)
+        watches = self._watches(driver, keeping)
+        self._reload = SipReload(config, switch, keeping, self._supervisor)
+        desk = OperatorDesk(switch, service, reload=self._reload)
         control = self._control = ControlServer(
             config.control_socket,
             desk.answer,
             clients=config.control_clients,
             timeout_s=config.control_timeout_s,
         )
-        desk.counted = [control, *self._outputs, *([self._trace] if self._trace else [])]
+        desk.counted = [control, keeping, *self._outputs, *([self._trace] if self._trace else [])]
         self._watch_signals(calls)
         try:
             await service.start()
             await switch.start(service)
-            _forget_removed(driver, directory, service)
-            _restore_phones(driver, directory, endpoint)
+            keeping.forget_removed(directory, service)
+            keeping.restore_phones(directory, endpoint)
             # Whoever can ask it may rely on the switch taking calls.
             await control.start()
             self._say(self._greeting(endpoint))
-            if config.store is not None and recovered is not None:
-                self._say(_restored(config.store, recovered, time.time()))
-            await self._stop.wait()
-            self._say("stopping")
+            await self._until_stopped(keeping, config.stop_calls_s)
         except ControlError as error:
             raise StartError(str(error)) from None
         except Overload:
@@ -198,9 +202,9 @@ class Server:
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
+            clean = await self._wind_down(control, switch, service, config.stop_calls_s)
             for watch in watches:
                 watch.cancel()
-            clean = await self._wind_down(control, switch, service)
         self._say("stopped")
         return 0 if clean and self._faulty is None else 1
 
@@ -208,9 +212,34 @@ class Server:
         """Begin to stop."""
         self._stop.set()
 
-    async def _wind_down(self, control: ControlServer, switch: Host, service: CallbackService) -> bool:
+    def _watches(self, driver: Driver, keeping: Keeping) -> list[asyncio.Task[None]]:
+        def alive() -> None:
+            # Its thread answers after what waits; one that is full or closed says so at once.
+            with contextlib.suppress(Overload, Closed):
+                driver.handles(())
+
+        watches = (watch_recording(driver), keeping.watch(), self._supervisor.watch(alive))
+        return [asyncio.create_task(watch) for watch in watches]
+
+    async def _until_stopped(self, keeping: Keeping, calls_s: float) -> None:
+        if (found := keeping.greeting(time.time())) is not None:
+            self._say(found)
+        self._supervisor.ready()
+        await self._stop.wait()
+        self._say("stopping")
+        self._supervisor.stopping(STOP_BOUND_S + calls_s)
+
+    async def _wind_down(
+        self, control: ControlServer, switch: Host, service: CallbackService, calls_s: float
+    ) -> bool:
         try:
-            async with asyncio.timeout(STOP_BOUND_S):
+            async with asyncio.timeout(STOP_BOUND_S + calls_s):
+                if calls_s and self._stop.is_set() and self._faulty is None:
+                    switch.refuse_calls()
+                    # What stands is in the store; from here on nothing is ordered, cancelled or recalled.
+                    await service.stop()
+                    if left := await switch.finish_calls(calls_s):
+                        _LOG.warning("%d calls are not over after %g s; they are released", left, calls_s)
                 await control.close()
                 await service.stop()
                 await switch.stop()
@@ -224,9 +253,15 @@ class Server:
 
     def _watch_signals(self, calls: CallLog) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, calls.reopen)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup, calls)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_hangup(self, calls: CallLog) -> None:
+        calls.reopen()
+        if self._reload is not None:
+            # One that fails has said so.
+            self._reloading = asyncio.create_task(self._reload.logged())
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
@@ -261,23 +296,13 @@ class Server:
     def _on_step(self, step: Step) -> None:
         self._say(line(step, time.time()))
 
-    def _keep(self, event: Bindings) -> None:
-        if self._driver is None:
-            return
-        try:
-            self._driver.note(_REGISTRATIONS, event.number, event.bindings.encode() or None)
-        except Overload:
-            _LOG.warning("line %s: its registration is not kept: too much waits for the store", event.number)
-        except Closed:
-            # Told by whoever waits for its actions.
-            return
-
     def _on_event(self, event: SipEvent) -> None:
         if isinstance(event, Trace):
             if self._trace is not None:
                 self._trace.write(event)
         elif isinstance(event, Bindings):
-            self._keep(event)
+            if self._keeping is not None:
+                self._keeping.phones(event)
         elif isinstance(event, Registration):
             _LOG.info("line %s: registered phones: %d", event.number, event.contacts)
         elif isinstance(event, TrunkRegistration):
@@ -300,107 +325,12 @@ def _names(transports: Sequence[str]) -> str:
     return ", ".join(name.upper() for name in transports)
 
 
-def _profile(service: ServiceConfig) -> Profile:
-    make = Profile.autodial if service.profile == "autodial" else Profile.ccbs
-    return make(**service.settings)
-
-
-def engine_limits(config: Config) -> Limits:
-    """The engine's limits of a configuration."""
-    written = config.limits.engine
-    return Limits(
-        orders_total=written.orders_total,
-        recalls_at_once=written.recalls_at_once,
-        recalls_per_second=written.recalls_per_second,
-        offers_per_caller=written.offers_per_caller,
-        unconfigured_lines=written.unconfigured_lines,
-    )
-
-
-def _driver(config: Config, record: Path | None) -> Driver:
-    try:
-        return Driver(
-            engine_limits(config), queue_limit=config.limits.engine.queue, record=record, store=config.store
-        )
-    except RecordingError as error:
-        raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
-    except StoreError as error:
-        raise StartError(f"The store cannot be used: {error}.") from None
-
-
-def _forget_removed(driver: Driver, directory: Directory, service: CallbackService) -> None:
-    """Lines that left the configuration while nobody was there."""
-    for view in driver.lines():
-        if not view.external and view.line not in directory:
-            service.remove_line(view.line)
-
-
-def _restore_phones(driver: Driver, directory: Directory, endpoint: SipEndpoint) -> None:
-    """Phones that had registered are reached again without waiting for them to register anew."""
-    for number, bindings in driver.notes(_REGISTRATIONS).items():
-        if number in directory:
-            endpoint.restore_bindings(number, bindings.decode())
-        else:
-            driver.note(_REGISTRATIONS, number, None)
-
-
-def _restored(store: StoreFile, found: Recovered, now: float) -> str:
-    if not found.restarted:
-        return f"store {store.path}: new, no orders"
-    said = (
-        f"store {store.path}: orders: {found.orders}, down for "
-        f"{max(0, round(now - found.until / 1000))} s, inputs repeated: {found.records}"
-    )
-    if found.behind_ms:
-        said += (
-            f"; the clock is {found.behind_ms / 1000:.0f} s behind the last input, times count on from there"
-        )
-    return said
-
-
-async def _watch_store(driver: Driver) -> None:
-    # Whoever reads the log wants to know when the disk is full, and when it has room again.
-    told: str | None = None
-    while True:
-        trouble = driver.store_trouble()
-        if trouble is not None and told is None:
-            _LOG.error("%s", trouble)
-        elif trouble is None and told is not None:
-            _LOG.warning("the store keeps inputs again; orders are accepted")
-        told = trouble
-        await asyncio.sleep(1.0)
-
-
 async def watch_recording(driver: Driver) -> None:
     """Log it when the recording fails, until cancelled."""
     # The writer's thread never calls into Python; whoever reads the log wants to know within a second or two.
     while (failure := driver.recording_failure()) is None:  # noqa: ASYNC110
         await asyncio.sleep(1.0)
     _LOG.error("%s", failure)
-
-
-def _subscriber(found: SubscriberConfig) -> Subscriber:
-    return Subscriber(
-        number=found.number,
-        name=found.name,
-        ha1_md5=found.ha1_md5,
-        ha1_sha256=found.ha1_sha256,
-        call_waiting=found.call_waiting,
-        profile=None if found.service is None else _profile(found.service),
-        language=found.language,
-        softkey_pack=found.softkey_pack,
-    )
-
-
-def _prompts(config: Config) -> dict[str, dict[str, bytes]]:
-    prompts: dict[str, dict[str, bytes]] = {}
-    try:
-        for language in config.languages:
-            catalogue = Catalogue.load(language, config.overrides.get(language, {}))
-            prompts[language] = {name: catalogue.wav(name) for name in catalogue.names}
-    except PromptError as error:
-        raise StartError(f"The prompts cannot be loaded: {error}") from None
-    return prompts
 
 
 def _trace_file(path: Path | None) -> TraceFile | None:
@@ -495,23 +425,7 @@ def _switch(
             endpoint,
             directory=directory,
             numbering=config.numbering,
-            trunks=[
-                Trunk(
-                    name=trunk.name,
-                    host=trunk.host,
-                    port=trunk.port,
-                    username=trunk.username,
-                    password=trunk.password.get_secret_value() if trunk.password else None,
-                    trusted=trunk.trusted,
-                    transport=trunk.transport,
-                    register=trunk.registration is not None,
-                    register_domain=trunk.registration.domain if trunk.registration else None,
-                    register_expires_s=trunk.registration.expires_s if trunk.registration else 3600,
-                    diversions=trunk.diversions,
-                    lookup_s=trunk.lookup_s,
-                )
-                for trunk in config.trunks
-            ],
+            trunks=[trunk_of(trunk) for trunk in config.trunks],
             calls=calls,
             codes=ServiceCodes(config.service_digits),
             prompts=prompts,

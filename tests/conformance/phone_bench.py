@@ -59,7 +59,7 @@ class PhoneBench(ABC):
         )
 
     async def end_phones(self) -> None:
-        """Ends the phones; while the switch is there, for a phone waits long for the answer to its farewell."""
+        """Ends the phones, before their switch: a phone waits long for the answer to its farewell."""
         await asyncio.gather(*(phone.stop() for phone in self.phones.values()))
 
     def close(self) -> None:

@@ -13,11 +13,13 @@ import pytest
 from ccbs.calls import CallLog, CallRecord
 
 
-def record(caller: str = "102", callee: str = "101", *, order: int | None = None) -> CallRecord:
+def record(
+    caller: str = "102", callee: str = "101", *, order: int | None = None, began: float = 1.0
+) -> CallRecord:
     return CallRecord(
         caller=caller,
         callee=callee,
-        began=1.0,
+        began=began,
         answered=2.5,
         ended=9.0,
         cause="answered",
@@ -116,3 +118,25 @@ def test_a_full_disk_is_told_once_and_the_record_kept(caplog: pytest.LogCaptureF
 def test_the_memory_holds_at_least_one_call() -> None:
     with pytest.raises(ValueError, match="limit: 0"):
         CallLog(limit=0)
+
+
+def test_what_is_kept_comes_back_and_stays_within_its_limit() -> None:
+    kept: dict[int, CallRecord] = {}
+
+    def keep(number: int, record: CallRecord, displaced: int | None) -> None:
+        kept[number] = record
+        if displaced is not None:
+            del kept[displaced]
+
+    log = CallLog(limit=3)
+    log.keep = keep
+    for at in range(5):
+        log.add(record(began=float(at)))
+    assert [found.began for found in kept.values()] == [2.0, 3.0, 4.0]
+    later = CallLog(limit=2)
+    later.restore(sorted(kept.items()))
+    later.keep = keep
+    assert [found.began for found in later] == [3.0, 4.0]
+    later.add(record(began=5.0))
+    assert sorted(kept) == [2, 4, 5]
+    assert later.counters()["calls_logged"] == 1

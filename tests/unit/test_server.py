@@ -21,6 +21,7 @@ from broken_config import write
 from udp_phone import UdpPhone
 from virtual_driver import until
 
+import ccbs.configured
 import ccbs.server
 from ccbs._ccbs import SipEndpoint
 from ccbs.config import load
@@ -79,7 +80,11 @@ class Served:
 
     async def phone(self, number: str, stack: contextlib.AsyncExitStack) -> UdpPhone:
         """A registered phone."""
-        phone = await UdpPhone.start(number, f"secret{number}", self.address)
+        return await self.phone_with(number, f"secret{number}", stack)
+
+    async def phone_with(self, number: str, password: str, stack: contextlib.AsyncExitStack) -> UdpPhone:
+        """The same, with a password of its own."""
+        phone = await UdpPhone.start(number, password, self.address)
         stack.callback(phone.close)
         assert await phone.register() == 200
         return phone
@@ -307,7 +312,7 @@ async def test_a_part_that_ends_by_a_fault_ends_the_server_with_1(
         return made
 
     monkeypatch.setattr(ccbs.server, "SipEndpoint", endpoint)
-    monkeypatch.setattr(ccbs.server, "Driver", driver)
+    monkeypatch.setattr(ccbs.configured, "Driver", driver)
     file = tmp_path / "ccbs.yml"
     file.write_text(CONFIG.format(port=0, cb_timer=10), encoding="utf-8")
     said: list[str] = []

@@ -14,7 +14,7 @@ from broken_config import SOUND, problems, write
 
 from ccbs import InvalidValue, Limits, Profile
 from ccbs.config import ServiceConfig, load
-from ccbs.server import engine_limits
+from ccbs.configured import engine_limits
 
 # default, least, most
 AUTODIAL: dict[str, tuple[int, int, int]] = {

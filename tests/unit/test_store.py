@@ -15,7 +15,17 @@ from typer.testing import CliRunner
 
 import ccbs
 from ccbs import Driver, StoreError, StoreFile
-from ccbs._ccbs import CallFailed, Line, Order, Service, is_store, verify_store
+from ccbs._ccbs import (
+    Accepted,
+    CallFailed,
+    Denied,
+    Line,
+    Order,
+    Reply,
+    Service,
+    is_store,
+    verify_store,
+)
 from ccbs.cli.app import app
 
 STORED = CONFIG + "store: {{path: orders.db}}\n"
@@ -115,6 +125,22 @@ def test_a_driver_finds_what_an_earlier_one_kept(tmp_path: Path) -> None:
     driver.close()
     with pytest.raises(ccbs.InvalidValue, match="snapshot_records: 0 is below 1"):
         Driver(store=StoreFile(store, snapshot_records=0))
+
+
+def test_services_outlive_the_process(tmp_path: Path) -> None:
+    store = tmp_path / "orders.db"
+    ordered(store)
+    driver = Driver(store=StoreFile(store))
+    driver.submit(
+        [CallFailed("2", "3", "busy"), Order(7, "2", "3"), CallFailed("1", "3", "busy"), Order(8, "1", "3")]
+    )
+    replies: dict[int, object] = {}
+    deadline = time.monotonic() + 20
+    while len(replies) < 2 and time.monotonic() < deadline:
+        replies |= {action.request: action.reply for action in driver.drain() if isinstance(action, Reply)}
+    driver.close()
+    assert isinstance(replies[7], Accepted)
+    assert replies[8] == Denied("not-allowed", False)
 
 
 def test_a_recording_over_a_store_begins_with_what_was_kept(tmp_path: Path) -> None:

@@ -6,6 +6,10 @@
  *   FAULTS_KIND   kill: SIGKILL before the call; torn: half of the write, then SIGKILL; power: SIGKILL before the call,
  *                 and every write that was not synced since is undone; eio, enospc: the call fails with that error
  *
+ *   FAULTS_WHEN   a file; while it is there, what stands in it befalls every call: enospc, eio, erofs (writes and syncs
+ *                 fail), slow (a sync takes 2 s more), hang (a sync waits until the file is gone); a call that it befell
+ *                 makes the file FAULTS_WHEN.met
+ *
  * What a phone has heard (the file "heard") is neither torn nor undone.
  */
 #define _GNU_SOURCE
@@ -62,10 +66,32 @@ static void die(void) {
     for (;;) pause();
 }
 
+/* Whether every call goes wrong at the moment; then errno says how. */
+static int befallen(const char *call) {
+    char met[PATH_MAX], kind[16] = "";
+    const char *when = getenv("FAULTS_WHEN");
+    int syncs = strstr(call, "sync") != NULL, fd = when ? open(when, O_RDONLY) : -1;
+    if (fd < 0) return 0;
+    ssize_t got = syscall(SYS_read, fd, kind, sizeof kind - 1);
+    close(fd);
+    if (got <= 0 || (!syncs && (kind[0] == 's' || kind[0] == 'h'))) return 0;
+    snprintf(met, sizeof met, "%s.met", when);
+    close(open(met, O_WRONLY | O_CREAT, 0600));
+    switch (kind[0] == 'e' ? kind[1] : kind[0]) {
+    case 'n': errno = ENOSPC; return 1;
+    case 'i': errno = EIO; return 1;
+    case 'r': errno = EROFS; return 1;
+    case 's': usleep(2000000); return 0;
+    case 'h': while (access(when, F_OK) == 0) usleep(1000); return 0;
+    }
+    return 0;
+}
+
 /* Counts a point; whether the caller is to fail with errno. */
 static int reached(const char *call, const char *path) {
     char line[PATH_MAX + 32];
     const char *list = getenv("FAULTS_LIST"), *at = getenv("FAULTS_AT"), *name = strrchr(path, '/');
+    if (befallen(call)) return 1;
     points++;
     int fd = list ? open(list, O_WRONLY | O_APPEND | O_CREAT, 0600) : -1;
     if (fd >= 0) {
@@ -90,6 +116,7 @@ static int tears(void) {
 /* Keeps what a call is about to change. */
 static void keep(const char *path, off_t offset, size_t length) {
     struct stat found;
+    if (!is("power")) return;
     int fd = open(path, O_RDONLY);
     struct undo *undo = calloc(1, sizeof *undo);
     if (fd < 0 || !undo || fstat(fd, &found)) abort();

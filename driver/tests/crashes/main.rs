@@ -98,7 +98,7 @@ fn judge_all() {
         let before = state_of(&place, part.name);
         let (commit, went) = run(&part, &place.join("orders.db"), &place.join("heard")).expect("a run left alone");
         let points = bench.points(&part, left.as_deref());
-        for call in ["write", "fsync", "ftruncate", "unlink"] {
+        for call in ["write", "fdatasync", "ftruncate", "unlink"] {
             assert!(points.iter().any(|(found, _)| found == call), "no {call} was seen: {points:?}");
         }
         for (index, (call, file)) in points.iter().enumerate() {

@@ -50,6 +50,10 @@ class Endpoints:
                 )
             self._by_endpoint[endpoint] = number
 
+    def become(self, other: Endpoints) -> None:
+        """Take another's table, for all who use this mapping; rule and trunks stay."""
+        self._by_number, self._by_endpoint = other._by_number, other._by_endpoint
+
     def number(self, endpoint: str) -> str | None:
         """Whose line an endpoint is, or ``None``: a trunk, or a name that the rule does not fit."""
         if endpoint in self.trunks:

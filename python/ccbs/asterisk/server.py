@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ccbs._ccbs import CcbsError, Driver, Limits, Profile, RecordingError
+from ccbs._ccbs import CcbsError, Profile
 from ccbs.asterisk.ari import Ari
 from ccbs.asterisk.endpoints import Endpoints
 from ccbs.asterisk.switch import AsteriskSwitch
 from ccbs.codes import ServiceCodes
 from ccbs.config import AsteriskConfig, AsteriskSubscriberConfig
-from ccbs.control import ControlError, ControlServer
+from ccbs.configured import limits_of, open_driver
+from ccbs.control import ControlError, ControlServer, Refused
+from ccbs.keeping import Keeping
 from ccbs.line_writer import LineWriter
 from ccbs.operator_desk import OperatorDesk
-from ccbs.server import Server, StartError, call_log, watch_recording
+from ccbs.reload import Reload
+from ccbs.server import Server, StartError, call_log
 from ccbs.service import CallbackService
 from ccbs.subscribers import Directory, Subscriber
+from ccbs.supervisor import Supervisor
 
 __all__ = ["AsteriskServer", "endpoints_of", "make_switch", "run"]
 
@@ -63,7 +67,11 @@ class AsteriskServer(Server):
         """See :func:`run`."""
         config = self._asterisk
         switch = make_switch(config)
-        driver = _driver(config, self._record)
+        driver = open_driver(
+            limits_of(config.limits), queue_limit=config.limits.queue, record=self._record, store=config.store
+        )
+        keeping = Keeping(driver, config.store)
+        keeping.restore_calls(switch.calls)
         service = CallbackService(
             switch,
             driver=driver,
@@ -71,30 +79,33 @@ class AsteriskServer(Server):
             on_closed=lambda: self._on_fault("engine"),
             facts_limit=config.limits.queue,
         )
-        watch = asyncio.create_task(watch_recording(driver))
-        desk = OperatorDesk(switch, service)
+        watches = self._watches(driver, keeping)
+        self._reload = AsteriskReload(config, switch, keeping, self._supervisor)
+        desk = OperatorDesk(switch, service, reload=self._reload)
         control = self._control = ControlServer(
             config.control_socket,
             desk.answer,
             clients=config.control_clients,
             timeout_s=config.control_timeout_s,
         )
-        desk.counted = [control, *self._outputs]
+        desk.counted = [control, keeping, *self._outputs]
         self._watch_signals(switch.calls)
         try:
             await service.start()
             await switch.start(service)
+            keeping.forget_removed(switch.directory, service)
             await control.start()
             self._say(_greeting(config, switch))
-            await self._stop.wait()
-            self._say("stopping")
+            await self._until_stopped(keeping, 0)
         except ControlError as error:
             raise StartError(str(error)) from None
         except CcbsError as error:
             raise StartError(f"The service cannot start: {error}.") from error
         finally:
-            watch.cancel()
-            clean = await self._wind_down(control, switch, service)
+            # Calls are Asterisk's, and go on without us.
+            clean = await self._wind_down(control, switch, service, 0)
+            for watch in watches:
+                watch.cancel()
         self._say("stopped")
         return 0 if clean and self._faulty is None else 1
 
@@ -107,7 +118,7 @@ def make_switch(config: AsteriskConfig) -> AsteriskSwitch:
     section = config.asterisk
     return AsteriskSwitch(
         Ari(section.url, section.username, config.password.get_secret_value(), timeout=section.timeout_s),
-        directory=Directory(_subscriber(found) for found in config.subscribers),
+        directory=Directory(asterisk_subscriber(found) for found in config.subscribers),
         numbering=config.numbering,
         endpoints=endpoints_of(config),
         app=section.app,
@@ -124,13 +135,50 @@ def make_switch(config: AsteriskConfig) -> AsteriskSwitch:
     )
 
 
+class AsteriskReload(Reload):
+    """Of the service beside an Asterisk: the subscribers.
+
+    :param config: that is in force.
+    :param switch: is changed.
+    """
+
+    def __init__(
+        self, config: AsteriskConfig, switch: AsteriskSwitch, keeping: Keeping, supervisor: Supervisor
+    ) -> None:
+        super().__init__(keeping, supervisor)
+        self._now = config
+        self._switch = switch
+
+    def _config(self) -> AsteriskConfig:
+        return self._now
+
+    async def _carry_out(self, read: AsteriskConfig) -> Mapping[str, int]:
+        before = {found.number: found.endpoint for found in self._now.subscribers}
+        moved = [
+            found.number
+            for found in read.subscribers
+            if before.get(found.number, found.endpoint) != found.endpoint
+        ]
+        if moved:
+            raise Refused(
+                f"{read.file}: the endpoint of {', '.join(moved)} is another: that needs a restart. Nothing "
+                "has changed."
+            )
+        wanted = [asterisk_subscriber(found) for found in read.subscribers]
+        self._switch.put_endpoints(endpoints_of(read))
+        counts = await self._put_members(self._switch, wanted)
+        self._now = read
+        return {f"subscribers_{what}": count for what, count in counts.items()}
+
+
 def endpoints_of(config: AsteriskConfig) -> Endpoints:
     """Which endpoint is whose, by a configuration."""
     table = {found.number: found.endpoint for found in config.subscribers if found.endpoint is not None}
     return Endpoints(config.asterisk.endpoint, table, config.numbering.trunks)
 
 
-def _subscriber(found: AsteriskSubscriberConfig) -> Subscriber:
+def asterisk_subscriber(found: AsteriskSubscriberConfig) -> Subscriber:
+    """A subscriber of a configuration."""
     profile = None
     if found.profile is not None:
         make = Profile.autodial if found.profile == "autodial" else Profile.ccbs
@@ -142,21 +190,6 @@ def _subscriber(found: AsteriskSubscriberConfig) -> Subscriber:
         profile=profile,
         language=found.language,
     )
-
-
-def _driver(config: AsteriskConfig, record: Path | None) -> Driver:
-    written = config.limits
-    limits = Limits(
-        orders_total=written.orders_total,
-        recalls_at_once=written.recalls_at_once,
-        recalls_per_second=written.recalls_per_second,
-        offers_per_caller=written.offers_per_caller,
-        unconfigured_lines=written.unconfigured_lines,
-    )
-    try:
-        return Driver(limits, queue_limit=written.queue, record=record)
-    except RecordingError as error:
-        raise StartError(f"The recording cannot be written: {error}. Give --record another path.") from None
 
 
 def _greeting(config: AsteriskConfig, switch: AsteriskSwitch) -> str:

@@ -201,6 +201,13 @@ class AsteriskSwitch:
         await self._ari.close()
         self.calls.close()
 
+    def refuse_calls(self) -> None:
+        """Nothing: calls are Asterisk's."""
+
+    async def finish_calls(self, timeout: float) -> int:
+        """Nothing: calls are Asterisk's, and go on without us."""
+        return 0
+
     # --- what is known ----------------------------------------------------------------------------
 
     @property
@@ -221,6 +228,10 @@ class AsteriskSwitch:
         """Add a subscriber or change one."""
         self.directory.put(subscriber)
         self._lines.announce(subscriber)
+
+    def put_endpoints(self, endpoints: Endpoints) -> None:
+        """Change which endpoint is whose; those of subscribers that there are must stay."""
+        self._endpoints.become(endpoints)
 
     def remove_subscriber(self, number: str) -> None:
         """Remove a subscriber: its orders end."""

@@ -1,4 +1,4 @@
-"""Commands that ask the running server: orders, lines, calls, counters, cancel."""
+"""Commands that ask the running server: orders, lines, calls, counters, cancel, reload."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (orders, lines, calls, counters, cancel):
+    for command in (orders, lines, calls, counters, cancel, reload):
         app.command()(command)
 
 
@@ -136,6 +136,16 @@ def cancel(
         print_json(found)
     else:
         typer.echo(f"Order {order} is cancelled.")
+
+
+def reload(socket: _Socket = None, config: _Config = None, as_json: _Json = False) -> None:
+    """Have the server read its configuration anew: whole, or, with every error told, not at all."""
+    found = _ask({"ask": "reload"}, socket, config)
+    if as_json:
+        print_json(found)
+        return
+    words = [f"{name.replace('_', ' ')}: {count}" for name, count in found.items() if count]
+    typer.echo(f"The configuration was read anew: {', '.join(words) or 'nothing has changed'}.")
 
 
 def _rows(

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
+from ccbs._ccbs import StoreFile
 from ccbs.config.document import Document
 from ccbs.config.limits import EngineLimits
-from ccbs.config.model import CallLog, Control, ExternalRule, Profiles, Prompts, ServiceCodes, Services
+from ccbs.config.model import CallLog, Control, ExternalRule, Profiles, Prompts, ServiceCodes, Services, Store
 from ccbs.config.plain import entries, section, text
 from ccbs.config.section import Section
 from ccbs.config.written import Name, PhoneNumber, Secret, Text, Word
@@ -128,6 +129,7 @@ class AsteriskFile(Section):
     limits: AsteriskLimits = AsteriskLimits()
     prompts: Prompts = Prompts()
     call_log: CallLog = CallLog()
+    store: Store = Store()
     control: Control = Control()
 
 
@@ -168,6 +170,7 @@ class AsteriskConfig:
     :ivar overrides: language → prompt → WAV file.
     :ivar call_log_records: how many are kept in memory.
     :ivar call_log_file: gets a JSON line for each call, or None.
+    :ivar store: where orders are kept, or None: in memory.
     :ivar control_socket: path of the local socket.
     :ivar control_clients: how many may be connected at a time.
     :ivar control_timeout_s: how long a client may take.
@@ -185,6 +188,7 @@ class AsteriskConfig:
     overrides: Mapping[str, Mapping[str, Path]]
     call_log_records: int
     call_log_file: Path | None
+    store: StoreFile | None
     control_socket: Path
     control_clients: int
     control_timeout_s: int

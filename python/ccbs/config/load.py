@@ -138,6 +138,7 @@ class Config:
     :ivar call_log_records: how many are kept in memory.
     :ivar call_log_file: gets a JSON line for each call, or None.
     :ivar store: where orders are kept, or None: in memory.
+    :ivar stop_calls_s: how long calls may go on when the server is told to stop.
     :ivar control_socket: path of the local socket.
     :ivar control_clients: how many may be connected at a time.
     :ivar control_timeout_s: how long a client may take.
@@ -160,6 +161,7 @@ class Config:
     call_log_records: int
     call_log_file: Path | None
     store: StoreFile | None
+    stop_calls_s: int
     control_socket: Path
     control_clients: int
     control_timeout_s: int
@@ -274,6 +276,7 @@ def _resolve(file: Path, written: ConfigFile) -> Config:
         call_log_records=log.records,
         call_log_file=base / log.file if log.file else None,
         store=_store(base, written.store),
+        stop_calls_s=written.stop.calls_s,
         control_socket=base / socket if socket else default_socket(),
         control_clients=written.control.clients,
         control_timeout_s=written.control.timeout_s,
@@ -313,6 +316,7 @@ def _resolve_asterisk(file: Path, written: AsteriskFile) -> AsteriskConfig:
         overrides=_overrides(base, written.prompts),
         call_log_records=written.call_log.records,
         call_log_file=base / written.call_log.file if written.call_log.file else None,
+        store=_store(base, written.store),
         control_socket=base / socket if socket else default_socket(),
         control_clients=written.control.clients,
         control_timeout_s=written.control.timeout_s,

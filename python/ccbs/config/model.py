@@ -42,6 +42,7 @@ __all__ = [
     "Section",
     "ServiceCodes",
     "Services",
+    "Stop",
     "Store",
     "SubscriberAutodial",
     "SubscriberEntry",
@@ -359,6 +360,16 @@ class Store(Section):
     )
 
 
+class Stop(Section):
+    """What SIGTERM and SIGINT do to calls."""
+
+    calls_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        default=0,
+        description="How long calls in progress may go on (s); meanwhile new ones are refused and nothing "
+        "is ordered or recalled. 0: they are released at once.",
+    )
+
+
 class Control(Section):
     """The local socket for `ccbs orders`, `ccbs lines`, `ccbs calls` and `ccbs cancel`."""
 
@@ -400,6 +411,7 @@ class ConfigFile(Section):
     prompts: Prompts = Prompts()
     call_log: CallLog = CallLog()
     store: Store = Store()
+    stop: Stop = Stop()
     control: Control = Control()
     provisioning: Provisioning = Provisioning()
     route: Text | None = Field(

@@ -116,6 +116,8 @@ class OrdinaryCalls:
         self._diversions = diversions
         self._clock = clock
         self._logger = logger
+        self.refusing = False
+        """Whether new calls are answered 503, because the switch stops."""
         self._legs: Final[dict[int, _Leg]] = {}
         self._by_peer: Final[dict[int, _Leg]] = {}
         self._counts: Final = {
@@ -125,13 +127,14 @@ class OrdinaryCalls:
             "code_calls_failed": 0,
             "facts_refused": 0,
             "diversions_refused": 0,
+            "calls_refused_stopping": 0,
         }
 
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
         ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480), and those
-        of the order desk.
+        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480),
+        ``calls_refused_stopping`` (answered 503 while the switch stops), and those of the order desk.
         """
         return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 
@@ -155,7 +158,10 @@ class OrdinaryCalls:
             event.leg, call, caller or event.number, event.dialled, self._clock(), named=caller is not None
         )
         self._legs[leg.id] = leg
-        if self._route is not None:
+        if self.refusing:
+            self._counts["calls_refused_stopping"] += 1
+            self._do(leg, Reject(503))
+        elif self._route is not None:
             leg.task = asyncio.create_task(self._ask_route(leg, self._route, call))
         else:
             self._do(leg, self._plan.decide(call))

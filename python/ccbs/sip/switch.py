@@ -248,7 +248,34 @@ class SipSwitch:
         self.endpoint.close()
         self.calls.close()
 
+    def refuse_calls(self) -> None:
+        """Take no new calls: they are answered 503. Those in progress go on."""
+        if self._ordinary is not None:
+            self._ordinary.refusing = True
+
+    async def finish_calls(self, timeout: float) -> int:
+        """Wait until all calls are over or ``timeout`` seconds are.
+
+        :returns: how many are left.
+        """
+        if self._legs():
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), timeout)
+        return len(self._legs())
+
     # --- configuration while it runs --------------------------------------------------------------
+
+    def put_numbering(self, numbering: Numbering) -> None:
+        """Change the numbering plan: for calls from then on.
+
+        :raises ValueError: when it leads to a trunk that is not there.
+        """
+        if missing := sorted(numbering.trunks - self._trunks.names):
+            raise ValueError(
+                f"trunks: the numbering plan leads to {', '.join(missing)}, which is none of the trunks"
+            )
+        self._numbering.become(numbering)
 
     def put_subscriber(self, subscriber: Subscriber) -> None:
         """Add a subscriber or change one; registrations stay."""

@@ -82,6 +82,11 @@ class Trunks:
         """``trunk_lookups_failed``, ``trunk_addresses_changed`` (of names found before)."""
         return dict(self._counts)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all trunks."""
+        return frozenset(self._trunks)
+
     def diversions(self, name: str | None) -> Diversions | None:
         """Where a trunk may divert calls to it; ``None`` where it has no rule of its own."""
         trunk = self._trunks.get(name) if name is not None else None

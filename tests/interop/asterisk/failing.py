@@ -88,7 +88,7 @@ async def _fails(world: AsteriskWorld, number: str, *, hang_up: bool = False) ->
 
 
 async def _calls_to(world: AsteriskWorld, number: str) -> list[dict[str, Any]]:
-    """The call log's records of calls to a number; an earlier call to another one may still be on its way there."""
+    """The call log's records of calls to a number; one of another call may still be on its way there."""
     return [record for record in await world.calls() if record["callee"] == number]
 
 

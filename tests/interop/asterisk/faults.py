@@ -206,6 +206,51 @@ async def our_process_is_killed_while_the_caller_hears_the_prompt(directory: Pat
         await world.asterisk.no_channels(SOON_S)
 
 
+def stored(config: dict[str, Any]) -> None:
+    config["store"] = {"path": "orders.db"}
+
+
+async def an_order_outlives_our_process(directory: Path) -> None:
+    async with open_asterisk_world(
+        directory, CALLEE, KEEPER, ORDERER, profile=profile(), edit=stored
+    ) as world:
+        await busy_and_ordered(world, ORDERER)
+        before = world.phone(ORDERER).wire.mark()
+        await world.switch.kill_and_restart(away_s=1.0)
+        await world.switch.expect_line("orders: 1, down for", timeout=SOON_S)
+        await in_contact(world, 1)
+        # Asterisk knows that the callee talks: nobody is rung before he is free.
+        await world.phone(ORDERER).wire.expect_none(
+            "INVITE", "received", since=before, initial=True, during=GUARD_S + 1.0
+        )
+        await world.phone(CALLEE).hang_up()
+        await talk(world, ORDERER, since=before)
+        await world.switch.expect_line("ended: completed", timeout=SOON_S)
+        assert invites(world, before) == 1
+        assert await world.orders() == []
+        await world.phone(ORDERER).hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
+async def a_recall_that_our_death_cut_off_is_made_anew(directory: Path) -> None:
+    async with open_asterisk_world(
+        directory, CALLEE, KEEPER, ORDERER, profile=profile(), edit=stored
+    ) as world:
+        await busy_and_ordered(world, ORDERER)
+        phone = world.phone(ORDERER)
+        before = phone.wire.mark()
+        await world.phone(CALLEE).hang_up()
+        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
+        await world.switch.kill_and_restart()
+        await phone.wire.expect("CANCEL", None, "received", since=before, timeout=SOON_S)
+        again = phone.wire.mark()
+        await talk(world, ORDERER, since=again)
+        await world.switch.expect_line("ended: completed", timeout=SOON_S)
+        assert invites(world, before) == 2
+        await phone.hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
 async def our_process_is_killed_while_the_callee_rings_and_during_the_talk(directory: Path) -> None:
     async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, profile=profile()) as world:
         await busy_and_ordered(world, ORDERER)
@@ -285,6 +330,8 @@ SCENES: tuple[Scene, ...] = (
     the_connection_is_cut_with_an_order_waiting,
     the_connection_is_cut_while_the_caller_rings,
     asterisk_answers_late,
+    an_order_outlives_our_process,
+    a_recall_that_our_death_cut_off_is_made_anew,
     our_process_is_killed_while_the_caller_rings,
     our_process_is_killed_while_the_caller_hears_the_prompt,
     our_process_is_killed_while_the_callee_rings_and_during_the_talk,
