@@ -62,7 +62,7 @@ stages() {
     stage acceptance - "$bin/pytest" tests/acceptance -n 2 --dist loadfile -v
     stage interop - "$bin/pytest" tests/interop --ignore tests/interop/asterisk -n 2 --dist loadfile -v
     stage storm storm "$bin/pytest" tests/storm -v -s
-    stage conformance - "$bin/pytest" tests/conformance -n 4 -v
+    stage conformance - "$bin/pytest" tests/conformance -n 6 --dist worksteal -v
     stage asterisk - "$bin/pytest" tests/interop/asterisk -n 2 --dist loadfile -v
     stage package - "$bin/pytest" tests/package -v
 }

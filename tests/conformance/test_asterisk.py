@@ -49,8 +49,9 @@ class AsteriskBench(PhoneBench):
             await self._switch.stop()
             await self.asterisk.no_channels(5.0)
         finally:
+            await self.end_phones()
             await self.asterisk.stop()
-            await self.close()
+            self.close()
 
     @property
     def switch(self) -> Switch[Any]:

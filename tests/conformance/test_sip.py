@@ -43,8 +43,9 @@ class SipBench(PhoneBench):
 
     async def stop(self) -> None:
         """Stops everything."""
+        await self.end_phones()
         await self._switch.stop()
-        await self.close()
+        self.close()
 
     @property
     def switch(self) -> Switch[Any]:
