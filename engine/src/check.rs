@@ -134,9 +134,10 @@ impl Engine {
             "order {id}: {} attempts",
             order.attempt
         );
+        require!(state != State::Waiting || attempts.is_some(), "order {id}: waits for a timer that it has not");
         require!(
-            state != State::Waiting || attempts.is_some_and(|attempts| order.attempt < attempts),
-            "order {id}: waits though its attempts are used up"
+            state.in_recall() || attempts.is_none_or(|attempts| order.attempt < attempts),
+            "order {id}: {state:?} though its attempts are used up"
         );
         if state.in_recall() {
             self.check_recall(slot, order)?;

@@ -75,6 +75,16 @@ fn a_damaged_snapshot_is_refused_or_restored_but_never_panics() {
     assert!(Engine::restore(&longer).is_err());
 }
 
+#[test]
+fn an_order_before_an_attempt_that_it_has_not_is_refused() {
+    let mut world = rich_world();
+    let attempts = Profile::autodial().attempts().expect("autodial counts its attempts");
+    let slot = world.engine.orders.iter().find(|(_, order)| !order.state.in_recall()).expect("an order that waits").0;
+    world.engine.orders[slot].attempt = attempts;
+    let error = Engine::restore(&world.engine.snapshot()).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("its attempts are used up"), "{error}");
+}
+
 /// One world of both profiles, in many states.
 fn golden_world() -> World {
     let mut world = rich_world();
