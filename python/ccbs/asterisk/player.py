@@ -25,6 +25,7 @@ class Player:
     :param directory: where the prompts are, as Asterisk sees it: ``DIRECTORY/LANGUAGE/NAME.wav``.
     :param language: of a subscriber's prompts, by number.
     :param longest: how long a prompt may take, in seconds.
+    :param ask_after: how long Asterisk may say nothing of a prompt before it is asked, in seconds.
     :param logger: is told of prompts that Asterisk cannot play, of each once.
     """
 
@@ -35,19 +36,28 @@ class Player:
         language: Callable[[str], str],
         *,
         longest: float = 60.0,
+        ask_after: float = 5.0,
         logger: logging.Logger,
     ) -> None:
         self._ari = ari
         self._directory = directory.rstrip("/")
         self._language = language
         self._longest = longest
+        self._ask_after = ask_after
         self._logger = logger
         self._playing: Final[dict[str, asyncio.Future[str]]] = {}
         self._complained: Final[set[str]] = set()
-        self._counts: Final = {"prompts_played": 0, "prompts_failed": 0}
+        self._counts: Final = {
+            "prompts_played": 0,
+            "prompts_failed": 0,
+            "prompts_overlong": 0,
+            "prompts_end_untold": 0,
+        }
 
     def counters(self) -> dict[str, int]:
-        """``prompts_played``, ``prompts_failed`` (Asterisk could not read the file)."""
+        """``prompts_played``, ``prompts_failed`` (Asterisk could not read the file), ``prompts_overlong``
+        (stopped after the longest time), ``prompts_end_untold`` (over without a word: Asterisk was asked).
+        """
         return dict(self._counts)
 
     async def play(
@@ -78,7 +88,7 @@ class Player:
             await self._ari.request(
                 "POST", "channels", channel, "play", identity, query={"media": f"sound:{path}"}
             )
-            await asyncio.wait((over, gone), timeout=self._longest, return_when=asyncio.FIRST_COMPLETED)
+            await self._until_over(identity, over, gone)
         except AriRefused as error:
             if error.status in (404, 409, 412):
                 raise ChannelGone from error
@@ -93,7 +103,10 @@ class Player:
             raise ChannelGone
         if not over.done():
             await self._stop(identity)
-        elif over.result() != "failed":
+            self._counts["prompts_overlong"] += 1
+            self._logger.warning("%s.wav was stopped: it took longer than %g s", path, self._longest)
+            return True
+        if over.result() != "failed":
             self._counts["prompts_played"] += 1
             return True
         self._counts["prompts_failed"] += 1
@@ -104,6 +117,24 @@ class Player:
                 path,
             )
         return False
+
+    async def _until_over(self, identity: str, over: asyncio.Future[str], gone: asyncio.Future[int]) -> None:
+        """Wait until a playback is over, its channel has gone, or it has taken the longest time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._longest
+        while (left := deadline - loop.time()) > 0:
+            wait = min(left, self._ask_after)
+            if (await asyncio.wait((over, gone), timeout=wait, return_when=asyncio.FIRST_COMPLETED))[0]:
+                return
+            try:
+                await self._ari.request("GET", "playbacks", identity)
+            except AriRefused as error:
+                if error.status == 404 and not over.done():
+                    self._counts["prompts_end_untold"] += 1
+                    over.set_result("untold")
+                    return
+            except AriError as error:
+                self._logger.debug("nothing is known of playback %s: %s", identity, error)
 
     async def _stop(self, identity: str) -> None:
         try:
