@@ -301,3 +301,43 @@ fn an_engine_may_move_between_threads() {
     fn is_send<T: Send>() {}
     is_send::<Engine>();
 }
+
+#[test]
+fn an_event_names_the_lines_that_it_is_about() {
+    let (caller, callee) = (LineRef::Number("102".into()), LineRef::Number("101".into()));
+    let of_one = [
+        Event::LineBusy { line: caller.clone() },
+        Event::LineFree { line: caller.clone() },
+        Event::LineUnknown { line: caller.clone() },
+        Event::LineRegistered { line: caller.clone() },
+        Event::LineUnregistered { line: caller.clone() },
+        Event::LineRemoved { line: caller.clone() },
+    ];
+    for event in of_one {
+        assert_eq!(event.lines(), (Some(&caller), None), "{event:?}");
+    }
+    let answered = Event::CallAnswered { caller: caller.clone(), callee: callee.clone() };
+    assert_eq!(answered.lines(), (Some(&caller), Some(&callee)));
+    let order = Event::Order { request: 1, caller: caller.clone(), callee: Some(callee.clone()) };
+    assert_eq!(order.lines(), (Some(&caller), Some(&callee)));
+    assert_eq!(Event::Query { request: 2, caller: caller.clone() }.lines(), (Some(&caller), None));
+    assert_eq!(Event::Restarted.lines(), (None, None));
+}
+
+#[test]
+fn a_denial_for_want_of_room_may_pass_and_one_of_right_does_not() {
+    for denial in [Denial::CallerLimit, Denial::CalleeLimit, Denial::Overload] {
+        assert!(denial.is_short_term(), "{denial:?}");
+    }
+    for denial in [Denial::NotAllowed, Denial::NoOffer, Denial::OwnNumber] {
+        assert!(!denial.is_short_term(), "{denial:?}");
+    }
+}
+
+#[test]
+fn timers_are_those_of_the_orders() {
+    let mut world = World::with(&Profile::autodial(), Limits::default());
+    assert_eq!(world.engine.timers(), 0);
+    world.ordered("2", "1");
+    assert!(world.engine.timers() > 0);
+}
