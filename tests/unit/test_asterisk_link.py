@@ -50,6 +50,8 @@ class Exchange:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         self.asked.append("events")
+        if self.silent.is_set():
+            await asyncio.sleep(60)
         if request.headers["Authorization"] != encode_basic_auth(USER, PASSWORD):
             return web.json_response({"message": "Authentication required"}, status=401)
         if self.refusing:
@@ -272,3 +274,14 @@ async def test_nobody_there_and_an_error_are_two_things(exchange: Exchange) -> N
     await exchange.start()
     assert ari.counters() == {"ari_requests": 2, "ari_refused": 1, "ari_unreachable": 1}
     await ari.close()
+
+
+async def test_a_stream_that_does_not_open_in_time_is_told(exchange: Exchange) -> None:
+    exchange.silent.set()
+    ari = Ari(f"http://127.0.0.1:{exchange.port}", USER, PASSWORD, timeout=0.05)
+    try:
+        with pytest.raises(AriUnreachable, match="TimeoutError"):
+            async with ari.events("ccbs"):
+                pass
+    finally:
+        await ari.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -93,23 +94,30 @@ class Ari:
             raise AriUnreachable(f"{method} {url}: {why}") from error
 
     @contextlib.asynccontextmanager
-    async def events(self, app: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """The stream of an application's events, and of all of Asterisk's.
+    async def events(
+        self, app: str, *, of_all: bool = True
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The stream of an application's events.
 
         :param app: the application's name.
-        :raises AriUnreachable: when it cannot be opened, or broke.
+        :param of_all: whether it has all of Asterisk's events, too.
+        :raises AriUnreachable: when it cannot be opened, not in time, or broke.
         :raises AriRefused: when Asterisk does not let us in.
         """
         url = f"{self.url}/ari/events"
         try:
-            async with self._open().ws_connect(
-                url,
-                params={"app": app, "subscribeAll": "true"},
-                heartbeat=None,
-                max_msg_size=_LARGEST_EVENT,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-            ) as stream:
-                yield stream
+            # On a connection of its own: on one that had other requests before, Asterisk may never answer.
+            async with aiohttp.ClientSession(headers=self._headers) as session:
+                async with asyncio.timeout(self._timeout):
+                    stream = await session.ws_connect(
+                        url,
+                        params={"app": app, "subscribeAll": "true" if of_all else "false"},
+                        heartbeat=None,
+                        max_msg_size=_LARGEST_EVENT,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    )
+                async with stream:
+                    yield stream
         except aiohttp.WSServerHandshakeError as error:
             raise AriRefused(error.status, error.message) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

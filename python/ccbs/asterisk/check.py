@@ -20,7 +20,8 @@ __all__ = ["OLDEST", "Finding", "examine"]
 OLDEST: Final = 22
 """The oldest major version that this was run against."""
 
-_APP: Final = "ccbs-check"
+_APP: Final = "ccbs-check-"
+"""How the name of a check's own application begins: Asterisk may not be done with the last one yet."""
 
 _MODULES: Final = {
     "res_ari": "ARI",
@@ -185,13 +186,13 @@ async def _inside(config: AsteriskConfig, ari: Ari) -> list[Finding]:
 
     The channel is made and ended, and never dials.
     """
-    channel = f"ccbs-check-{uuid.uuid4().hex}"
+    channel = app = f"{_APP}{uuid.uuid4().hex}"
     try:
         # An application of its own: that of a running service is left alone.
-        async with ari.events(_APP):
+        async with ari.events(app, of_all=False):
             await ari.request(
                 "POST", "channels", "create",
-                query={"endpoint": "Local/s@ccbs-check", "app": _APP, "channelId": channel},
+                query={"endpoint": "Local/s@ccbs-check", "app": app, "channelId": channel},
             )  # fmt: skip
             try:
                 return await _dialplan(config, ari, channel)
