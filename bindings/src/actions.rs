@@ -38,7 +38,7 @@ words! {
         "caller-declined" => CallerDeclined, "caller-unreachable" => CallerUnreachable,
         "caller-gone" => CallerGone, "callee-busy" => CalleeBusy, "callee-no-answer" => CalleeNoAnswer,
         "callee-declined" => CalleeDeclined, "callee-unreachable" => CalleeUnreachable,
-        "switch-failed" => SwitchFailed,
+        "switch-failed" => SwitchFailed, "not-tried" => NotTried,
     }
     EndReason {
         "completed" => Completed, "fulfilled-by-other-call" => FulfilledByOtherCall,

@@ -12,7 +12,7 @@ words! {
     FailCause { "busy" => Busy, "no-reply" => NoReply, "not-logged-in" => NotLoggedIn, "other" => Other }
     RingOutcome {
         "answered" => Answered, "busy" => Busy, "no-answer" => NoAnswer, "declined" => Declined,
-        "unreachable" => Unreachable, "failed" => Failed,
+        "unreachable" => Unreachable, "failed" => Failed, "not-tried" => NotTried,
     }
     PlayOutcome { "played" => Played, "caller-gone" => CallerGone, "failed" => Failed }
     ConnectOutcome {

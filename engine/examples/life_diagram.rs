@@ -147,6 +147,7 @@ fn words(input: Input) -> &'static str {
         Input::Turn => "its turn",
         Input::CallerAnswered => "caller answers",
         Input::CallerFailed => "caller not reached",
+        Input::NotTried => "not tried",
         Input::Heard => "prompt heard",
         Input::CallerGone => "caller hangs up",
         Input::CalleeAnswered => "callee answers",

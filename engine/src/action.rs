@@ -54,6 +54,8 @@ pub enum AttemptFailure {
     CalleeUnreachable,
     /// The switch failed, or did not answer in time.
     SwitchFailed,
+    /// The switch could not even try to call №2: the attempt is not used.
+    NotTried,
 }
 
 /// The answer to a request.

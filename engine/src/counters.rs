@@ -33,7 +33,7 @@ counters! {
     DeniedOverload "orders_denied_overload" "An order refused: the engine holds as many as it may."
     AttemptsBegun "attempts_begun" "An attempt begun."
     AttemptsFailed "attempts_failed" "An attempt that did not complete its order."
-    AttemptsVoid "attempts_void" "An attempt cut off by a restart."
+    AttemptsVoid "attempts_void" "An attempt that does not count: cut off by a restart, or not even tried."
     OrdersCompleted "orders_completed" "An order that ended `completed`."
     OrdersFulfilled "orders_fulfilled_by_other_call" "An order that ended `fulfilled-by-other-call`."
     OrdersCancelled "orders_cancelled" "An order that ended `cancelled`."

@@ -89,7 +89,7 @@ impl Engine {
                     && self.recall_of(slot).called != Some(Presence::Unknown)
             }
             When::NotReached => self.ccbs_failed(slot, |of| match of {
-                AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable => {
+                AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable | AttemptFailure::NotTried => {
                     self.availability(order) == Availability::Available
                 }
                 AttemptFailure::CallerBusy => {

@@ -49,8 +49,10 @@ pub enum RingOutcome {
     Declined,
     /// The caller has no registered phone.
     Unreachable,
-    /// The switch could not place the call.
+    /// The switch tried to place the call and failed: the phone may have been reached.
     Failed,
+    /// The switch could not even try: nothing was sent, no phone can have been reached. The attempt is not used.
+    NotTried,
 }
 
 /// How a prompt to the caller ended.

@@ -25,8 +25,8 @@ pub enum State {
     CalleeGuard,
     /// The callee's state cannot be seen: a wait runs, after which it is tried.
     Polling,
-    /// A phone said busy or could not be reached though its line is not seen so, or the switch failed: a wait
-    /// runs, after which it is tried again.
+    /// A phone said busy or could not be reached though its line is not seen so, or the switch failed or could
+    /// not even try: a wait runs, after which it is tried again.
     Retrying,
     /// It may be recalled: the order waits for its turn, that is for lines that are in no recall and for the
     /// limits on recalls.
@@ -87,6 +87,8 @@ pub enum Input {
     CallerAnswered,
     /// The call to the caller failed; there is no leg.
     CallerFailed,
+    /// The call to the caller could not even be tried.
+    NotTried,
     /// The prompt is over.
     Heard,
     /// The caller hung up.
@@ -136,7 +138,8 @@ pub enum When {
     NotRetained,
     /// `ccbs`: the callee did not answer, and that turns the order into kind NR, which has life left.
     TurnsNoReply,
-    /// `ccbs`: a phone said busy or could not be reached though its line is not seen so, or the switch failed.
+    /// `ccbs`: a phone said busy or could not be reached though its line is not seen so, or the switch failed,
+    /// or could not even try though the callee is available.
     NotReached,
 }
 
@@ -227,10 +230,12 @@ const FAIL_AND_CANCEL: &[Effect] = &[E::FailAttempt, E::End(EndReason::Cancelled
 const VOID_AND_WAIT: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines];
 const VOID_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::End(EndReason::Expired), E::FreeLines];
 const VOID_AND_AWAIT: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines, E::AwaitLines];
+const VOID_AND_LOOK: &[Effect] = &[E::FailAttempt, E::ReturnAttempt, E::FreeLines, E::LookAtCallee];
 const FAIL_AND_LOOK: &[Effect] = &[E::FailAttempt, E::FreeLines, E::LookAtCallee];
 const FAIL_AND_TURN: &[Effect] = &[E::FailAttempt, E::TurnNoReply, E::FreeLines, E::LookAtCallee];
 const ATTEMPTED: &[Effect] = &[E::Then(I::Attempted)];
 const CUT_OFF: &[Effect] = &[E::Then(I::CutOff)];
+const NOT_TRIED: &[Effect] = &[E::Then(I::NotTried)];
 const COMPLETE: &[Effect] = &[E::End(EndReason::Completed), E::FulfilReverse, E::FreeLines];
 const GIVE_UP: &[Effect] = &[E::Release(ReleaseReason::AttemptFailed)];
 const OVERDUE: &[Effect] = &[E::Release(ReleaseReason::Overdue)];
@@ -321,6 +326,7 @@ pub static TABLE: &[Row] = &[
     // The attempt. Its end decides, never the clock: an attempt in progress outlives the order's life.
     row(S::Ringing,     I::CallerAnswered, Always,        S::Announcing,  &[E::Announce]),
     row(S::Ringing,     I::CallerFailed,   Always,        S::Failed,      ATTEMPTED),
+    row(S::Ringing,     I::NotTried,       Always,        S::Failed,      NOT_TRIED),
     row(S::Ringing,     I::Overdue,        Always,        S::Releasing,   OVERDUE),
     row(S::Ringing,     I::End,            Always,        S::Clearing,    END_IN_RECALL),
     row(S::Ringing,     I::Restarted,      Always,        S::Failed,      CUT_OFF),
@@ -365,6 +371,12 @@ pub static TABLE: &[Row] = &[
     row(S::Failed,      I::CutOff,         LifeOver,      S::Ended,       VOID_AND_EXPIRE),
     row(S::Failed,      I::CutOff,         ReleaseDriven, S::Polling,     VOID_AND_AWAIT),
     row(S::Failed,      I::CutOff,         Always,        S::Waiting,     VOID_AND_WAIT),
+
+    // Nothing was sent, so nothing is used: the order waits as after an attempt, that it may not spin.
+    row(S::Failed,      I::NotTried,       LifeOver,      S::Ended,       VOID_AND_EXPIRE),
+    row(S::Failed,      I::NotTried,       When::NotReached, S::Retrying, VOID_AND_WAIT),
+    row(S::Failed,      I::NotTried,       ReleaseDriven, S::Watching,    VOID_AND_LOOK),
+    row(S::Failed,      I::NotTried,       Always,        S::Waiting,     VOID_AND_WAIT),
 
     // Ended in its recall: the lines are held until the legs are gone.
     row(S::Clearing,    I::Released,       Always,        S::Ended,       &[E::FreeLines]),

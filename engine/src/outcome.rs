@@ -20,6 +20,10 @@ impl Engine {
             RingOutcome::Declined => AttemptFailure::CallerDeclined,
             RingOutcome::Unreachable => AttemptFailure::CallerUnreachable,
             RingOutcome::Failed => AttemptFailure::SwitchFailed,
+            RingOutcome::NotTried => {
+                let told = Told::Failure(AttemptFailure::NotTried);
+                return self.outcome(recall, Some(Asked::Ring), Input::NotTried, told, out);
+            }
         };
         self.outcome(recall, Some(Asked::Ring), Input::CallerFailed, Told::Failure(failure), out);
     }

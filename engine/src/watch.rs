@@ -176,8 +176,8 @@ pub struct Watch {
     /// The recall that was over last.
     over: Option<RecallId>,
     last_order: u64,
-    /// The attempt of an order that a restart cut off does not count.
-    cut_off: Vec<OrderId>,
+    /// The attempt of an order does not count that a restart cut off, or that was not even tried.
+    void: Vec<OrderId>,
 }
 
 impl Watch {

@@ -190,6 +190,7 @@ fn outcomes(watch: &Watch, moves: &mut Vec<Move>) {
             RingOutcome::Declined,
             RingOutcome::Unreachable,
             RingOutcome::Failed,
+            RingOutcome::NotTried,
         ] {
             may(Event::RingOutcome { recall, outcome });
         }

@@ -327,7 +327,8 @@ class OperatorCancel:
 class RingResult:
     """Answer to :class:`Ring`.
 
-    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable`` or ``failed``.
+    :param outcome: ``answered``, ``busy``, ``no-answer``, ``declined``, ``unreachable``, ``failed`` or
+        ``not-tried`` (nothing was sent: the attempt is not used).
     """
 
     __match_args__ = ("recall", "outcome")
@@ -557,7 +558,7 @@ class Step:
     :param attempt: which, from 1, out of ``attempts`` (``None`` where only the order's life bounds them).
     :param failure: ``caller-no-answer``, ``caller-busy``, ``caller-declined``, ``caller-unreachable``,
         ``caller-gone``, ``callee-busy``, ``callee-no-answer``, ``callee-declined``,
-        ``callee-unreachable`` or ``switch-failed``.
+        ``callee-unreachable``, ``switch-failed`` or ``not-tried`` (the attempt is not used).
     :param reason: one of standards.md, "Rules": ``completed``, ``attempts-exhausted``, ``expired``, …
     """
 

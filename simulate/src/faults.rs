@@ -53,6 +53,15 @@ impl Office<'_> {
         self.count(fault);
     }
 
+    /// Whether the switch cannot even try to ring a phone now.
+    pub(crate) fn cannot_ring(&mut self) -> bool {
+        let cannot = self.chaos.chance(self.settings.fault_rate);
+        if cannot {
+            self.count("ring-not-tried");
+        }
+        cannot
+    }
+
     fn count(&mut self, fault: &'static str) {
         *self.tally.faults.entry(fault).or_default() += 1;
     }

@@ -341,5 +341,6 @@ fn failure_word(failure: AttemptFailure) -> &'static str {
         AttemptFailure::CalleeDeclined => "callee-declined",
         AttemptFailure::CalleeUnreachable => "callee-unreachable",
         AttemptFailure::SwitchFailed => "switch-failed",
+        AttemptFailure::NotTried => "not-tried",
     }
 }

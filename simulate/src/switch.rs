@@ -59,7 +59,9 @@ impl Office<'_> {
 
     fn ring(&mut self, recall: u64, caller: u32, callee: u32, timeout: u64) {
         let mut legs = Recall { caller, callee, caller_leg: false, callee_leg: false, phase: 0, play: 0 };
-        let (after, outcome) = if !self.lines[caller as usize].registered {
+        let (after, outcome) = if self.cannot_ring() {
+            (100, RingOutcome::NotTried)
+        } else if !self.lines[caller as usize].registered {
             (100, RingOutcome::Unreachable)
         } else if self.is_busy(caller) {
             (100, RingOutcome::Busy)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ccbs_engine::life::State;
-use ccbs_engine::{Action, Engine, Event, LineRef, OrderId, Step};
+use ccbs_engine::{Action, AttemptFailure, Engine, Event, LineRef, OrderId, Step};
 
 use crate::office::index_of;
 use crate::settings::Settings;
@@ -125,7 +125,10 @@ impl Watch {
                         return Err(format!("order {}: of {attempts:?} attempts, not {:?}", order.0, self.attempts));
                     }
                 }
-                Action::Step { step: Step::AttemptFailed { .. }, .. } => self.free(order.0),
+                Action::Step { step: Step::AttemptFailed { failure, .. }, .. } => {
+                    standing.attempts -= u32::from(*failure == AttemptFailure::NotTried);
+                    self.free(order.0);
+                }
                 Action::Step { step: Step::TurnedNoReply { expires }, .. } => standing.expires = *expires,
                 Action::Step { step: Step::Ended { .. }, .. } => {
                     self.free(order.0);

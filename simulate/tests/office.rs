@@ -43,7 +43,7 @@ fn a_switch_that_is_wrong_every_third_time_breaks_no_rule() {
             let faulty = [("calls", "100000"), ("fault_rate", "0.3"), ("profile", profile), ("seed", seed)];
             let report = office(&[&faulty[..], &[("check_every", "5000")]].concat());
             agrees(&report);
-            assert_eq!(report.faults.len(), 14, "every kind of fault came up: {:?}", report.faults);
+            assert_eq!(report.faults.len(), 15, "every kind of fault came up: {:?}", report.faults);
             for counter in ["outcomes_late", "outcomes_double", "outcomes_out_of_order", "outcomes_for_unknown_recall"]
             {
                 assert!(report.counters.contains_key(counter), "{counter} in {:?}", report.counters);

@@ -56,7 +56,8 @@ pub(crate) fn outcome(event: &Event, names: &Names) -> Option<String> {
             RingOutcome::NoAnswer => format!("caller {caller} does not answer the recall"),
             RingOutcome::Declined => format!("caller {caller} declines the recall"),
             RingOutcome::Unreachable => format!("caller {caller} has no registered phone"),
-            RingOutcome::Failed => format!("the switch could not ring caller {caller}"),
+            RingOutcome::Failed => format!("the switch failed to ring caller {caller}"),
+            RingOutcome::NotTried => format!("the switch could not even try to ring caller {caller}"),
         },
         Event::PlayOutcome { outcome, .. } => match outcome {
             PlayOutcome::Played => "the prompt was heard".to_owned(),
@@ -186,6 +187,7 @@ fn failure_words(failure: AttemptFailure, names: &Names) -> String {
         AttemptFailure::CalleeDeclined => format!("callee {callee} declined"),
         AttemptFailure::CalleeUnreachable => format!("callee {callee} could not be reached"),
         AttemptFailure::SwitchFailed => "the switch failed, or did not answer in time".to_owned(),
+        AttemptFailure::NotTried => format!("caller {caller} could not even be rung, so it is not used"),
     }
 }
 

@@ -27,6 +27,7 @@ class Failures(Requests):
 
     def ccbs_attempt_failed(self, order: Order, given_back: bool) -> None:
         attempt = order.attempt
+        cut_off = given_back and order.failure != "not-tried"
         reason = None
         if given_back:
             order.attempt -= 1
@@ -41,14 +42,14 @@ class Failures(Requests):
         self.stop_timer("outside", order)
         order.recall = None
         order.state = "over"
-        retries = reason is None and not given_back and not turns_nr and self.must_retry(order)
+        retries = reason is None and not cut_off and not turns_nr and self.must_retry(order)
         if retries:
             order.state = "retrying"
             self.set_wait(order)
         self.step(order, "attempt-failed", attempt=attempt, failure=order.failure, due=order.due)
         if reason is not None:
             self.end(order, reason)
-        elif given_back:
+        elif cut_off:
             self.poll_after_restart(order)
         elif turns_nr:
             self.turn_no_reply(order)
@@ -62,7 +63,7 @@ class Failures(Requests):
         if self.sees(order) == "no" or self.has_bug("a phone that is busy on an idle line is tried at once"):
             return False
         match order.failure:
-            case "callee-busy" | "callee-unreachable":
+            case "callee-busy" | "callee-unreachable" | "not-tried":
                 return self.sees(order) == "yes"
             case "caller-busy":
                 return not self.is_busy(order.caller)

@@ -34,7 +34,7 @@ from .pair import BEGIN, Pair
 NUMBERS = ("1", "2", "3", "4", "7")
 """№7 is external; №4 is not configured at first."""
 
-RING = ("answered", "busy", "no-answer", "declined", "unreachable", "failed")
+RING = ("answered", "busy", "no-answer", "declined", "unreachable", "failed", "not-tried")
 PLAY = ("played", "caller-gone", "failed")
 CONNECT = ("answered", "busy", "no-answer", "declined", "unreachable", "caller-gone", "failed")
 CAUSES = ("busy", "busy", "no-reply", "not-logged-in", "other")

@@ -17,6 +17,7 @@ PLANTED = (
     "a suspended order blocks its queue",
     "a suspended order uses an attempt",
     "a talk fulfils one direction only",
+    "an attempt that was not tried is used",
     "an offer lasts for ever",
     "an order turned no-reply keeps its life",
     "legs of a recall suspend its caller's orders",

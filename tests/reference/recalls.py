@@ -47,6 +47,10 @@ class Recalls(Failures):
         if outcome == "answered":
             self.play(order, "announcing", ["activated"])
             self.step(order, "caller-answered")
+        elif outcome == "not-tried":
+            # Nothing was sent, so no attempt has begun.
+            order.failure = outcome
+            self.attempt_failed(order, given_back=not self.has_bug("an attempt that was not tried is used"))
         else:
             order.failure = "switch-failed" if outcome == "failed" else f"caller-{outcome}"
             self.attempt_failed(order)

@@ -54,7 +54,7 @@ pub const DENIALS: [Denial; 6] = [
 ];
 
 /// The details of a step `attempt-failed`.
-pub const FAILURES: [AttemptFailure; 10] = [
+pub const FAILURES: [AttemptFailure; 11] = [
     AttemptFailure::CallerNoAnswer,
     AttemptFailure::CallerBusy,
     AttemptFailure::CallerDeclined,
@@ -65,6 +65,7 @@ pub const FAILURES: [AttemptFailure; 10] = [
     AttemptFailure::CalleeDeclined,
     AttemptFailure::CalleeUnreachable,
     AttemptFailure::SwitchFailed,
+    AttemptFailure::NotTried,
 ];
 
 /// The details of a step `ended`.

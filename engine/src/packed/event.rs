@@ -54,13 +54,14 @@ pub const LINE_KINDS: [LineKind; 2] = [LineKind::Internal, LineKind::External];
 pub const FAIL_CAUSES: [FailCause; 4] = [FailCause::Busy, FailCause::NoReply, FailCause::NotLoggedIn, FailCause::Other];
 
 /// The codes of what became of a ring.
-pub const RING_OUTCOMES: [RingOutcome; 6] = [
+pub const RING_OUTCOMES: [RingOutcome; 7] = [
     RingOutcome::Answered,
     RingOutcome::Busy,
     RingOutcome::NoAnswer,
     RingOutcome::Declined,
     RingOutcome::Unreachable,
     RingOutcome::Failed,
+    RingOutcome::NotTried,
 ];
 
 /// The codes of what became of a play.

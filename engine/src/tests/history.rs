@@ -51,8 +51,8 @@ pub(crate) fn what() -> impl Strategy<Value = What> {
         1 => line().prop_map(What::Remove),
         1 => line().prop_map(What::Configure),
         2 => (line(), prop::bool::weighted(0.8), 0_u8..8).prop_map(|(a, on, kind)| What::Service(a, on, kind)),
-        16 => prop_oneof![3 => Just(0), 2 => 0_usize..7].prop_map(What::Outcome),
-        2 => (0_u64..40, 0_usize..21).prop_map(|(recall, kind)| What::Stray(recall, kind)),
+        16 => prop_oneof![3 => Just(0), 2 => 0..RINGS.len()].prop_map(What::Outcome),
+        2 => (0_u64..40, 0..3 * RINGS.len()).prop_map(|(recall, kind)| What::Stray(recall, kind)),
         1 => Just(What::Restarted),
         6 => Just(What::Nothing),
     ]
@@ -102,7 +102,7 @@ pub(crate) fn profile(kind: u8) -> Profile {
     }
 }
 
-pub(crate) const RINGS: [RingOutcome; 7] = [
+pub(crate) const RINGS: [RingOutcome; 8] = [
     RingOutcome::Answered,
     RingOutcome::Answered,
     RingOutcome::Busy,
@@ -110,19 +110,22 @@ pub(crate) const RINGS: [RingOutcome; 7] = [
     RingOutcome::Declined,
     RingOutcome::Unreachable,
     RingOutcome::Failed,
+    RingOutcome::NotTried,
 ];
-pub(crate) const PLAYS: [PlayOutcome; 7] = [
+pub(crate) const PLAYS: [PlayOutcome; 8] = [
     PlayOutcome::Played,
     PlayOutcome::Played,
     PlayOutcome::Played,
     PlayOutcome::Failed,
     PlayOutcome::Played,
+    PlayOutcome::Played,
     PlayOutcome::CallerGone,
     PlayOutcome::CallerGone,
 ];
-pub(crate) const CONNECTS: [ConnectOutcome; 7] = [
+pub(crate) const CONNECTS: [ConnectOutcome; 8] = [
     ConnectOutcome::Busy,
     ConnectOutcome::NoAnswer,
+    ConnectOutcome::Answered,
     ConnectOutcome::Answered,
     ConnectOutcome::Declined,
     ConnectOutcome::Unreachable,
@@ -143,10 +146,11 @@ pub(crate) fn answer(found: &Recall, kind: usize) -> Event {
 
 pub(crate) fn stray(recall: u64, kind: usize) -> Event {
     let recall = RecallId(recall);
-    match kind / 7 {
-        0 => Event::RingOutcome { recall, outcome: RINGS[kind % 7] },
-        1 => Event::PlayOutcome { recall, play: 1 + u32::from(kind.is_multiple_of(2)), outcome: PLAYS[kind % 7] },
-        _ => Event::ConnectOutcome { recall, outcome: CONNECTS[kind % 7] },
+    let (which, kind) = (kind / RINGS.len(), kind % RINGS.len());
+    match which {
+        0 => Event::RingOutcome { recall, outcome: RINGS[kind] },
+        1 => Event::PlayOutcome { recall, play: 1 + u32::from(kind.is_multiple_of(2)), outcome: PLAYS[kind] },
+        _ => Event::ConnectOutcome { recall, outcome: CONNECTS[kind] },
     }
 }
 

@@ -98,6 +98,9 @@ fn answered(world: &mut World) -> Vec<String> {
 fn unanswered(world: &mut World) -> Vec<String> {
     world.ring_is(RingOutcome::NoAnswer)
 }
+fn not_tried(world: &mut World) -> Vec<String> {
+    world.ring_is(RingOutcome::NotTried)
+}
 fn heard(world: &mut World) -> Vec<String> {
     world.play_is(PlayOutcome::Played)
 }
@@ -210,6 +213,9 @@ const CASES: &[Case] = &[
     Case(S::Ringing, Last, unanswered, &["1 failed 1/1 CallerNoAnswer", "1 ended attempts-exhausted"], "-"),
     Case(S::Ringing, Over, unanswered, &["1 failed 1/3 CallerNoAnswer", "1 ended expired"], "-"),
     Case(S::Ringing, Plain, unanswered, &["1 failed 1/3 CallerNoAnswer due 100000"], "waiting"),
+    Case(S::Ringing, Last, not_tried, &["1 failed 1/1 NotTried due 100000"], "waiting"),
+    Case(S::Ringing, Over, not_tried, &["1 failed 1/3 NotTried", "1 ended expired"], "-"),
+    Case(S::Ringing, Plain, not_tried, &["1 failed 1/3 NotTried due 100000"], "waiting"),
     Case(S::Ringing, Plain, to_the_rings_limit, &["release overdue"], "releasing"),
     Case(S::Ringing, Plain, cancelled, &["release order-ended", "1 ended cancelled", "reply cancelled [1]"], "-"),
     Case(S::Ringing, Over, restarted, &["1 failed 1/3 SwitchFailed", "1 ended expired"], "-"),

@@ -257,6 +257,9 @@ pub(super) fn what_becomes_of_an_order_when_its_attempt_has_failed() {
     judged(S::Ringing, Defaults, ring(RingOutcome::Busy), &["1 failed 1 CallerBusy due 65000"], "retrying");
     judged(S::Ringing, Defaults, ring(RingOutcome::Unreachable), &["1 failed 1 CallerUnreachable due 65000"], "retrying");
     judged(S::Ringing, Defaults, ring(RingOutcome::Failed), &["1 failed 1 SwitchFailed due 65000"], "retrying");
+    judged(S::Ringing, Defaults, ring(RingOutcome::NotTried), &["1 failed 1 NotTried due 65000"], "retrying");
+    judged(S::Ringing, Unseen, ring(RingOutcome::NotTried), &["1 failed 1 NotTried", "1 Polling due 180000"], "polling");
+    judged(S::Ringing, Defaults, |world| { world.busy("1"); world.ring_is(RingOutcome::NotTried) }, &["1 failed 1 NotTried"], "watching");
     judged(S::Announcing, Defaults, |world| { world.play_is(PlayOutcome::CallerGone); world.released() }, &["1 failed 1 CallerGone", "1 ended cancelled"], "-");
     judged(S::Calling, Defaults, |world| { world.connect_is(ConnectOutcome::CallerGone); world.released() }, &["1 failed 1 CallerGone", "1 ended cancelled"], "-");
     judged(S::Calling, Defaults, connect(ConnectOutcome::Declined), &["play [NoAnswer, AttemptsUsedUp]", "1 failed 1 CalleeDeclined", "1 ended callee-declined"], "-");

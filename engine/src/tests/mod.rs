@@ -6,6 +6,7 @@ pub(crate) mod coverage;
 mod history;
 mod life;
 mod life_ccbs;
+mod not_tried;
 mod properties;
 mod requests;
 mod restart;

@@ -20,6 +20,7 @@ const CHANGE: &str = "CCBS_TABLE_CHANGE";
 
 const TOLD_ANYWAY: &str = "each order is told whether its callee is available right after the return (callee.rs)";
 const NOT_TOLD: &str = "of a removal and of a restart the line takes the state alone; nobody is told";
+const NOT_COUNTED: &str = "the order ends in the same moment: its attempts are not asked for again";
 const NOT_SUSPENDED: &str =
     "orders are suspended by a busy caller or a recall alone, and hear of the recall's end otherwise";
 
@@ -30,10 +31,8 @@ const UNNOTICED: &[(&str, &str)] = &[
     ("Pausing CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
     ("Queued CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
     ("Suspended CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
-    (
-        "Failed CutOff LifeOver without ReturnAttempt",
-        "the order ends in the same moment: its attempts are not asked for again",
-    ),
+    ("Failed CutOff LifeOver without ReturnAttempt", NOT_COUNTED),
+    ("Failed NotTried LifeOver without ReturnAttempt", NOT_COUNTED),
     ("line Busy Busy tells Busy", "the orders of a line that was busy have heard so: none is in a state that takes it"),
     ("line Free Free tells Free", NOT_SUSPENDED),
     ("line Free Unknown tells Free", NOT_SUSPENDED),

@@ -37,6 +37,8 @@ impl Watch {
             }
             Event::RingOutcome { recall, outcome } if self.awaits(event) => {
                 self.fails(*recall, *outcome != RingOutcome::Answered);
+                let order = self.recalls.iter().find(|found| found.recall == *recall).map(|found| found.order);
+                self.void.extend(order.filter(|_| *outcome == RingOutcome::NotTried));
             }
             Event::PlayOutcome { recall, outcome, .. } if self.awaits(event) => {
                 self.fails(*recall, *outcome == PlayOutcome::CallerGone);
@@ -91,7 +93,7 @@ impl Watch {
         for recall in std::mem::take(&mut self.recalls) {
             self.over = Some(recall.recall);
             if !recall.failed {
-                self.cut_off.push(recall.order);
+                self.void.push(recall.order);
             }
         }
         for order in &mut self.orders {

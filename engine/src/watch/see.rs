@@ -25,7 +25,7 @@ impl Watch {
         if actions.iter().any(|action| matches!(action, Action::Ring { .. })) {
             oldest_first(actions, before, after)?;
         }
-        self.cut_off.clear();
+        self.void.clear();
         if let Some(order) = self.orders.iter().find(|order| order.must_end.is_some()) {
             hold!(false, EndsOnce, "order {} goes on, though its attempt failed so that it ends", order.order.0);
         }
@@ -229,7 +229,8 @@ impl Watch {
             }
             Step::AttemptFailed { due, failure, .. } => {
                 (standing.earliest, standing.suspended) = (*due, false);
-                if self.cut_off.contains(&order) {
+                if self.void.contains(&order) {
+                    hold!(due.is_none_or(|due| due > now), NotBeforeItsTime, "order {id}: tried again at once");
                     standing.attempts -= 1;
                 } else {
                     standing.must_end = standing.ends_by(*failure);
