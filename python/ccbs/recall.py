@@ -9,9 +9,20 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from ccbs._ccbs import Connect, ConnectResult, Event, Play, PlayResult, Release, Released, Ring, RingResult
-from ccbs.switch import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome, Switch, current_order
+from ccbs.switch import (
+    ConnectOutcome,
+    LegGone,
+    NotTried,
+    PromptFailed,
+    RingFailed,
+    RingOutcome,
+    Switch,
+    current_order,
+)
 
 __all__ = ["RecallCarrier", "bounded"]
+
+_NOT_TRIED: Final = "not-tried"
 
 
 async def bounded(task: asyncio.Task[Any], timeout: float) -> bool:
@@ -82,11 +93,18 @@ class RecallCarrier:
         self._recalls: dict[int, _Recall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._counts: Final = {"switch_errors": 0, "switch_overdue": 0, "prompts_unheard": 0}
+        self._tried = True
+        self._counts: Final = {
+            "switch_errors": 0,
+            "switch_overdue": 0,
+            "prompts_unheard": 0,
+            "rings_not_tried": 0,
+        }
 
     def counters(self) -> dict[str, int]:
         """``recalls_now``, ``switch_errors`` (a method raised), ``switch_overdue`` (it did not return in
-        time), ``prompts_unheard`` (a prompt could not be played).
+        time), ``prompts_unheard`` (a prompt could not be played), ``rings_not_tried`` (a phone could not even
+        be tried to ring).
         """
         return {"recalls_now": len(self._recalls), **self._counts}
 
@@ -151,18 +169,24 @@ class RecallCarrier:
     # --- one step each ----------------------------------------------------------------------------
 
     async def _ring(self, recall: _Recall, timeout: float) -> None:
-        outcome = RingOutcome.FAILED
+        outcome = RingOutcome.FAILED.value
+        tried = True
         try:
             recall.leg = await self._switch.ring(recall.caller, recall.callee, timeout)
             recall.has_leg = True
         except RingFailed as failed:
-            outcome = failed.outcome if isinstance(failed.outcome, RingOutcome) else RingOutcome.FAILED
+            if isinstance(failed.outcome, RingOutcome):
+                outcome = failed.outcome.value
+        except NotTried as error:
+            outcome, tried = _NOT_TRIED, False
+            self._not_tried(recall, error)
         except asyncio.CancelledError as error:
             if _asked_to_end():
                 raise
             self._raised(recall, "ring", error)
         except Exception as error:
             self._raised(recall, "ring", error)
+        self._tried = tried
         if recall.releasing:
             # The switch ignored its cancellation; the leg it made in the end is nobody's unless released
             # here.
@@ -173,7 +197,7 @@ class RecallCarrier:
             self._tell(RingResult(recall.id, "answered"))
         else:
             self._forget(recall)
-            self._tell(RingResult(recall.id, outcome.value))
+            self._tell(RingResult(recall.id, outcome))
 
     async def _play(self, recall: _Recall, action: Play) -> None:
         outcome = "failed"
@@ -270,6 +294,17 @@ class RecallCarrier:
             recall.caller,
             recall.callee,
             exc_info=error,
+        )
+
+    def _not_tried(self, recall: _Recall, error: NotTried) -> None:
+        self._counts["rings_not_tried"] += 1
+        # One line for each outage: every order that waits comes here again and again until it is over.
+        self._logger.log(
+            logging.WARNING if self._tried else logging.DEBUG,
+            "order %d: %s could not even be tried to ring, the attempt is not used: %s",
+            recall.order,
+            recall.caller,
+            error,
         )
 
     def _overdue(self, recall: _Recall, what: str) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "ConnectOutcome",
     "LegGone",
     "LineState",
+    "NotTried",
     "PromptFailed",
     "RingFailed",
     "RingOutcome",
@@ -66,6 +67,14 @@ class RingFailed(Exception):
         self.outcome = outcome
 
 
+class NotTried(Exception):
+    """Raised by :meth:`Switch.ring` when the ringing could not even be tried: nothing was sent, so no phone
+    can have rung. The attempt is not used; the order waits and is tried again.
+
+    :param message: why, and what its operator can do.
+    """
+
+
 class LegGone(Exception):
     """Raised by :meth:`Switch.play` when the caller hung up."""
 
@@ -88,6 +97,9 @@ class Switch(Protocol[Leg]):
         :param timeout: how long to ring, in seconds.
         :returns: the answered leg, of any type the switch likes.
         :raises RingFailed: when the phone did not answer.
+        :raises NotTried: when nothing was sent, for the switch is out of contact or has no room: tell it
+            soon, rather than wait as long as the phone would ring. Where the call may have been sent, or
+            there is no phone to ring, it is ``RingFailed``.
 
         Cancelled: the phone stops ringing; an answer that won the race is released.
         """

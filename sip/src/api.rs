@@ -234,7 +234,8 @@ pub enum Cause {
     /// The far side answered with this final status.
     Status(u16),
     /// The switch itself answered with this final status: 486 at capacity, 480 not registered, 408 rung out (a
-    /// caller gets 480 for it), 404 not a subscriber, 503 no such trunk, 488, …
+    /// caller gets 480 for it), 404 not a subscriber, 503 no such trunk or no room (too many legs, no free port):
+    /// nothing was sent, 488, …
     Refused(u16),
     /// The far side ended it: BYE after, or CANCEL before the answer.
     Remote,

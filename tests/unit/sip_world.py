@@ -104,12 +104,13 @@ async def world(
     on_event: Callable[[SipEvent], None] | None = None,
     handler_errors: bool = False,
     limits: Mapping[str, Any] = MappingProxyType({}),
+    rtp_ports: tuple[int, int] = (40_000, 40_998),
     within: float = 30.0,
 ) -> AsyncIterator[World]:
     steps: list[Step] = []
     events: list[SipEvent] = []
     closed: list[str] = []
-    endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=(40_000, 40_998), **limits)
+    endpoint = SipEndpoint(listen=("127.0.0.1", 0), realm=REALM, rtp_ports=rtp_ports, **limits)
     far = await UdpPhone.start("5551234", None, endpoint.local_address, "127.0.0.2")
     switch = SipSwitch(
         endpoint,

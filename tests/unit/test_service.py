@@ -9,7 +9,7 @@ import pytest
 from scripted_switch import HANG, IGNORE, bench
 from virtual_driver import settle, until
 
-from ccbs import ConnectOutcome, LegGone, Profile, RingFailed, RingOutcome
+from ccbs import ConnectOutcome, LegGone, NotTried, Profile, RingFailed, RingOutcome
 from ccbs._ccbs import Cancelled, Confirmed, Denied, NothingOrdered, Ordered, Step
 
 # --- the way it should go -------------------------------------------------------------------------
@@ -102,6 +102,7 @@ async def test_facts_of_one_iteration_of_the_loop_go_down_in_one_batch() -> None
         ("ring", RingFailed(RingOutcome.DECLINED), "caller-declined"),
         ("ring", RingFailed(RingOutcome.UNREACHABLE), "caller-unreachable"),
         ("ring", RingFailed(RingOutcome.FAILED), "switch-failed"),
+        ("ring", NotTried("out of contact"), "not-tried"),
         ("play", LegGone(), "caller-gone"),
         ("connect", ConnectOutcome.BUSY, "callee-busy"),
         ("connect", ConnectOutcome.NO_ANSWER, "callee-no-answer"),
@@ -120,6 +121,28 @@ async def test_each_outcome_reaches_the_engine(method: str, what: object, failur
         assert (step.attempt, step.failure) == (1, failure)
         assert b.service.counters()["switch_errors"] == 0
         assert len(b.service.orders()) == 1
+
+
+async def test_a_ring_that_was_not_tried_uses_no_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    async with bench() as b:
+        b.switch.ring_does = NotTried("no contact; start it")
+        order = await b.order(attempts=1)
+        with caplog.at_level(logging.WARNING):
+            for times in range(1, 6):
+                await b.recall()
+                await until(lambda: b.service.counters()["rings_not_tried"] == times)  # noqa: B023
+        # One line for the outage, whose every attempt is the first.
+        (told,) = [record.getMessage() for record in caplog.records if "could not even" in record.message]
+        assert f"order {order}: 102 could not" in told
+        assert "no contact; start it" in told
+        began = [(step.attempt, step.attempts) for step in b.steps if step.kind == "attempt-began"]
+        assert began == [(1, 1)] * 5
+        assert [view.attempt for view in b.service.orders()] == [0]
+        b.switch.ring_does = "leg"
+        await b.recall()
+        assert (await b.told("ended")).reason == "completed"
+        counters = b.service.counters()
+        assert (counters["attempts_void"], counters["switch_errors"]) == (5, 0)
 
 
 @pytest.mark.parametrize("method", ["ring", "play", "connect", "release"])

@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 import pytest
 from virtual_driver import VirtualDriver, settle
 
-from ccbs import CallbackService, ConnectOutcome, LegGone, LineState, Profile, RingFailed, RingOutcome
+from ccbs import (
+    CallbackService,
+    ConnectOutcome,
+    LegGone,
+    LineState,
+    NotTried,
+    Profile,
+    RingFailed,
+    RingOutcome,
+)
 from ccbs._ccbs import Accepted, Step
 
 NUMBERS = ("101", "102", "103", "104")
@@ -46,7 +55,7 @@ class MisbehavingSwitch:
     async def ring(self, caller: str, shown_as: str, timeout: float) -> int:
         await self.trouble()
         if self.dice.random() < 0.2:
-            raise RingFailed(self.dice.choice(list(RingOutcome)))
+            raise self.dice.choice((NotTried("no"), *map(RingFailed, RingOutcome)))
         self.given.append(len(self.given))
         return self.given[-1]
 

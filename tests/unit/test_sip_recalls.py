@@ -9,7 +9,7 @@ from silence import wav
 from sip_world import world
 from virtual_driver import until
 
-from ccbs import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome
+from ccbs import ConnectOutcome, LegGone, NotTried, PromptFailed, RingFailed, RingOutcome
 
 # --- recalls --------------------------------------------------------------------------------------
 
@@ -124,7 +124,41 @@ async def test_a_call_by_hand_fulfils_the_order() -> None:
         assert (await w.told("ended")).reason == "fulfilled-by-other-call"
 
 
+async def test_a_recall_for_which_there_is_no_room_uses_no_attempt() -> None:
+    async with world(rtp_ports=(40_000, 40_001)) as w:
+        await w.order()
+        # The one port is another recall's.
+        w.phone("103").does = "answer"
+        other = await w.switch.ring("103", "101", 5)
+        calls = len(w.switch.calls)
+        w.cb_timer()
+        step = await w.told("attempt-failed")
+        assert (step.attempt, step.attempts, step.failure) == (1, 3, "not-tried")
+        assert w.phone("102").incoming.empty()
+        assert [order.attempt for order in w.service.orders()] == [0]
+        assert w.service.counters()["rings_not_tried"] == 1
+        # There was no call.
+        assert len(w.switch.calls) == calls
+        await w.switch.release(other, "attempt-failed")
+        await w.lines(n102="free", n103="free")
+        w.cb_timer()
+        await w.phone("102").rings()
+        assert (await w.told("ended")).reason == "completed"
+
+
 # --- the Switch protocol by itself ----------------------------------------------------------------
+
+
+async def test_a_ring_of_which_nothing_can_be_sent() -> None:
+    async with world(limits={"legs": 1}) as w:
+        w.phone("102").does = "answer"
+        leg = await w.switch.ring("102", "101", 5)
+        with pytest.raises(NotTried, match=r"limits\.endpoint\.legs"):
+            await w.switch.ring("103", "101", 5)
+        await w.switch.release(leg, "attempt-failed")
+        w.switch.endpoint.close()
+        with pytest.raises(NotTried, match="takes no call"):
+            await w.switch.ring("102", "101", 5)
 
 
 async def test_a_phone_that_rings_out() -> None:

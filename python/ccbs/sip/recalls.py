@@ -7,12 +7,21 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ccbs._ccbs import Closed, Overload
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.numbering import Numbering
 from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
 from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
-from ccbs.switch import ConnectOutcome, LegGone, PromptFailed, RingFailed, RingOutcome, current_order
+from ccbs.switch import (
+    ConnectOutcome,
+    LegGone,
+    NotTried,
+    PromptFailed,
+    RingFailed,
+    RingOutcome,
+    current_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -20,6 +29,9 @@ if TYPE_CHECKING:
     from ccbs._ccbs import Answered, Bridged, ConnectFailed, Diverted, Ended, Played, Ringing, SipEndpoint
 
 __all__ = ["RecallLeg", "Recalls"]
+
+_NO_ROOM: Final = ("refused", 503)
+"""How the endpoint ends a ring of which it could send nothing: too many legs, no free port for its media."""
 
 
 class RecallLeg:
@@ -33,6 +45,7 @@ class RecallLeg:
         self.began: Final = began
         self.order: Final = current_order.get()
         self.rang = False
+        self.sent = True
         self.answered: Final[asyncio.Future[bool]] = loop.create_future()
         self.gone: Final[asyncio.Future[CallCause]] = loop.create_future()
         self.plays: Final[dict[int, asyncio.Future[str]]] = {}
@@ -113,9 +126,12 @@ class Recalls:
         """See :meth:`ccbs.switch.Switch.ring`."""
         if caller not in self._directory:
             raise RingFailed(RingOutcome.UNREACHABLE)
-        number = self._endpoint.ring(
-            caller, shown_number=shown_as, shown_name=self._name(caller, shown_as), timeout_s=timeout
-        )
+        try:
+            number = self._endpoint.ring(
+                caller, shown_number=shown_as, shown_name=self._name(caller, shown_as), timeout_s=timeout
+            )
+        except (Overload, Closed) as error:
+            raise NotTried(f"the SIP endpoint takes no call: {error}") from error
         leg = self._legs[number] = RecallLeg(number, caller, shown_as, self._clock())
         try:
             await _first(leg.answered, leg.gone)
@@ -123,6 +139,10 @@ class Recalls:
             self._endpoint.release(leg.id)
             await _first(leg.gone, timeout=self._settle)
             raise
+        if not leg.sent:
+            raise NotTried(
+                "the SIP endpoint has no room for a call: raise limits.endpoint.legs or listen.rtp_ports"
+            )
         if leg.gone.done():
             raise RingFailed(ring_outcome(leg.gone.result()))
         return leg
@@ -248,6 +268,7 @@ class Recalls:
     def on_ended(self, event: Ended) -> None:
         """The caller's leg is gone."""
         if leg := self._legs.get(event.leg):
+            leg.sent = leg.answered.done() or event.cause != _NO_ROOM
             reachable = leg.rang or self._contacts(leg.caller) > 0
             self._over(leg, call_cause(event.cause, reachable=reachable))
 
@@ -270,6 +291,8 @@ class Recalls:
         if leg.peer is not None:
             self._by_peer.pop(leg.peer, None)
         leg.gone.set_result(cause)
+        if not leg.sent:
+            return
         self._log.add(
             CallRecord(
                 caller=leg.caller,

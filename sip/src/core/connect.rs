@@ -58,7 +58,8 @@ impl<M: Media> Core<M> {
         if !self.receives_where_it_answered(id) {
             self.io.count("media.no_port");
             self.send_ack(id, client, None);
-            self.hang_up(id, Cause::Refused(503), Farewell::Bye(super::end::reason_of(Some(503))));
+            // Not 503: of a `Ring` that says that nothing was sent.
+            self.hang_up(id, Cause::Refused(500), Farewell::Bye(super::end::reason_of(Some(503))));
             return;
         }
         let heard = if offered {
