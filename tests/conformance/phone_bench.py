@@ -28,7 +28,7 @@ class PhoneBench(ABC):
 
     caller, callee, other = "102", "101", "104"
     external: str | None = None
-    can = ("rings", "prompts")
+    can: tuple[str, ...] = ("rings", "prompts")
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -13,7 +13,7 @@ from ccbs.asterisk import Ari, AsteriskSwitch, Endpoints
 from ccbs.numbering import Numbering
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import Switch
-from ccbs.testing.switch_conformance import SwitchConformance
+from ccbs.testing.switch_conformance import SwitchConformance, until
 from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, Asterisk, Extension
 from interop.asterisk.world import install_prompts, office_dialplan
 
@@ -23,6 +23,7 @@ from .phone_bench import NUMBERS, PhoneBench, password
 class AsteriskBench(PhoneBench):
     """Asterisk and our adapter, in this process."""
 
+    can = (*PhoneBench.can, "away")
     asterisk: Asterisk
     _switch: AsteriskSwitch
 
@@ -52,6 +53,16 @@ class AsteriskBench(PhoneBench):
             await self.end_phones()
             await self.asterisk.stop()
             self.close()
+
+    async def go_away(self) -> None:
+        """Asterisk ends as in a crash."""
+        await self.asterisk.kill()
+        await until(lambda: not self._switch.in_contact, "Asterisk is still in contact")
+
+    async def come_back(self) -> None:
+        """It is started again; its phones are still known to it."""
+        await self.asterisk.run()
+        await until(lambda: self._switch.in_contact, "Asterisk is not in contact again", 20.0)
 
     @property
     def switch(self) -> Switch[Any]:

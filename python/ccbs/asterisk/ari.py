@@ -20,7 +20,14 @@ class AriError(Exception):
 
 
 class AriUnreachable(AriError):
-    """Asterisk did not answer, or not in time; whether it did what was asked is not known."""
+    """Asterisk did not answer, or not in time; whether it did what was asked is not known.
+
+    :ivar sent: whether the request may have reached it: False where there was no connection to send it on.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent: Final = sent
 
 
 class AriRefused(AriError):
@@ -91,7 +98,8 @@ class Ari:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             self._counts["ari_unreachable"] += 1
             why = str(error) or type(error).__name__
-            raise AriUnreachable(f"{method} {url}: {why}") from error
+            sent = not isinstance(error, aiohttp.ClientConnectorError)
+            raise AriUnreachable(f"{method} {url}: {why}", sent=sent) from error
 
     @contextlib.asynccontextmanager
     async def events(

@@ -19,7 +19,7 @@ from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.player import ChannelGone, Player
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.subscribers import Directory
-from ccbs.switch import ConnectOutcome, LegGone, RingFailed, RingOutcome, current_order
+from ccbs.switch import ConnectOutcome, LegGone, NotTried, RingFailed, RingOutcome, current_order
 
 __all__ = ["PREFIX", "RecallLeg", "Recalls"]
 
@@ -72,6 +72,7 @@ class Recalls:
     :param name: what the caller's phone shows beside the callee's number, from the caller's number and the
         callee's.
     :param contact: waits for contact to Asterisk, some seconds at the most; tells whether there is.
+    :param contact_wait: how long a recall waits for it before it is not tried, in seconds.
     :param log: where each recall leaves a record.
     :param clock: Unix time in seconds.
     :param logger: for what goes wrong.
@@ -90,6 +91,7 @@ class Recalls:
         player: Player,
         name: Callable[[str, str], str],
         contact: Callable[[float], Any],
+        contact_wait: float = 5.0,
         log: CallLog,
         clock: Callable[[], float],
         logger: logging.Logger,
@@ -104,6 +106,7 @@ class Recalls:
         self._player = player
         self._name = name
         self._contact = contact
+        self._contact_wait = contact_wait
         self._log = log
         self._clock = clock
         self._logger = logger
@@ -138,9 +141,9 @@ class Recalls:
         """See :meth:`ccbs.switch.Switch.ring`."""
         if caller not in self._directory:
             raise RingFailed(RingOutcome.UNREACHABLE)
-        # A restart of Asterisk takes seconds; an attempt must not be used for nothing.
-        if not await self._contact(timeout):
-            raise RingFailed(RingOutcome.FAILED)
+        # A restart of Asterisk takes seconds: waiting for it is shorter than the order's next turn.
+        if not await self._contact(self._contact_wait):
+            raise NotTried(f"no contact to Asterisk within {self._contact_wait:g} s; start it, or see why")
         leg = RecallLeg(f"{PREFIX}{uuid.uuid4().hex}", caller, shown_as, self._clock())
         self._legs[leg.channel] = leg
         try:
@@ -174,11 +177,19 @@ class Recalls:
                 body={"variables": {"TIMEOUT(absolute)": str(_LONGEST_RECALL_S)}},
             )
         except AriRefused as error:
+            if _turned_away(error.status):
+                self._drop(leg)
+                raise NotTried(f"Asterisk takes no call of ours: {error}") from error
             self._over(leg, 0)
             # So it answers for a phone that is not registered.
             unreachable = "Allocation failed" in str(error)
+            if not unreachable:
+                self._logger.warning("%r: %s", leg, error)
             raise RingFailed(RingOutcome.UNREACHABLE if unreachable else RingOutcome.FAILED) from error
         except AriUnreachable as error:
+            if not error.sent:
+                self._drop(leg)
+                raise NotTried(f"Asterisk is not reached: {error}; start it, or see why") from error
             self._logger.warning("%r: %s", leg, error)
             raise RingFailed(RingOutcome.FAILED) from error
 
@@ -415,6 +426,11 @@ class Recalls:
             return str((found or {}).get("value") or "")
         return ""
 
+    def _drop(self, leg: RecallLeg) -> None:
+        """There never was such a channel, so there was no call."""
+        self._legs.pop(leg.channel, None)
+        leg.gone.set_result(0)
+
     def _over(self, leg: RecallLeg, cause: int) -> None:
         if self._legs.pop(leg.channel, None) is None:
             return
@@ -453,6 +469,11 @@ class Recalls:
                 return "failed"
             case _:
                 return "caller-gone"
+
+
+def _turned_away(status: int) -> bool:
+    """Whether Asterisk refused a request without having begun on it: 409 is of a channel that there is."""
+    return (400 <= status < 500 and status != 409) or status == 503
 
 
 def _in_application(channel: Mapping[str, Any], app: str) -> bool:

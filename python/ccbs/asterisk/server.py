@@ -130,6 +130,7 @@ def make_switch(config: AsteriskConfig) -> AsteriskSwitch:
         calls=call_log(config.call_log_file, config.call_log_records),
         codes=ServiceCodes(config.service_digits),
         default_language=config.language,
+        contact_wait=section.contact_wait_s,
         queue=section.queue,
         watch=section.watch_s,
     )

@@ -40,6 +40,8 @@ EVENT_TYPES: Final = (
     "StasisStart",
 )
 
+LONGEST_CONTACT_WAIT: Final = 7
+
 RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
 
 
@@ -69,12 +71,15 @@ class AsteriskSwitch:
     :param codes: the service codes.
     :param recall_names: by language, what the caller's phone shows at a recall; ``{callee}`` is the number.
     :param default_language: for those who have none.
+    :param contact_wait: how long a recall waits for contact before it is not tried, in seconds, 0–7: the
+        engine gives up a recall 10 s after its ringing time.
     :param queue: how many events may wait to be dealt with.
     :param watch: how often Asterisk is asked whether it is still there, in seconds.
     :param jitter: from 0 to 1, for the waits between connections.
     :param sleep: waits between connections.
     :param logger: for what goes wrong.
     :param clock: Unix time in seconds.
+    :raises ValueError: when ``contact_wait`` is out of its range.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class AsteriskSwitch:
         codes: ServiceCodes | None = None,
         recall_names: Mapping[str, str] = RECALL_NAMES,
         default_language: str = "ru",
+        contact_wait: float = 5.0,
         queue: int = 50_000,
         watch: float = 5.0,
         jitter: Callable[[], float] = random.random,
@@ -101,6 +107,8 @@ class AsteriskSwitch:
         logger: logging.Logger | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not 0 <= contact_wait <= LONGEST_CONTACT_WAIT:
+            raise ValueError(f"contact_wait: {contact_wait} is outside 0–{LONGEST_CONTACT_WAIT} seconds")
         self.directory: Final = directory
         self.calls: Final = calls if calls is not None else CallLog()
         self._ari = ari
@@ -135,6 +143,7 @@ class AsteriskSwitch:
             player=self._player,
             name=self._recall_name,
             contact=self._link.contact,
+            contact_wait=contact_wait,
             log=self.calls,
             clock=clock,
             logger=self._logger,

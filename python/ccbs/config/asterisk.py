@@ -75,6 +75,11 @@ class AsteriskSection(Section):
     watch_s: Annotated[int, Field(ge=1, le=60)] = Field(
         default=5, description="How often Asterisk is asked whether it is still there (s)."
     )
+    contact_wait_s: Annotated[int, Field(ge=0, le=7)] = Field(
+        default=5,
+        description="How long a recall waits for an Asterisk that is not reached before it is put off (s); "
+        "that uses no attempt.",
+    )
     queue: Annotated[int, Field(ge=1000, le=1_000_000)] = Field(
         default=50_000,
         description="Events that may wait; beyond it all are dropped and the state is read anew.",

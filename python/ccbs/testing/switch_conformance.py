@@ -22,20 +22,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pytest
 
-from ccbs import CallbackService, ConnectOutcome, LegGone, LineState, Profile, RingFailed, RingOutcome
+from ccbs import (
+    CallbackService,
+    ConnectOutcome,
+    LegGone,
+    LineState,
+    NotTried,
+    Profile,
+    RingFailed,
+    RingOutcome,
+)
 from ccbs.actions import Step
 from ccbs.switch import Switch
 
-__all__ = ["ABILITIES", "Bench", "SwitchConformance"]
+__all__ = ["ABILITIES", "AwayBench", "Bench", "SwitchConformance"]
 
 ABILITIES: Final = {
     "rings": "its phones ring until somebody answers, declines or gives up",
     "prompts": "a prompt takes time, and a caller can hang up in it",
     "external": "there is a number behind a trunk, `bench.external`",
+    "away": "what makes the calls can be out of contact: the bench is an `AwayBench`",
 }
 """What a bench may be able to do."""
 
@@ -91,6 +101,19 @@ class Bench(Protocol):
 
         :raises TimeoutError: when it still has.
         """
+        ...
+
+
+@runtime_checkable
+class AwayBench(Bench, Protocol):
+    """A bench that can ``away``: the switch is an adapter, and what it is to can be out of contact."""
+
+    async def go_away(self) -> None:
+        """What makes the calls is out of contact from now on."""
+        ...
+
+    async def come_back(self) -> None:
+        """It is there again; return when the switch is in contact with it."""
         ...
 
 
@@ -178,6 +201,20 @@ class SwitchConformance:
                     await asyncio.wait_for(ring, SOON_S)
             # Many phones say 486 when a call is declined.
             assert failed.value.outcome in (RingOutcome.DECLINED, RingOutcome.BUSY)
+
+    async def test_a_ring_that_cannot_be_tried_is_told_soon(self, bench: Bench) -> None:
+        _need(bench, "away")
+        assert isinstance(bench, AwayBench)
+        async with serving(bench):
+            await bench.go_away()
+            with pytest.raises(NotTried):
+                await asyncio.wait_for(bench.switch.ring(bench.caller, bench.callee, 60.0), SOON_S)
+            await bench.come_back()
+            # Nothing of it is carried out afterwards, and the next one is.
+            await bench.quiet(bench.caller, SOON_S)
+            leg = await self._leg(bench)
+            await asyncio.wait_for(bench.switch.release(leg, "attempt-failed"), SOON_S)
+            await bench.quiet(bench.caller, SOON_S)
 
     async def test_a_ring_that_is_cancelled_leaves_nothing(self, bench: Bench) -> None:
         _need(bench, "rings")

@@ -63,6 +63,35 @@ async def asterisk_restarted_with_an_order_waiting(directory: Path) -> None:
         await world.asterisk.no_channels(SOON_S)
 
 
+async def asterisk_is_away_for_longer_than_all_attempts(directory: Path) -> None:
+    # The guard after the order's own call leaves time to end Asterisk.
+    services = {
+        "autodial": {"allowed": True, "cb_timer_internal_s": 2, "attempts": 1, "caller_free_guard_s": 5}
+    }
+
+    def hasty(config: dict[str, Any]) -> None:
+        config["asterisk"]["contact_wait_s"] = 1
+
+    async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, profile=services, edit=hasty) as world:
+        await busy_and_ordered(world, ORDERER)
+        before = world.phone(ORDERER).wire.mark()
+        await world.asterisk.kill()
+        # Each CB timer that runs out finds nobody: with its one attempt the order would be over.
+        deadline = time.monotonic() + BACK_S
+        while (await counters(world))["rings_not_tried"] < 2:
+            assert time.monotonic() < deadline, await counters(world)
+            await asyncio.sleep(0.1)
+        assert [order["attempt"] for order in await world.orders()] == [0]
+        await world.asterisk.run()
+        await asyncio.gather(*(world.phone(party).hang_up() for party in (CALLEE, KEEPER)))
+        await in_contact(world, 2)
+        await talk(world, ORDERER, since=before)
+        await world.switch.expect_line("ended: completed", timeout=SOON_S)
+        assert invites(world, before) == 1
+        await world.phone(ORDERER).hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
 @contextlib.asynccontextmanager
 async def relayed(directory: Path, **options: Any) -> AsyncIterator[tuple[AsteriskWorld, Relay]]:
     relay: list[Relay] = []
@@ -327,6 +356,7 @@ SCENES: tuple[Scene, ...] = (
     asterisk_refuses_the_recall_with_500,
     asterisk_is_frozen_with_an_order_waiting,
     asterisk_restarted_with_an_order_waiting,
+    asterisk_is_away_for_longer_than_all_attempts,
     the_connection_is_cut_with_an_order_waiting,
     the_connection_is_cut_while_the_caller_rings,
     asterisk_answers_late,
