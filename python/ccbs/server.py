@@ -187,10 +187,14 @@ class Server:
         desk.counted = [control, keeping, *self._outputs, *([self._trace] if self._trace else [])]
         self._watch_signals(calls)
         try:
-            await service.start()
-            await switch.start(service)
-            keeping.forget_removed(directory, service)
-            keeping.restore_phones(directory, endpoint)
+
+            async def prepare() -> None:
+                await switch.start(service)
+                keeping.forget_removed(directory, service)
+                # Handed to the endpoint before any recall that the store's orders may want at once.
+                keeping.restore_phones(directory, endpoint)
+
+            await service.start(prepare)
             # Whoever can ask it may rely on the switch taking calls.
             await control.start()
             self._say(self._greeting(endpoint))

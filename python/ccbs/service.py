@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -123,11 +123,14 @@ class CallbackService:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
+    async def start(self, prepare: Callable[[], Awaitable[None]] | None = None) -> None:
         """Start the engine and ask the switch for the state of its lines.
 
         A switch that fails to tell is asked again in the background; its lines are unknown until then.
 
+        :param prepare: is awaited before anything is carried out on the switch: an engine with a store may
+            want phones rung at once, which the switch must know first. Facts may be told in it; a request
+            has its answer only afterwards.
         :raises RuntimeError: when the service was started before.
         """
         if self._driver is not None:
@@ -139,10 +142,16 @@ class CallbackService:
         self._recalls = RecallCarrier(
             self._switch, self._outbox.put, release_timeout=self._release_timeout, logger=self._logger
         )
-        asyncio.get_running_loop().add_reader(driver.fileno(), self._on_readable)
+        loop = asyncio.get_running_loop()
+        if prepare is None:
+            loop.add_reader(driver.fileno(), self._on_readable)
         try:
             if not await self._lines.ask():
                 self.refresh()
+            if prepare is not None:
+                await prepare()
+                if not self._stopping:
+                    loop.add_reader(driver.fileno(), self._on_readable)
         except BaseException:
             # Nobody will stop a service whose start was cancelled.
             await self.stop()
@@ -297,7 +306,8 @@ class CallbackService:
         ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``requests_timed_out``,
         ``replies_unclaimed``, ``line_states_failed``, ``on_step_errors``, ``action_errors``, ``recalls_now``,
         ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time),
-        ``prompts_unheard`` (a prompt could not be played).
+        ``prompts_unheard`` (a prompt could not be played), ``rings_not_tried`` (a phone could not even be
+        tried to ring).
         """
         counters = dict(self._running().counters())
         if self._outbox is not None and self._recalls is not None:

@@ -137,6 +137,41 @@ async def test_requests_in_a_batch_that_the_engine_refuses_are_answered() -> Non
         assert b.service.counters()["events_refused"] == 1
 
 
+async def test_nothing_is_carried_out_before_the_switch_is_prepared() -> None:
+    switch = ScriptedSwitch()
+    driver = VirtualDriver()
+    ordering = CallbackService(ScriptedSwitch(), driver=driver)
+    await ordering.start()
+    await Bench(ordering, switch, driver).order()
+    asyncio.get_running_loop().remove_reader(driver.fileno())
+    # As of an engine with a store: what it wants waits before anybody asks.
+    driver.advance(10)
+    service = CallbackService(switch, driver=driver)
+    told: list[list[object]] = []
+
+    async def prepare() -> None:
+        for _ in range(10):
+            await settle()
+        told.append(switch.names())
+
+    await service.start(prepare)
+    assert told == [["line_states"]]
+    await until(lambda: "ring" in switch.names())
+    await service.stop()
+
+
+async def test_a_switch_that_cannot_be_prepared_ends_the_start() -> None:
+    driver = VirtualDriver()
+    service = CallbackService(ScriptedSwitch(), driver=driver)
+
+    async def prepare() -> None:
+        raise ccbs.Overload("too much")
+
+    with pytest.raises(ccbs.Overload):
+        await service.start(prepare)
+    assert driver.closed
+
+
 # --- on the real driver and the real clock --------------------------------------------------------
 
 

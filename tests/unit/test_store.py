@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from broken_config import write
 from test_server import CONFIG, busy_order, serving
 from typer.testing import CliRunner
 
@@ -27,6 +28,9 @@ from ccbs._ccbs import (
     verify_store,
 )
 from ccbs.cli.app import app
+from ccbs.config import load
+from ccbs.server import Server
+from ccbs.sip import SipSwitch
 
 STORED = CONFIG + "store: {{path: orders.db}}\n"
 
@@ -70,6 +74,37 @@ async def test_an_attempt_that_the_kill_cut_off_is_made_again_and_not_counted(tm
             assert "orders: 1, " in told
             await after.says("attempt 1 of 3 began")
             await phones["102"].rings()
+
+
+async def test_a_recall_that_is_due_at_the_start_finds_the_phones_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = STORED.replace("{{allowed: true,", "{{allowed: true, caller_free_guard_s: 0,")
+    start = SipSwitch.start
+
+    async def that_takes_its_time(switch: SipSwitch, service: ccbs.CallbackService) -> None:
+        await asyncio.sleep(0.3)
+        await start(switch, service)
+
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving(tmp_path, config=at_once, cb_timer=2) as before:
+            await before.says("listens on")
+            phones = await busy_order(before, stack)
+            await before.says("order 1 102→101 accepted")
+            port = before.address[1]
+            await killed(before)
+        # Its CB timer runs out while nobody is there.
+        await asyncio.sleep(2.5)
+        write(tmp_path, at_once.format(port=port, cb_timer=3600))
+        monkeypatch.setattr(SipSwitch, "start", that_takes_its_time)
+        said: list[str] = []
+        server = Server(load(tmp_path / "ccbs.yml"), say=said.append)
+        after = asyncio.create_task(server.serve())
+        await phones["102"].rings()
+        server.stop()
+        assert await after == 0
+        assert next(line.split("→101 ")[1] for line in said if "102→101" in line) == "attempt 1 of 3 began"
+        assert not [line for line in said if "failed" in line]
 
 
 async def test_a_cancel_that_was_confirmed_stays_one(tmp_path: Path) -> None:
