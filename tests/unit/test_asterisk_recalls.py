@@ -25,7 +25,7 @@ class Exchange:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status = 200
-        self.message = "no"
+        self.message = {"message": "no"}
         self.silent = False
         self.contact = True
         self.waited: list[float] = []
@@ -68,7 +68,7 @@ class Exchange:
         self.asked.append(request.method)
         if self.silent:
             await asyncio.sleep(60)
-        return web.json_response({"message": self.message}, status=self.status)
+        return web.json_response(self.message, status=self.status)
 
 
 @pytest_asyncio.fixture
@@ -116,15 +116,15 @@ async def test_a_request_that_finds_no_connection_was_not_tried(exchange: Exchan
     ("status", "message", "outcome"),
     [
         # So it answers for a phone that is not registered.
-        (500, "Allocation failed", RingOutcome.UNREACHABLE),
-        (500, "Internal error", RingOutcome.FAILED),
-        (409, "Channel with given unique ID already exists", RingOutcome.FAILED),
+        (500, {"error": "Allocation failed"}, RingOutcome.UNREACHABLE),
+        (500, {"message": "Internal error"}, RingOutcome.FAILED),
+        (409, {"message": "Channel with given unique ID already exists"}, RingOutcome.FAILED),
         # Of a proxy in between: it may have been carried out.
-        (504, "no", RingOutcome.FAILED),
+        (504, {}, RingOutcome.FAILED),
     ],
 )
 async def test_a_call_that_may_have_been_made_is_an_attempt(
-    exchange: Exchange, status: int, message: str, outcome: RingOutcome
+    exchange: Exchange, status: int, message: dict[str, str], outcome: RingOutcome
 ) -> None:
     exchange.status, exchange.message = status, message
     with pytest.raises(RingFailed) as failed:

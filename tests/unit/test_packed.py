@@ -312,7 +312,7 @@ WRONG_RECORDS = [
         "code",
         "4 is not a cause of a failed call (0..=3)",
     ),
-    ({"kind": EventKind.RING_RESULT, "code": 9}, "code", "9 is not an outcome of a ring (0..=5)"),
+    ({"kind": EventKind.RING_RESULT, "code": 9}, "code", "9 is not an outcome of a ring (0..=6)"),
     ({"kind": EventKind.PLAY_RESULT, "code": 3}, "code", "3 is not an outcome of a play (0..=2)"),
     ({"kind": EventKind.CONNECT_RESULT, "code": 255}, "code", "255 is not an outcome of a connect (0..=6)"),
     ({"kind": EventKind.LINE_BUSY, "code": 1}, "code", "1, expected 0: line-busy does not use it"),

@@ -146,9 +146,11 @@ class Ari:
 
 
 def _message(text: str) -> str:
-    """What Asterisk says of an error: ``{"message": …}``, or whatever stands there."""
+    """What Asterisk says of an error: ``{"message": …}`` or ``{"error": …}``, or whatever stands there."""
     import json
 
     with contextlib.suppress(ValueError, AttributeError):
-        return str(json.loads(text).get("message"))
+        found = json.loads(text)
+        if said := found.get("message") or found.get("error"):
+            return str(said)
     return text.strip()[:200]
