@@ -62,7 +62,11 @@ class AsteriskBench(PhoneBench):
     async def come_back(self) -> None:
         """It is started again; its phones are still known to it."""
         await self.asterisk.run()
-        await until(lambda: self._switch.in_contact, "Asterisk is not in contact again", 20.0)
+        await until(
+            lambda: self._switch.in_contact and all(map(self._switch.registered, NUMBERS)),
+            "Asterisk or its phones are not in contact again",
+            20.0,
+        )
 
     @property
     def switch(self) -> Switch[Any]:

@@ -66,7 +66,7 @@ async def asterisk_restarted_with_an_order_waiting(directory: Path) -> None:
 async def asterisk_is_away_for_longer_than_all_attempts(directory: Path) -> None:
     # The guard after the order's own call leaves time to end Asterisk.
     services = {
-        "autodial": {"allowed": True, "cb_timer_internal_s": 2, "attempts": 1, "caller_free_guard_s": 5}
+        "autodial": {"allowed": True, "cb_timer_internal_s": 2, "attempts": 2, "caller_free_guard_s": 5}
     }
 
     def hasty(config: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ async def asterisk_is_away_for_longer_than_all_attempts(directory: Path) -> None
         await busy_and_ordered(world, ORDERER)
         before = world.phone(ORDERER).wire.mark()
         await world.asterisk.kill()
-        # Each CB timer that runs out finds nobody: with its one attempt the order would be over.
+        # Each CB timer that runs out finds nobody: with its two attempts the order would be over.
         deadline = time.monotonic() + BACK_S
         while (await counters(world))["rings_not_tried"] < 2:
             assert time.monotonic() < deadline, await counters(world)
