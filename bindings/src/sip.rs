@@ -68,10 +68,11 @@ impl SipEndpoint {
             trace = Given(Ok(false)),
             late_offer = Given(Ok(false)),
             keep_bindings = Given(Ok(false)),
+            sockets = Given(Ok(None)),
             **limits,
         ),
         text_signature = "(*, listen, realm, advertise=None, transports=('udp', 'tcp'), also=(), \
-rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, keep_bindings=False, events=65536, commands=65536, \
+rtp_ports=(16384, 32766), user_agent='ccbs', trace=False, late_offer=False, keep_bindings=False, sockets=(), events=65536, commands=65536, \
 datagrams=16384, connections=8192, connections_per_address=1024, message_kib=64, message_s=10, connection_idle_s=600, \
 connection_probe_s=60, connect_ms=4000, write_queue_kib=256, write_stall_s=20, receive_buffer_kib=4096, legs=20000, \
 transactions=400000, lag_ms=500, lag_waiting=100, retry_after_s=5, forks=10, contacts=10, min_expires_s=30, default_expires_s=3600, max_expires_s=7200, \
@@ -92,6 +93,7 @@ prompt_s=60, close_ms=1000)"
         trace: Given<bool>,
         late_offer: Given<bool>,
         keep_bindings: Given<bool>,
+        sockets: Given<Option<Many<i64>>>,
         limits: Option<&Bound<'_, PyDict>>,
     ) -> Result<Self, Error> {
         let advertise = advertise.named("advertise")?;
@@ -110,11 +112,13 @@ prompt_s=60, close_ms=1000)"
         config.late_offer = late_offer.named("late_offer")?;
         config.keep_bindings = keep_bindings.named("keep_bindings")?;
         config.limits = arguments::limits(limits)?;
+        let sockets = sockets.named("sockets")?.map(|given| given.0).unwrap_or_default();
+        let sockets = arguments::descriptors("sockets", sockets)?;
         let longest_prompt = config.limits.prompt();
         let limits = config.limits.values().collect();
         let wake = Wake::new()?;
         let theirs = wake.clone();
-        let endpoint = py.detach(|| Endpoint::start(config, move || theirs.set()))?;
+        let endpoint = py.detach(|| Endpoint::start_with(config, sockets, move || theirs.set()))?;
         Ok(Self {
             endpoint: Here::new("endpoint", endpoint),
             wake,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use ccbs_sip::api::{Identity, Register, Subscriber, Target, Transport, Trunk};
@@ -80,6 +81,20 @@ pub(crate) fn plain(field: &str, text: Text) -> Result<Arc<str>, Error> {
         ));
     }
     Ok(text.0)
+}
+
+/// Duplicates of descriptors that Python holds, and keeps.
+pub(crate) fn descriptors(field: &str, numbers: Vec<i64>) -> Result<Vec<OwnedFd>, Error> {
+    let duplicate = |number: i64| {
+        let descriptor = i32::try_from(number).ok().filter(|number| *number >= 0);
+        let descriptor = descriptor.ok_or_else(|| Error::invalid(field, format!("{number} is no file descriptor")))?;
+        // SAFETY: borrowed for the duplication alone, in which nobody else runs Python; one that is not open is an
+        // error of the system.
+        #[allow(unsafe_code)]
+        let theirs = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        theirs.try_clone_to_owned().map_err(|error| Error::invalid(field, format!("file descriptor {number}: {error}")))
+    };
+    numbers.into_iter().map(duplicate).collect()
 }
 
 pub(crate) fn ip(field: &str, address: &str) -> Result<IpAddr, Error> {

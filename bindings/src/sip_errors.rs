@@ -38,6 +38,9 @@ impl From<ListenError> for Error {
             }
             ListenError::NoRtpPorts(..) => return Self::InvalidValue { field: "rtp_ports".into(), message },
             ListenError::Nowhere => return Self::InvalidValue { field: "transports".into(), message },
+            ListenError::NotASocket(..) | ListenError::NotListened(..) => {
+                return Self::InvalidValue { field: "sockets".into(), message };
+            }
             ListenError::TooMany(_) => return Self::InvalidValue { field: "also".into(), message },
             ListenError::Io(_, _, error) => {
                 return Self::Listen { errno: error.raw_os_error(), message };

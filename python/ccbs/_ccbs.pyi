@@ -1439,6 +1439,7 @@ class SipEndpoint:
         trace: bool = False,
         late_offer: bool = False,
         keep_bindings: bool = False,
+        sockets: Sequence[int] = (),
         events: int = 65_536,
         commands: int = 65_536,
         datagrams: int = 16_384,
@@ -1498,6 +1499,9 @@ class SipEndpoint:
         :param late_offer: whether ``ring`` calls without a description, so that the phone offers all it can
             and wideband codecs are kept (RFC 3725 §4.3).
         :param keep_bindings: whether registrations come as :class:`Bindings`, to be kept.
+        :param sockets: file descriptors of sockets that are bound already, UDP sockets and TCP listeners in
+            any order: each takes the place of the one that would have been bound to its address. They are
+            duplicated; the given ones stay the caller's.
         :param events: events that may wait to be drained, 1–10,000,000.
         :param commands: commands that may wait, 1–10,000,000; one more raises :class:`Overload`.
         :param datagrams: received datagrams that may wait, 16–1,000,000; more are shed and counted.
@@ -1557,7 +1561,7 @@ class SipEndpoint:
         :param prompt_s: longest prompt, 1–80 s.
         :param close_ms: how long :meth:`close` waits for phones to answer, 0–5,000 ms.
         :raises ListenError: the port is in use, or not permitted, or the address is not this machine's.
-        :raises InvalidValue: an argument outside its range, or no IP address.
+        :raises InvalidValue: an argument outside its range, no IP address, or a socket of another address.
         """
 
     @property

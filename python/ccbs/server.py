@@ -52,7 +52,7 @@ from ccbs.service import CallbackService
 from ccbs.sip import SipSwitch
 from ccbs.steps import line
 from ccbs.subscribers import Directory
-from ccbs.supervisor import Supervisor
+from ccbs.supervisor import Supervisor, handed_sockets
 from ccbs.trace import TraceFile
 
 __all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
@@ -377,6 +377,7 @@ def _allow_connections(connections: int) -> None:
 def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
     listen, limits = config.listen, config.limits.endpoint
     _allow_connections(limits.connections + limits.streams)
+    handed = handed_sockets()
     try:
         return SipEndpoint(
             listen=(listen.address, listen.port),
@@ -389,6 +390,7 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             trace=tracing,
             late_offer=listen.late_offer,
             keep_bindings=config.store is not None,
+            sockets=handed,
             events=limits.queue,
             commands=limits.queue,
             # The route's own time is over first: its end is told in the log.
@@ -396,8 +398,9 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
             **limits.model_dump(exclude={"queue", "ring_timeout_s", "route_timeout_s"}),
         )
     except InvalidValue as error:
+        todo = "the sockets of the supervisor" if handed else "limits.endpoint"
         raise StartError(
-            f"The switch cannot listen: {error}. Correct the section listen or limits.endpoint."
+            f"The switch cannot listen: {error}. Correct the section listen or {todo}."
         ) from None
     except ListenError as error:
         where = " and ".join(
@@ -412,6 +415,10 @@ def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
         else:
             why, todo = str(error), "Correct the section listen."
         raise StartError(f"The switch cannot listen on {where}: {why}. {todo}") from None
+    finally:
+        # The endpoint has its own of them.
+        for descriptor in handed:
+            os.close(descriptor)
 
 
 def _switch(

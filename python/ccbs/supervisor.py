@@ -1,4 +1,6 @@
-"""What a supervisor of services is told: ready, alive, stopping (sd_notify(3) of systemd)."""
+"""What a supervisor of services is told: ready, alive, stopping (sd_notify(3) of systemd); and the sockets
+that it hands in (sd_listen_fds(3)).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,29 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "handed_sockets"]
 
 _LOG = logging.getLogger("ccbs.server")
+_FIRST_HANDED = 3
+
+
+def handed_sockets(environment: MutableMapping[str, str] | None = None) -> list[int]:
+    """The file descriptors of the sockets that the supervisor bound for this process; it is told of them
+    once, and programs that it starts are not.
+
+    :param environment: of the process; ``LISTEN_PID``, ``LISTEN_FDS`` and ``LISTEN_FDNAMES`` are taken out.
+    """
+    environment = os.environ if environment is None else environment
+    names = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+    process, count, _ = (environment.pop(name, "") for name in names)
+    if process != str(os.getpid()) or not count.isdecimal():
+        return []
+    handed = list(range(_FIRST_HANDED, _FIRST_HANDED + int(count)))
+    for descriptor in handed:
+        os.set_inheritable(descriptor, False)
+    return handed
 
 
 class Supervisor:

@@ -8,6 +8,7 @@ mod run;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as sync_mpsc};
 use std::thread::JoinHandle;
@@ -17,8 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::api::{Command, Event, LegId, Transport};
 use crate::core::{CoreConfig, Listener};
-use crate::net::Bound;
 pub use crate::net::ListenError;
+use crate::net::{Bound, Handed};
 use crate::rtp::PlayerConfig;
 pub use limits::{Limits, OutOfRange, Range};
 
@@ -134,6 +135,16 @@ impl Endpoint {
     /// Binds the sockets and starts the thread. `wake` is called, from that thread, each time the events that wait
     /// become some from none, and at the thread's end; it must not wait.
     pub fn start(config: EndpointConfig, wake: impl Fn() + Send + 'static) -> Result<Self, ListenError> {
+        Self::start_with(config, Vec::new(), wake)
+    }
+
+    /// The same with sockets that are bound already, UDP sockets and TCP listeners in any order: each takes the place
+    /// of the one that would have been bound to its address. One that belongs to no address of `config` is an error.
+    pub fn start_with(
+        config: EndpointConfig,
+        sockets: Vec<OwnedFd>,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self, ListenError> {
         if config.listen.len() > MOST_LISTENERS {
             return Err(ListenError::TooMany(config.listen.len()));
         }
@@ -148,8 +159,10 @@ impl Endpoint {
             return Err(ListenError::NoRtpPorts(*config.rtp_ports.start(), *config.rtp_ports.end()));
         }
         let buffer = limits::size(config.limits.receive_buffer_kib) * 1_024;
-        let bind = |listen: &Listen| crate::net::bind(listen.address, buffer, listen.udp, listen.tcp);
+        let mut handed = Handed::new(sockets)?;
+        let bind = |listen: &Listen| crate::net::bind(listen.address, buffer, listen.udp, listen.tcp, &mut handed);
         let bound = config.listen.iter().map(bind).collect::<Result<Vec<Bound>, _>>()?;
+        handed.all_taken()?;
         let locals: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
         let seed = match config.seed {
             Some(seed) => seed,

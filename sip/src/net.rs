@@ -1,5 +1,6 @@
 //! The sockets: one UDP socket and one TCP listener at each address, on one port.
 
+mod handed;
 mod tcp;
 mod udp;
 
@@ -10,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::api::Transport;
 
+pub(crate) use handed::Handed;
 pub(crate) use tcp::{Arrival, Tcp, TcpLimits};
 pub(crate) use udp::{Udp, UdpCounters};
 
@@ -45,6 +47,15 @@ pub enum ListenError {
     /// The address to advertise is not one that can be reached.
     #[error("address to advertise {0}: must be a plain address of the same family as {1}")]
     BadAdvertise(IpAddr, SocketAddr),
+    /// What was handed in is no socket of ours.
+    #[error("descriptor {0} of those handed in: {1}; expected a bound UDP socket or TCP listener")]
+    NotASocket(usize, String),
+    /// A socket was handed in that none of the addresses wants.
+    #[error(
+        "{0} {1}: a socket of that address was handed in, but it is not listened on; listen on it, or hand in no \
+         socket of it"
+    )]
+    NotListened(Transport, SocketAddr),
     /// Anything else that the system says.
     #[error("{0} {1}: {2}")]
     Io(Transport, SocketAddr, io::Error),
@@ -62,14 +73,20 @@ impl ListenError {
 }
 
 /// Binds a UDP socket with a receive buffer of that many octets, or what the system grants, and, if wanted, a TCP
-/// listener at the same address and port.
-pub(crate) fn bind(address: SocketAddr, buffer: usize, udp: bool, tcp: bool) -> Result<Bound, ListenError> {
+/// listener at the same address and port; but takes those that were handed in for it.
+pub(crate) fn bind(
+    address: SocketAddr,
+    buffer: usize,
+    udp: bool,
+    tcp: bool,
+    handed: &mut Handed,
+) -> Result<Bound, ListenError> {
     // A free UDP port may be taken over TCP.
     let tries = if address.port() == 0 && udp && tcp { TRIES } else { 1 };
     let mut tried = 0;
     loop {
         tried += 1;
-        match bind_both(address, buffer, udp, tcp) {
+        match bind_both(address, buffer, udp, tcp, handed) {
             Err(ListenError::InUse(..)) if tried < tries => {}
             result => return result,
         }
@@ -84,15 +101,27 @@ pub(crate) struct Bound {
     pub(crate) address: SocketAddr,
 }
 
-fn bind_both(mut address: SocketAddr, buffer: usize, udp: bool, tcp: bool) -> Result<Bound, ListenError> {
+fn bind_both(
+    mut address: SocketAddr,
+    buffer: usize,
+    udp: bool,
+    tcp: bool,
+    handed: &mut Handed,
+) -> Result<Bound, ListenError> {
     let mut bound = Bound { udp: None, tcp: None, address };
     if udp {
-        let bind = || -> io::Result<UdpSocket> {
-            let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
+        let mut bind = || -> io::Result<UdpSocket> {
+            let socket = match handed.take(Transport::Udp, address) {
+                Some(socket) => socket,
+                None => {
+                    let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
+                    socket.bind(&address.into())?;
+                    socket
+                }
+            };
             // The kernel grants less than is asked for without an error.
             socket.set_recv_buffer_size(buffer)?;
             socket.set_send_buffer_size(buffer)?;
-            socket.bind(&address.into())?;
             Ok(socket.into())
         };
         let socket = bind().map_err(|error| ListenError::new(Transport::Udp, address, error))?;
@@ -100,11 +129,17 @@ fn bind_both(mut address: SocketAddr, buffer: usize, udp: bool, tcp: bool) -> Re
         bound.udp = Some(socket);
     }
     if tcp {
-        let bind = || -> io::Result<TcpListener> {
-            let socket = socket(address, Type::STREAM, Protocol::TCP)?;
-            // Connections of a switch that has just ended must not keep its successor from listening.
-            socket.set_reuse_address(true)?;
-            socket.bind(&address.into())?;
+        let mut bind = || -> io::Result<TcpListener> {
+            let socket = match handed.take(Transport::Tcp, address) {
+                Some(socket) => socket,
+                None => {
+                    let socket = socket(address, Type::STREAM, Protocol::TCP)?;
+                    // Connections of a switch that has just ended must not keep its successor from listening.
+                    socket.set_reuse_address(true)?;
+                    socket.bind(&address.into())?;
+                    socket
+                }
+            };
             socket.listen(BACKLOG)?;
             Ok(socket.into())
         };

@@ -1,4 +1,5 @@
 mod bursts;
+mod handed;
 mod phone;
 mod tcp;
 

@@ -3,7 +3,8 @@ use super::*;
 fn run(test: impl AsyncFnOnce(Udp, std::net::UdpSocket, SocketAddr)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let bound = crate::net::bind("127.0.0.1:0".parse().unwrap(), 1 << 20, true, false).unwrap();
+        let handed = &mut crate::net::Handed::default();
+        let bound = crate::net::bind("127.0.0.1:0".parse().unwrap(), 1 << 20, true, false, handed).unwrap();
         let socket = bound.udp.unwrap();
         let address = socket.local_addr().unwrap();
         let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
