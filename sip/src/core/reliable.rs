@@ -237,7 +237,7 @@ impl<M: Media> Core<M> {
         let extra: [Extra; 1] = [(HeaderName::RAck, Bytes::from(ack.to_string()))];
         if let Some(prack) = early.dialog.request(&mut self.io, &Method::Prack, None, &extra) {
             let (flow, trunk) = (early.dialog.flow, early.dialog.trunk.clone());
-            self.transactions.request(&mut self.io, prack, flow, Purpose::Nothing, trunk);
+            self.transactions.request(&mut self.io, prack, flow, Purpose::Prack(id), trunk);
         }
         true
     }

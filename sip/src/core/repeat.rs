@@ -2,12 +2,27 @@
 
 use bytes::Bytes;
 use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
+use sipx_sip::message::Headers;
 use sipx_sip::{CSeq, HeaderName, RequestBuilder, Response};
 
+use super::dialog::Dialog;
 use super::inside::Extra;
+use super::leg::Leg;
 use super::transactions::Answer;
 use super::{Core, message};
 use crate::media::Media;
+
+impl Leg {
+    /// The dialog that a request of ours belongs to: the leg's, or before its answer that of the phone that rings.
+    fn dialog_of(&mut self, request: &Headers) -> Option<&mut Dialog> {
+        if self.dialog.is_some() {
+            return self.dialog.as_mut();
+        }
+        let to = message::to_tag(request)?;
+        let early = self.branches.iter_mut().filter_map(|branch| branch.early.as_mut());
+        early.map(|early| &mut early.dialog).find(|dialog| dialog.remote_tag == to)
+    }
+}
 
 impl<M: Media> Core<M> {
     /// Repeats a request that a trunk challenged, with our credentials; once.
@@ -44,7 +59,7 @@ impl<M: Media> Core<M> {
         let (flow, trunk) = self.transactions.client_target(answer.client)?;
         let request = self.transactions.client_request(answer.client)?;
         let mut sequence = request.headers.typed::<CSeq>()?.ok()?.sequence.saturating_add(1);
-        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog.as_mut()) {
+        if let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| leg.dialog_of(&request.headers)) {
             dialog.local_cseq = dialog.local_cseq.saturating_add(1);
             sequence = dialog.local_cseq;
         }
@@ -68,7 +83,7 @@ impl<M: Media> Core<M> {
         }
         let request = builder.build();
         let client = self.transactions.request(&mut self.io, request, flow, answer.purpose, trunk)?;
-        let leg = self.legs.get_mut(&leg)?;
+        let Some(leg) = self.legs.get_mut(&leg) else { return Some(()) };
         if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == answer.client) {
             branch.client = client;
         }

@@ -47,7 +47,7 @@ impl<M: Media> Core<M> {
                 self.registration_answered(id, request.as_ref(), &answer.response);
             }
             Purpose::Orphan => self.orphan_answered(answer.client, &answer.response),
-            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Qualify(_) | Purpose::Nothing => {}
+            Purpose::Bye(_) | Purpose::Told(_) | Purpose::Qualify(_) | Purpose::Prack(_) | Purpose::Nothing => {}
         }
     }
 
@@ -72,7 +72,8 @@ impl<M: Media> Core<M> {
             Purpose::Lamp(lamp) => self.lamp_answered(lamp, 408),
             Purpose::Qualify(name) => self.qualified(name, false),
             Purpose::Register(id) => self.registration_failed(id, 408, None),
-            Purpose::Orphan | Purpose::Nothing => {}
+            // A phone that does not hear it repeats its response, and gives the call up itself (RFC 3262 3).
+            Purpose::Prack(_) | Purpose::Orphan | Purpose::Nothing => {}
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Offers between a reliable provisional response and the answer (RFC 3262 5, RFC 3311 5).
 
-use ccbs_sip::api::{Command, LegId};
+use std::sync::Arc;
+
+use ccbs_sip::api::{Command, LegId, Target};
+use sipx_sip::headers::CSeq;
 use sipx_sip::rel::RSeq;
 use sipx_sip::{HeaderName, Method};
 
 use super::calls::dialled;
-use super::net::Net;
+use super::net::{Net, dial};
 use super::phone::{Plan, State};
 
 const ASKS: &[(&str, &str)] = &[("Require", "100rel"), ("Allow", "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE")];
@@ -148,5 +151,39 @@ fn a_caller_that_requires_100rel_without_an_offer_is_answered_without_ringing() 
     assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
     assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()), "its answer in the ACK");
     net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+/// A trunk that wants our credentials with every request, before the answer as well: PRACK and UPDATE come again with
+/// them, and each request of the dialog has a number of its own.
+#[test]
+fn a_trunk_that_challenges_before_the_answer_gets_credentials() {
+    let mut net = Net::new(8);
+    let a = net.phone("102", 1, Plan { asks: ASKS, ..Plan::default() });
+    let demands = Plan { challenge: true, challenge_inside: true, early_media: true, early: EARLY, ..Plan::default() };
+    let far = net.trunk("far", true, true, Plan { answer_after: Some(3000), ..demands });
+    let call = net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
+    net.run(500);
+    net.phones[a].plan.direction = "a=sendonly\r\n";
+    say(&mut net, a, call, &Method::Update, &[]);
+    assert_eq!(last(&net, a), "200 UPDATE");
+    net.run(4000);
+    assert_eq!((net.state(a, call), net.state(far, 0)), (State::Up, State::Up));
+    net.hang_up(a, call);
+    net.run(1000);
+    assert_eq!(net.state(far, 0), State::Over(200));
+    let numbers = |method: Method| -> Vec<(u32, bool)> {
+        let requests = net.phones[far].requests(&method).into_iter();
+        let numbered = requests.map(|request| {
+            let cseq = request.headers.typed::<CSeq>().unwrap().unwrap().sequence;
+            (cseq, request.headers.get(&HeaderName::ProxyAuthorization).is_some())
+        });
+        numbered.collect()
+    };
+    assert_eq!(numbers(Method::Prack), [(3, false), (4, true)]);
+    assert_eq!(numbers(Method::Update), [(5, false), (6, true)]);
+    assert_eq!(numbers(Method::Bye), [(7, false), (8, true)]);
     net.assert_rest();
 }

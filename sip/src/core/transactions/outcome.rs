@@ -28,6 +28,8 @@ pub(in crate::core) enum Purpose {
     Refresh(LegId),
     /// NOTIFY that tells a transferor how far its REFER is.
     Told(LegId),
+    /// PRACK for a provisional response to the INVITE of a leg.
+    Prack(LegId),
     /// A request passed on from the leg's peer; the response goes back.
     Relay(LegId, ServerId),
     /// MESSAGE to one of the phones of a subscriber.
@@ -54,6 +56,7 @@ impl Purpose {
             | Self::Probe(leg)
             | Self::Refresh(leg)
             | Self::Told(leg)
+            | Self::Prack(leg)
             | Self::Relay(leg, _) => Some(leg),
             Self::Page(_) | Self::Lamp(_) | Self::Qualify(_) | Self::Register(_) | Self::Orphan | Self::Nothing => None,
         }

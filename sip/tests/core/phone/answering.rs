@@ -64,7 +64,7 @@ impl Phone {
         let index = self.find(&message);
         let challenged = index.is_some() && self.plan.challenge_inside;
         if challenged
-            && matches!(request.method, Method::Bye | Method::Invite)
+            && matches!(request.method, Method::Bye | Method::Invite | Method::Prack | Method::Update)
             && request.headers.get(&HeaderName::ProxyAuthorization).is_none()
         {
             self.respond(&key, 407, None, None);

@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) no_ack: bool,
     /// Wants digest credentials with a call (a trunk).
     pub(crate) challenge: bool,
-    /// Wants them with BYE and re-INVITE too.
+    /// Wants them with every request within a call too.
     pub(crate) challenge_inside: bool,
     /// Takes its time with a re-INVITE, and so can be cancelled.
     pub(crate) slow_reinvite: bool,
