@@ -14,6 +14,7 @@ use sipx_sip::{HeaderName, Host, Request, Uri};
 
 use crate::api::Transport;
 use crate::core::Flow;
+pub(crate) use request::thousandths;
 use request::{Asked, Bindings};
 
 /// Bounds of what is registered. The defaults suit desk phones.

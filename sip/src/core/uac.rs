@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sipx_sip::headers::Address;
+use sipx_sip::message::Headers;
 use sipx_sip::session::Refresher;
 use sipx_sip::{HeaderName, Method, Request, RequestBuilder, Response, Uri};
 
 use super::Core;
-use super::dialog::{Dialog, contact_of};
+use super::dialog::Dialog;
 use super::io::Token;
 use super::leg::{Branch, Destination, Leg, Role, Stage};
 use super::message::{self, Body};
@@ -16,6 +18,7 @@ use super::refresh;
 use super::transactions::{ClientId, Purpose};
 use crate::api::{Cause, Identity, LegId, Target};
 use crate::media::Media;
+use crate::registrar::thousandths;
 
 /// What a call needs beside its target.
 #[derive(Debug)]
@@ -196,9 +199,9 @@ impl<M: Media> Core<M> {
             }
             200..300 => self.picked_up(id, client, response),
             _ => {
-                let diverted = (300..400).contains(&status).then(|| contact_of(&response.headers)).flatten();
+                let diverted = (300..400).contains(&status).then(|| preferred(&response.headers)).flatten();
                 if let Some(branch) = leg.branches.iter_mut().find(|branch| branch.client == client) {
-                    branch.diverted = diverted.as_ref().and_then(message::number_of);
+                    branch.diverted = diverted;
                 }
                 self.invite_failed(id, client, Cause::Status(status), status);
             }
@@ -338,6 +341,18 @@ impl<M: Media> Core<M> {
             self.callee_failed(id, Cause::Refused(408));
         }
     }
+}
+
+/// The number that a 3xx prefers of those in its Contacts: the one with the highest q, of equal ones the first
+/// (RFC 3261 8.1.3.4).
+fn preferred(headers: &Headers) -> Option<Arc<str>> {
+    let lines: Vec<_> = headers.get_all(&HeaderName::Contact).map(sipx_sip::Header::value).collect();
+    let lists = lines.iter().filter_map(|line| Address::parse_list(line, "Contact").ok());
+    let named = lists.flatten().filter(|address| address.uri.scheme().is_sip()).filter_map(|address| {
+        let q = address.param("q").and_then(thousandths).unwrap_or(1_000);
+        Some((std::cmp::Reverse(q), message::number_of(&address.uri)?))
+    });
+    named.min_by_key(|(q, _)| *q).map(|(_, number)| number)
 }
 
 /// Which of several phones' failures the caller hears: a refusal by a user before a technical failure, and

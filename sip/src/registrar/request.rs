@@ -163,7 +163,7 @@ fn seconds(value: &[u8]) -> Option<u32> {
 }
 
 /// `qvalue`: 0 to 1 with up to three decimals.
-fn thousandths(value: &[u8]) -> Option<u16> {
+pub(crate) fn thousandths(value: &[u8]) -> Option<u16> {
     let text = std::str::from_utf8(value).ok()?;
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {

@@ -38,6 +38,25 @@ fn a_diverted_call_goes_where_the_application_says() {
     net.assert_rest();
 }
 
+/// RFC 3261 8.1.3.4.
+#[test]
+fn of_several_contacts_the_most_preferred_counts() {
+    for (contacts, number) in [
+        ("<sip:103@192.0.2.1>;q=0.1, <tel:+7>, <sip:104@192.0.2.1>;q=0.9, <sip:105@192.0.2.1>;q=0.9", "104"),
+        ("<sip:105@192.0.2.1>, <sip:104@192.0.2.1>;q=1.0", "105"),
+        ("<sip:192.0.2.1>;q=0.9, <sip:103@192.0.2.1>;q=0", "103"),
+    ] {
+        let mut net = Net::new(7);
+        let a = net.phone("102", 1, Plan::default());
+        net.phone("101", 1, Plan::default());
+        net.phones[1].plan = diverts(contacts);
+        let (leg, _) = dialled(&mut net, a, "101");
+        assert_eq!(asked(&mut net, leg).as_ref(), number, "{contacts}");
+        net.command(Command::Release { leg, cause: None });
+        net.assert_rest();
+    }
+}
+
 #[test]
 fn a_diverted_call_may_be_refused_given_up_or_forgotten() {
     for (what, status) in [(0, 480), (1, 487), (2, 500)] {
