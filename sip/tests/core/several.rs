@@ -6,6 +6,7 @@ use ccbs_sip::api::{Cause, Command, Event};
 use sipx_sip::{HeaderName, Method};
 
 use super::calls::{connected, dialled, pair};
+use super::net::Net;
 use super::phone::{Plan, State};
 
 #[test]
@@ -84,18 +85,56 @@ fn hold_info_and_options_reach_the_other_phone() {
     net.assert_rest();
 }
 
+/// What one phone says of its media and the other's answer reach each other unchanged, whoever of them holds.
 #[test]
-fn both_hold_at_once_and_one_of_them_tries_again() {
+fn hold_and_resume_pass_in_both_directions() {
+    let (mut net, a, b) = pair(18, Plan::default(), Plan::default());
+    let (leg, _, call) = connected(&mut net, a, "101");
+    let calls = [(a, call), (b, 0)];
+    for (holds, held) in [(0, 1), (1, 0)] {
+        for (says, answers) in [("a=sendonly\r\n", "a=recvonly\r\n"), ("", "")] {
+            let ((holder, with), (other, its)) = (calls[holds], calls[held]);
+            net.phones[holder].plan.direction = says;
+            net.phones[other].plan.direction = answers;
+            let now = net.now;
+            net.phones[holder].reinvite(now, with, 14_000);
+            net.drain();
+            net.run(200);
+            let told = |phone: usize, call: usize| net.phones[phone].calls[call].remote_sdp.clone().unwrap();
+            assert_eq!(told(other, its), net.phones[holder].sdp(), "the held one hears it");
+            assert_eq!(told(holder, with), net.phones[other].sdp(), "and its answer comes back");
+            assert_eq!(String::from_utf8_lossy(&told(other, its)).contains("sendonly"), !says.is_empty());
+        }
+    }
+    assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
+    net.command(Command::Release { leg, cause: None });
+    net.assert_rest();
+}
+
+/// RFC 3261 14.1: neither is taken, both try again after waits of their own, and both are heard.
+#[test]
+fn both_hold_at_once_and_try_again() {
     let (mut net, a, b) = pair(16, Plan::default(), Plan::default());
     let (leg, _, call) = connected(&mut net, a, "101");
+    let refused =
+        |net: &Net, phone: usize| net.phones[phone].heard().iter().filter(|heard| *heard == "491 INVITE").count();
     let now = net.now;
     net.phones[a].reinvite(now, call, 14_000);
     net.phones[b].reinvite(now, 0, 15_000);
     net.drain();
     net.run(1000);
-    let heard = [net.phones[a].heard(), net.phones[b].heard()];
-    assert!(heard.iter().any(|heard| heard.contains(&"491 INVITE".to_owned())), "{heard:?}");
+    assert_eq!((refused(&net, a), refused(&net, b)), (1, 1));
     assert_eq!((net.state(a, call), net.state(b, 0)), (State::Up, State::Up));
+    for (phone, call, wait) in [(b, 0, 1_000), (a, call, 2_000)] {
+        net.run(wait);
+        let now = net.now;
+        net.phones[phone].reinvite(now, call, 16_000);
+        net.drain();
+        net.run(200);
+    }
+    assert_eq!((refused(&net, a), refused(&net, b)), (1, 1), "the second time both are taken");
+    assert_eq!(net.phones[b].calls[0].remote_sdp.as_ref(), Some(&net.phones[a].sdp()));
+    assert_eq!(net.phones[a].calls[call].remote_sdp.as_ref(), Some(&net.phones[b].sdp()));
     net.command(Command::Release { leg, cause: None });
     net.assert_rest();
 }
