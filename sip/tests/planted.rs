@@ -137,7 +137,12 @@ fn root() -> PathBuf {
 #[test]
 fn planted_bugs_fit_the_sources() {
     let bugs = bugs(&root());
-    assert!(bugs.len() >= 20, "{} bugs", bugs.len());
+    assert!(bugs.len() >= 50, "{} bugs", bugs.len());
+    // Trap 15 is advice about a tool.
+    for trap in (1..=24).filter(|trap| *trap != 15) {
+        let opens = |bug: &Bug| bug.name.starts_with(&format!("trap-{trap:02}-"));
+        assert!(bugs.iter().any(opens), "no planted bug opens trap {trap}");
+    }
     for bug in bugs {
         bug.plant(&fs::read_to_string(root().join(&bug.file)).unwrap());
     }

@@ -13,6 +13,7 @@
 //! - 7: `traps::trap_07_an_ack_for_a_refusal_has_the_branch_of_its_invite_and_one_for_a_2xx_its_own`
 //! - 8: `calls::trap_08_cancel_crosses_the_answer`
 //! - 8: `calls::trap_08_cancel_waits_for_a_provisional`
+//! - 14: `trunks::trap_14_a_trunk_whose_contact_is_a_name_is_reached_where_it_was`
 //! - 13 and 14: `traps::trap_13_and_14_a_phone_behind_a_nat_is_reached_over_its_flow_and_no_name_is_resolved`
 //! - 17: `traps::trap_17_a_reinvite_changes_the_remote_target`
 //! - 18: `failures::trap_18_a_trunk_that_challenges_within_the_call_keeps_it`

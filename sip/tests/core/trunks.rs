@@ -147,3 +147,23 @@ fn trap_24_the_route_set_of_our_own_call_is_reversed() {
     assert_eq!(net.state(far, 0), State::Over(200));
     net.assert_rest();
 }
+
+/// Where a trunk's messages come from is known; the name in its Contact is its own affair.
+#[test]
+fn trap_14_a_trunk_whose_contact_is_a_name_is_reached_where_it_was() {
+    let mut net = Net::new(26);
+    let a = net.phone("102", 2, Plan::default());
+    let inside = Plan { contact: Some("<sip:100@inside.invalid;line=7>"), ..Plan::default() };
+    let far = net.trunk("far", true, false, inside);
+    let call = net.call(a, "8100");
+    let leg = net.incoming();
+    net.command(dial(leg, Target::Trunk { trunk: Arc::from("far"), number: Arc::from("100") }, "102"));
+    net.run(1500);
+    net.hang_up(a, call);
+    net.run(500);
+    assert_eq!(net.state(far, 0), State::Over(200));
+    assert_eq!(net.phones[far].requests(&Method::Bye)[0].uri.to_string(), "sip:100@inside.invalid;line=7");
+    let known = [net.phones[a].address, net.phones[far].address, super::net::switch()];
+    assert!(net.wire.iter().all(|(_, _, to, _)| known.contains(to)));
+    net.assert_rest();
+}
