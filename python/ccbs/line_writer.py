@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
@@ -22,7 +21,9 @@ class LineWriter:
     def __init__(self, descriptor: int, *, limit: int = 10_000, name: str = "lines") -> None:
         self._descriptor = descriptor
         self._name = name
-        self._waiting: queue.Queue[str | None] = queue.Queue(limit)
+        # The queue that takes and gives without running Python, so that the caller waits for no turn of ours.
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._limit = limit
         self._written = 0
         self._dropped = 0
         self._broken = False
@@ -31,15 +32,15 @@ class LineWriter:
 
     def write(self, line: str) -> None:
         """Hand over one line, without its end; returns at once."""
-        try:
-            self._waiting.put_nowait(line)
-        except queue.Full:
+        if self._waiting.qsize() < self._limit:
+            self._waiting.put(line)
+        else:
             self._dropped += 1
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what waits, for at most ``timeout`` seconds."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
+        if self._waiting.qsize() < self._limit:
+            self._waiting.put(None)
             self._thread.join(timeout)
 
     def counters(self) -> dict[str, int]:

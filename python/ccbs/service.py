@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -374,13 +374,20 @@ class CallbackService:
         except Closed as error:
             self._lost(error)
             return
+        steps: list[Step] = []
         for action in actions:
+            if isinstance(action, Step):
+                steps.append(action)
+                continue
             try:
                 self._do(action, recalls)
             except Exception:
                 # One action that goes wrong must not take the others of the batch with it.
                 self._counts["action_errors"] += 1
                 self._logger.exception("action %r was not carried out", action)
+        if steps and self._on_step is not None:
+            # After the first step of what these actions have begun: phones ring before anybody reads of it.
+            asyncio.get_running_loop().call_soon(self._tell, self._on_step, steps)
 
     def _lost(self, error: Closed) -> None:
         if self._driver is None or self._stopping:
@@ -417,8 +424,6 @@ class CallbackService:
                     self._counts["replies_unclaimed"] += 1
                 else:
                     waiting.set_result(reply)
-            case Step():
-                self._tell(action)
             case Ring():
                 recalls.ring(action)
             case Play():
@@ -428,11 +433,10 @@ class CallbackService:
             case Release():
                 recalls.release(action)
 
-    def _tell(self, step: Step) -> None:
-        if self._on_step is None:
-            return
-        try:
-            self._on_step(step)
-        except Exception:
-            self._counts["on_step_errors"] += 1
-            self._logger.exception("order %d: on_step raised at %r", step.order, step)
+    def _tell(self, told: Callable[[Step], object], steps: Sequence[Step]) -> None:
+        for step in steps:
+            try:
+                told(step)
+            except Exception:
+                self._counts["on_step_errors"] += 1
+                self._logger.exception("order %d: on_step raised at %r", step.order, step)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from scripted_switch import HANG, IGNORE, bench
+from scripted_switch import HANG, IGNORE, Bench, bench
 from virtual_driver import settle, until
 
 from ccbs import ConnectOutcome, LegGone, NotTried, Profile, RingFailed, RingOutcome
@@ -198,6 +198,22 @@ async def test_a_callback_that_raises_is_logged_and_the_order_goes_on(
         assert "connect" in b.switch.names()
         assert b.service.counters()["on_step_errors"] >= 4
         assert "on_step" in caplog.text
+
+
+async def test_the_phone_rings_before_anybody_is_told() -> None:
+    rung: list[bool] = []
+    made: list[Bench] = []
+
+    def tell(step: Step) -> None:
+        if step.kind == "attempt-began":
+            rung.append("ring" in made[0].switch.names())
+
+    async with bench(on_step=tell) as b:
+        made.append(b)
+        await b.order()
+        await b.recall()
+        await until(lambda: rung != [])
+        assert rung == [True]
 
 
 # --- a switch that hangs --------------------------------------------------------------------------

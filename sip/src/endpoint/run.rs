@@ -287,12 +287,18 @@ impl Loop {
     }
 
     fn flush(&mut self) {
+        // First, so that the application thinks while we send: what it says is sent after this.
+        self.tell();
         while let Some(transmit) = self.core.poll_transmit() {
             self.transmit(transmit);
         }
         while let Some(flow) = self.core.poll_close() {
             self.tcp.close(flow);
         }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
         let core = &mut self.core;
         self.events.push(std::iter::from_fn(|| core.poll_event()));
     }
