@@ -191,19 +191,26 @@ fn trap_04_to_tag_of_487_equals_that_of_180() {
 
 #[test]
 fn trap_08_cancel_waits_for_a_provisional() {
-    let slow = Plan { ring_after: Some(3000), answer_after: Some(5000), ..Plan::default() };
-    let (mut net, a, b) = pair(10, Plan::default(), slow);
-    let (leg, call) = dialled(&mut net, a, "101");
-    // The 100 of the phone's transaction is the provisional that lets CANCEL go.
-    net.run(50);
-    net.hang_up(a, call);
-    net.run(100);
-    assert!(net.phones[b].requests(&Method::Cancel).is_empty(), "no CANCEL before a provisional");
-    assert_eq!(net.ended(500, leg), Cause::Remote);
-    net.run(1000);
-    assert_eq!(net.phones[b].requests(&Method::Cancel).len(), 1);
-    net.assert_rest();
-    assert!(matches!(net.state(b, 0), State::Over(_)));
+    for by_the_caller in [false, true] {
+        let slow = Plan { ring_after: Some(3000), answer_after: Some(5000), ..Plan::default() };
+        let (mut net, a, b) = pair(10, Plan::default(), slow);
+        let (leg, call) = dialled(&mut net, a, "101");
+        // The 100 of the phone's transaction, after 200 ms, is the provisional that lets CANCEL go.
+        net.run(50);
+        if by_the_caller {
+            net.hang_up(a, call);
+        } else {
+            net.command(Command::Release { leg, cause: None });
+        }
+        net.run(100);
+        assert_eq!(net.phones[b].heard(), ["INVITE"], "no CANCEL before a provisional");
+        let cause = if by_the_caller { Cause::Remote } else { Cause::Local };
+        assert_eq!(net.ended(500, leg), cause);
+        net.run(1000);
+        assert_eq!(net.phones[b].heard(), ["INVITE", "CANCEL", "ACK"]);
+        net.assert_rest();
+        assert!(matches!(net.state(b, 0), State::Over(_)));
+    }
 }
 
 /// Every moment at which CANCEL may cross the answer, with delays on the way: nobody stays in a call alone.
