@@ -14,6 +14,10 @@ pub struct Commit<S> {
     /// Events and notes that the store had no room for: they go in with the next turn.
     held: Vec<Event>,
     notes: Vec<Note>,
+    /// That the process has started anew, while the store has no room for it: nothing goes in before it.
+    started: Option<Limits>,
+    /// Whether something was kept since the store was last asked what it wants.
+    untidy: bool,
     failed: Option<StoreError>,
     counts: Counts,
 }
@@ -56,14 +60,16 @@ impl<S: Store> Commit<S> {
     pub fn new(engine: Engine, store: S) -> Self {
         let engine = Arc::new(Mutex::new(engine));
         let (held, notes) = (Vec::new(), Vec::new());
-        Self { engine, store, now: 0, held, notes, failed: None, counts: Counts::default() }
+        let (started, untidy, failed) = (None, false, None);
+        Self { engine, store, now: 0, held, notes, started, untidy, failed, counts: Counts::default() }
     }
 
     /// Puts an engine behind a store: the one that the store has kept, told that it has started anew at `now` (Unix
     /// ms) with `limits`, or a new one.
     ///
     /// The actions that are given back come from the restart alone; those of earlier runs were let out then, or
-    /// were never heard of.
+    /// were never heard of. A store that has no room for the start does not keep the process from starting: the restart
+    /// then goes in with the first turn that finds room, and until then every order is denied.
     pub fn recover(limits: Limits, mut store: S, now: Millis) -> Result<(Self, Recovered), StoreError> {
         let kept = store.load()?;
         let restarted = kept.snapshot.is_some();
@@ -82,10 +88,11 @@ impl<S: Store> Commit<S> {
         let mut commit = Self::new(engine, store);
         commit.now = now.max(until);
         if restarted {
-            let record = Record { now: commit.now, input: Input::Started(limits) };
-            commit.store.append(std::slice::from_ref(&record), &[])?;
-            record.apply(&mut lock(&commit.engine), &mut actions);
-            commit.committed();
+            commit.started = Some(limits);
+            match commit.turn(commit.now, Vec::new(), &mut actions) {
+                Err(error) if !error.passing => return Err(error),
+                _ => {}
+            }
         } else {
             let state = lock(&commit.engine).snapshot();
             commit.store.snapshot(commit.now, &state)?;
@@ -122,13 +129,13 @@ impl<S: Store> Commit<S> {
         events: Vec<Event>,
         actions: &mut Vec<Action>,
     ) -> Result<Vec<EngineError>, StoreError> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
+        self.tidy()?;
         self.now = self.now.max(now);
         let now = self.now;
         let mut records = Vec::new();
-        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+        if let Some(limits) = &self.started {
+            records.push(Record { now, input: Input::Started(limits.clone()) });
+        } else if self.next_deadline().is_some_and(|deadline| deadline <= now) {
             records.push(Record { now, input: Input::Timers });
         }
         self.held.extend(events);
@@ -148,6 +155,7 @@ impl<S: Store> Commit<S> {
             return Err(self.fail(error));
         }
         self.kept_notes();
+        self.started = None;
         let before = actions.len();
         let mut refused = Vec::new();
         {
@@ -192,14 +200,20 @@ impl<S: Store> Commit<S> {
         self.held.len() + self.notes.len()
     }
 
+    /// Whether there is something to keep before anything new comes: the next turn need not wait for events.
+    pub fn waits(&self) -> bool {
+        self.held() > 0 || self.started.is_some()
+    }
+
     /// The handles of numbers ([`Engine::line`]), as a commit of their own at `now` (Unix ms): a run that is
     /// repeated from the store gives the same ones. No timers fire.
     ///
     /// All numbers get their handle or, when one cannot be a line's, none; then nothing is committed. A store that
     /// fails is as in [`Commit::turn`], but the numbers are not held.
     pub fn lines(&mut self, now: Millis, numbers: Vec<Number>) -> Result<Result<Vec<LineId>, EngineError>, StoreError> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+        self.tidy()?;
+        if self.started.is_some() {
+            return Err(StoreError::passing("the store has no room yet for the start of the process"));
         }
         if let Err(error) = numbers.iter().try_for_each(|number| Engine::check_number(number)) {
             return Ok(Err(error));
@@ -224,15 +238,32 @@ impl<S: Store> Commit<S> {
 
     fn committed(&mut self) {
         self.counts.commits += 1;
+        self.untidy = true;
+    }
+
+    /// Does what the store wants done between commits: a snapshot, and its own housekeeping. Best called when the actions
+    /// of a turn are out, so that they need not wait for it; the next turn does it otherwise.
+    ///
+    /// What fails here has lost nothing, but stops every later turn, unless it may pass.
+    pub fn tidy(&mut self) -> Result<(), StoreError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if !std::mem::take(&mut self.untidy) {
+            return Ok(());
+        }
+        let mut done = Ok(());
         if self.store.wants_snapshot() {
             let state = lock(&self.engine).snapshot();
-            // The records are kept, so the turn stands; the failure stops the next one, unless it may pass.
-            match self.store.snapshot(self.now, &state) {
-                Ok(()) => self.counts.snapshots += 1,
-                Err(error) if error.passing => self.counts.full += 1,
-                Err(error) => drop(self.fail(error)),
-            }
+            done = self.store.snapshot(self.now, &state);
+            self.counts.snapshots += u64::from(done.is_ok());
         }
+        match done.and_then(|()| self.store.tidy()) {
+            Err(error) if error.passing => self.counts.full += 1,
+            Err(error) => return Err(self.fail(error)),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// When the next timer is due (Unix ms), if one is set: the time of the next turn at the latest.

@@ -103,11 +103,6 @@ impl Inbox {
         Ok(())
     }
 
-    /// The notes that wait.
-    pub(crate) fn take_notes(&self) -> Vec<Note> {
-        std::mem::take(&mut lock(&self.queue).notes)
-    }
-
     /// Asks for handles after the events that wait; the answer comes, or the channel is closed.
     pub(crate) fn ask(&self, numbers: Vec<Number>) -> Result<Receiver<Result<Vec<LineId>, LineError>>, SubmitError> {
         let (answer, answered) = channel();
@@ -122,15 +117,17 @@ impl Inbox {
         Ok(answered)
     }
 
-    /// Takes up to `most` events, oldest first, or handles asked for: what came first.
-    pub(crate) fn take(&self, most: usize) -> (Taken, State) {
+    /// Takes up to `most` events, oldest first, or handles asked for: what came first. And the notes, if they are wanted:
+    /// those that came before an event are kept with it at the latest, the phone of who orders with the order.
+    pub(crate) fn take(&self, most: usize, with_notes: bool) -> (Taken, Vec<Note>, State) {
         let mut queue = lock(&self.queue);
         let state = queue.state.clone();
+        let notes = if with_notes { std::mem::take(&mut queue.notes) } else { Vec::new() };
         let before = queue.lines.front().map(|(before, _)| *before);
         if before == Some(0)
             && let Some((_, asked)) = queue.lines.pop_front()
         {
-            return (Taken::Lines(asked), state);
+            return (Taken::Lines(asked), notes, state);
         }
         let most = before.unwrap_or(most).min(most);
         let taken = if queue.events.len() <= most {
@@ -142,7 +139,7 @@ impl Inbox {
         for (before, _) in &mut queue.lines {
             *before -= taken.len();
         }
-        (Taken::Events(taken), state)
+        (Taken::Events(taken), notes, state)
     }
 
     /// Answers everybody who waits for handles.

@@ -55,6 +55,7 @@ pub(crate) async fn run<S: Store, C: Clock>(
     shared: Arc<Shared>,
 ) {
     let guard = Guard { shared: &shared };
+    shared.counters.publish(commit.counts());
     shared.outbox.push(&mut actions);
     // When a store that had no room is tried again.
     let mut again: Option<Millis> = None;
@@ -66,17 +67,21 @@ pub(crate) async fn run<S: Store, C: Clock>(
             first(shared.outbox.bell.notified(), shared.inbox.bell.notified()).await;
             continue;
         }
-        if commit.held() >= settings.inbox_limit && !closing {
+        let crowded = commit.held() >= settings.inbox_limit && !closing;
+        if crowded {
             shared.inbox.refuse_lines(&LineError::Overload);
             if let Some(again) = again.filter(|&again| again > clock.now()) {
                 first(shared.inbox.bell.notified(), clock.sleep_until(again)).await;
                 continue;
             }
-        } else {
-            commit.note(shared.inbox.take_notes());
+        }
+        if let Err(error) = commit.tidy() {
+            shared.stop(&not_kept(&error));
+            break;
         }
         let most = settings.inbox_limit.saturating_sub(commit.held()).min(settings.group_limit);
-        let (taken, state) = shared.inbox.take(most);
+        let (taken, notes, state) = shared.inbox.take(most, !crowded);
+        commit.note(notes);
         let events = match taken {
             Taken::Events(events) => events,
             Taken::Lines(asked) => {
@@ -88,7 +93,7 @@ pub(crate) async fn run<S: Store, C: Clock>(
                 continue;
             }
         };
-        if events.is_empty() && (commit.held() == 0 || again.is_some()) {
+        if events.is_empty() && (!commit.waits() || again.is_some()) {
             if state != State::Open {
                 shared.counters.uncommitted.fetch_add(commit.held() as u64, Ordering::Relaxed);
                 break;

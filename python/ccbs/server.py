@@ -206,7 +206,7 @@ class Server:
         except CcbsError as error:
             raise StartError(f"The switch cannot start: {error}.") from error
         finally:
-            clean = await self._wind_down(control, switch, service, config.stop_calls_s)
+            clean = await self._wind_down(control, switch, service, driver, config.stop_calls_s)
             for watch in watches:
                 watch.cancel()
         self._say("stopped")
@@ -234,23 +234,30 @@ class Server:
         self._supervisor.stopping(STOP_BOUND_S + calls_s)
 
     async def _wind_down(
-        self, control: ControlServer, switch: Host, service: CallbackService, calls_s: float
+        self,
+        control: ControlServer,
+        switch: Host,
+        service: CallbackService,
+        driver: Driver,
+        calls_s: float,
     ) -> bool:
         try:
             async with asyncio.timeout(STOP_BOUND_S + calls_s):
                 if calls_s and self._stop.is_set() and self._faulty is None:
                     switch.refuse_calls()
                     # What stands is in the store; from here on nothing is ordered, cancelled or recalled.
-                    await service.stop()
+                    await service.stop(close_driver=False)
                     if left := await switch.finish_calls(calls_s):
                         _LOG.warning("%d calls are not over after %g s; they are released", left, calls_s)
                 await control.close()
-                await service.stop()
+                await service.stop(close_driver=False)
                 await switch.stop()
         except TimeoutError:
             _LOG.error("not everything was stopped within %g s; it is left as it is", STOP_BOUND_S)
             return False
         finally:
+            # The calls that end last are noted with it, and the phones that come and go meanwhile.
+            driver.close()
             if self._trace is not None:
                 self._trace.close()
         return True

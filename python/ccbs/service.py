@@ -157,10 +157,13 @@ class CallbackService:
             await self.stop()
             raise
 
-    async def stop(self) -> None:
+    async def stop(self, *, close_driver: bool = True) -> None:
         """Give up the recalls in progress and close the engine. Calls that were connected go on.
 
         Takes at most ``stop_timeout`` and the time of one release. Stopping twice is no error.
+
+        :param close_driver: False leaves the driver open for notes (:meth:`ccbs.Driver.note`); whoever made it
+            closes it.
         """
         if self._driver is None or self._stopping:
             return
@@ -173,7 +176,8 @@ class CallbackService:
             if self._outbox is not None:
                 self._outbox.close()
             asyncio.get_running_loop().remove_reader(self._driver.fileno())
-            self._driver.close()
+            if close_driver:
+                self._driver.close()
             self._fail_requests("the call-back service was stopped")
 
     def lost_contact(self) -> None:

@@ -19,9 +19,11 @@ class Order:
     :ivar connected: the life of the server in which the two talked, or None.
     :ivar ended: why it ended otherwise, or None.
     :ivar recall: whether a recall is under way.
+    :ivar asked: when he last asked for it, in Unix seconds.
     """
 
     caller: str
+    asked: float = 0.0
     heard: bool = False
     cancel_asked: bool = False
     cancelled: bool = False
@@ -52,11 +54,15 @@ class Ledger:
 
     # --- what a caller does and hears ---------------------------------------------------------------
 
-    def asks(self, caller: str) -> None:
-        """He orders: from here on there may be an order."""
+    def asks(self, caller: str, at: float = 0.0) -> None:
+        """He orders: from here on there may be an order.
+
+        :param at: when, in Unix seconds.
+        """
         there = self.orders.get(caller)
         if there is None or there.connected or there.cancelled or there.ended:
             self.orders[caller] = Order(caller)
+        self.orders[caller].asked = at
 
     def hears_accepted(self, caller: str) -> None:
         """He is told that it is accepted."""
@@ -125,11 +131,12 @@ class Ledger:
         for order in self.orders.values():
             order.recall = False
 
-    def restarted(self, standing: Collection[str], why_ended: Callable[[str], str | None]) -> None:
+    def restarted(self, standing: Collection[str], why_ended: Callable[[str, float], str | None]) -> None:
         """The server tells which callers' orders it goes on with.
 
         :param standing: the callers.
-        :param why_ended: the reason why the newest order of a caller ended, as the store has it.
+        :param why_ended: the reason why an order of a caller ended after a moment, as the store has it: what
+            an earlier order came to says nothing of this one.
         """
         for order in self.orders.values():
             if order.caller in standing:
@@ -140,7 +147,7 @@ class Ledger:
                     order.connected = None
                     self.counts["cut_off"] += 1
             elif self.is_open(order.caller):
-                if (why := why_ended(order.caller)) is not None:
+                if (why := why_ended(order.caller, order.asked)) is not None:
                     self.says_ended(order.caller, why)
                 else:
                     self.lost.append(f"the order of {order.caller} was confirmed and is gone")

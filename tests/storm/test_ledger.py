@@ -16,7 +16,7 @@ def ordered(*callers: str) -> Ledger:
 def reborn(ledger: Ledger, *standing: str, why: str | None = None) -> Ledger:
     ledger.killed()
     ledger.life += 1
-    ledger.restarted(set(standing), lambda caller: why)
+    ledger.restarted(set(standing), lambda caller, after: why)
     return ledger
 
 
@@ -24,6 +24,15 @@ def test_an_order_that_is_gone_is_lost_unless_it_ended_with_a_reason() -> None:
     assert reborn(ordered("1", "2"), "2").lost == ["the order of 1 was confirmed and is gone"]
     assert reborn(ordered("1"), why="expired").lost == []
     assert reborn(ordered("1"), "1").lost == []
+
+
+def test_what_an_earlier_order_came_to_says_nothing_of_a_later_one() -> None:
+    ledger = ordered("1")
+    ledger.asks("1", 20.0)
+    ledger.hears_accepted("1")
+    ledger.killed()
+    ledger.restarted(set(), lambda caller, after: "completed" if after <= 10.0 else None)
+    assert ledger.lost == ["the order of 1 was confirmed and is gone"]
 
 
 def test_an_order_that_is_never_carried_out_is_lost() -> None:

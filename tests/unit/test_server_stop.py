@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -47,6 +48,8 @@ async def test_calls_in_progress_finish_and_new_ones_are_refused(tmp_path: Path)
             assert (code, "are not over" in log) == (0, False)
         async with serving(tmp_path, config=stopping(0)) as after:
             assert "orders: 1, " in await after.says("store ")
+            _, told, _ = await command("calls", "--config", tmp_path / "ccbs.yml", "--json")
+            assert [call["cause"] for call in json.loads(told)["rows"] if call["caller"] == "104"] == ["answered"]
 
 
 async def test_calls_that_outlast_the_time_are_released(tmp_path: Path) -> None:
@@ -60,6 +63,12 @@ async def test_calls_that_outlast_the_time_are_released(tmp_path: Path) -> None:
         code, log = await served.ends()
         assert code == 0
         assert "1 calls are not over after 1 s; they are released" in log
+    assert [json.loads(value)["cause"] for value in noted(tmp_path / "orders.db", "calls")].count("answered") == 1
+
+
+def noted(store: Path, part: str) -> list[str]:
+    with contextlib.closing(sqlite3.connect(store)) as opened:
+        return [value for (value,) in opened.execute("SELECT value FROM notes WHERE part = ?", (part,))]
 
 
 async def test_the_supervisor_hears_ready_alive_reloading_and_stopping(

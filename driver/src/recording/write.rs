@@ -206,6 +206,10 @@ impl<S: Store> Store for Recorder<S> {
     fn snapshot(&mut self, now: Millis, state: &[u8]) -> Result<(), StoreError> {
         self.inner.snapshot(now, state)
     }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        self.inner.tidy()
+    }
 }
 
 impl<S> Drop for Recorder<S> {

@@ -122,7 +122,7 @@ pub trait Store: Send + 'static {
     /// Keeps the records and notes, all or none, and returns when they would survive a crash (group commit).
     fn append(&mut self, records: &[Record], notes: &[Note]) -> Result<(), StoreError>;
 
-    /// Whether the store would like a snapshot now; asked after each [`Store::append`] was applied.
+    /// Whether the store would like a snapshot now; asked between commits.
     fn wants_snapshot(&self) -> bool {
         false
     }
@@ -130,6 +130,11 @@ pub trait Store: Send + 'static {
     /// Keeps the state after all records so far, which may then be forgotten.
     fn snapshot(&mut self, now: Millis, state: &[u8]) -> Result<(), StoreError> {
         let _ = (now, state);
+        Ok(())
+    }
+
+    /// Work that no action need wait for; called between commits.
+    fn tidy(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use ccbs_driver::{SqliteStore, Store as _, verify};
 use ccbs_engine::{Action, Engine, Event, Limits, OrderId, Reply, Step};
-use course::{Part, Went, line, parts, recover, run};
+use course::{Part, State, Went, line, parts, recover, run};
 
 const PART: &str = "CCBS_CRASH_PART";
 const DIRECTORY: &str = "CCBS_CRASH_DIRECTORY";
@@ -98,8 +98,16 @@ fn judge_all() {
         let before = state_of(&place, part.name);
         let (commit, went) = run(&part, &place.join("orders.db"), &place.join("heard")).expect("a run left alone");
         let points = bench.points(&part, left.as_deref());
-        for call in ["write", "fdatasync", "ftruncate", "unlink"] {
-            assert!(points.iter().any(|(found, _)| found == call), "no {call} was seen: {points:?}");
+        for wanted in [
+            "write orders.db",
+            "write orders.db-wal",
+            "fdatasync orders.db",
+            "ftruncate orders.db-wal",
+            "unlink orders.db-wal",
+            "write heard",
+        ] {
+            let seen = points.iter().any(|(call, file)| wanted == format!("{call} {file}"));
+            assert!(seen, "no {wanted} was seen: {points:?}");
         }
         for (index, (call, file)) in points.iter().enumerate() {
             for (kind, count) in ["kill", "power", "torn", "eio", "enospc"].into_iter().zip(&mut runs) {
@@ -148,7 +156,7 @@ fn judge_end(kind: &str, ran: &Output, what: &str) {
 }
 
 /// The state that a store gives back, before it is told of the restart.
-fn state_of(place: &Path, what: &str) -> Vec<u8> {
+fn state_of(place: &Path, what: &str) -> State {
     let opened = SqliteStore::open(&place.join("orders.db"), course::SETTINGS);
     let kept = opened.and_then(|mut store| store.load()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut engine = match kept.snapshot {
@@ -158,10 +166,10 @@ fn state_of(place: &Path, what: &str) -> Vec<u8> {
     for record in &kept.records {
         record.apply(&mut engine, &mut Vec::new());
     }
-    engine.snapshot()
+    (engine.snapshot(), kept.notes)
 }
 
-fn judge(place: &Path, heard: &str, part: &Part, before: &[u8], went: &Went, earlier: &[Action], what: &str) {
+fn judge(place: &Path, heard: &str, part: &Part, before: &State, went: &Went, earlier: &[Action], what: &str) {
     let over = heard.lines().filter(|line| *line == "done").count();
     let lines: Vec<&str> = heard.lines().filter(|line| *line != "done").collect();
     let let_out: Vec<(usize, &Action)> = went
@@ -178,7 +186,7 @@ fn judge(place: &Path, heard: &str, part: &Part, before: &[u8], went: &Went, ear
     let promised = lines.len().checked_sub(1).map_or(0, |last| let_out[last].0).max(over);
     let restored = state_of(place, what);
     let possible = (promised..=over + 1).map(|step| match step.checked_sub(1) {
-        Some(index) => went.states.get(index).map(Vec::as_slice),
+        Some(index) => went.states.get(index),
         None => Some(before),
     });
     assert!(
@@ -190,9 +198,7 @@ fn judge(place: &Path, heard: &str, part: &Part, before: &[u8], went: &Went, ear
     let heard: Vec<&Action> = earlier.iter().chain(let_out[..lines.len()].iter().map(|(_, action)| *action)).collect();
     let under_way = went.actions.get(over).map_or(&[][..], Vec::as_slice);
     carry_out(&path, part.begin + 120_000, &heard, under_way, what);
-    if !restored.is_empty() {
-        verify(&path, &mut || true).unwrap_or_else(|error| panic!("{what}: {error}"));
-    }
+    verify(&path, &mut || true).unwrap_or_else(|error| panic!("{what}: {error}"));
 }
 
 /// Goes on from what the crash left: each order that was confirmed is recalled or ended with a reason, none that was
@@ -218,7 +224,8 @@ fn carry_out(path: &Path, now: u64, heard: &[&Action], under_way: &[Action], wha
             _ => {}
         }
     }
-    let (mut commit, mut actions) = recover(path, now).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let (mut commit, found) = recover(path, now).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut actions = found.actions;
     let mut now = now;
     let mut rung: Vec<OrderId> = Vec::new();
     let mut events: Vec<Event> =

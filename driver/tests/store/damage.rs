@@ -53,6 +53,7 @@ fn a_record_that_leads_elsewhere_than_the_snapshot_is_found_by_verify() {
     for at in 0..2 {
         commit.turn(BEGIN + at, vec![Event::LineBusy { line: line("9") }], &mut Vec::new()).unwrap();
     }
+    commit.tidy().unwrap();
     drop(commit);
     let sqlite = place.sqlite();
     sqlite.execute("ATTACH DATABASE ? AS other", [other.path().to_str().unwrap()]).unwrap();
@@ -62,6 +63,15 @@ fn a_record_that_leads_elsewhere_than_the_snapshot_is_found_by_verify() {
     drop(sqlite);
     let told = verify(&place.path(), &mut || true).unwrap_err();
     assert!(told.message.contains("the records up to 2 lead to another state"), "{told}");
+}
+
+#[test]
+fn what_people_read_of_a_record_is_verified_too() {
+    let place = Place::new();
+    drop(ordered(&place, Profile::autodial()));
+    place.sqlite().execute("UPDATE journal SET numbers = '2 3' WHERE sequence = 2", []).unwrap();
+    let told = verify(&place.path(), &mut || true).unwrap_err();
+    assert!(told.message.contains("kind and numbers of record 2"), "{told}");
 }
 
 #[test]

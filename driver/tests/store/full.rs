@@ -97,3 +97,31 @@ fn another_program_that_writes_is_waited_for_and_then_told() {
     commit.turn(BEGIN, vec![order(1)], &mut actions).unwrap();
     assert!(matches!(&actions[..], [Action::Reply { reply: Reply::Accepted { .. }, .. }, _]), "{actions:?}");
 }
+
+#[test]
+fn a_process_that_starts_on_a_full_disk_serves_and_goes_on_when_there_is_room() {
+    let place = Place::new();
+    drop(ordered(&place, Profile::autodial()));
+    let full = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let inner = SqliteStore::open(&place.path(), LONG).unwrap();
+    let (mut commit, found) =
+        Commit::recover(Limits::default(), Tight { inner, full: full.clone() }, BEGIN + 20_000).unwrap();
+    assert_eq!((found.restarted, found.orders, found.actions), (true, 1, Vec::new()));
+    assert!(commit.waits());
+    let mut actions = Vec::new();
+    commit.turn(BEGIN + 21_000, vec![Event::LineBusy { line: line("1") }, order(7)], &mut actions).unwrap_err();
+    assert_eq!((denied(&actions), actions.len()), (vec![7], 1));
+    assert!(commit.lines(BEGIN + 21_000, vec!["5".into()]).unwrap_err().passing);
+
+    full.store(false, std::sync::atomic::Ordering::Relaxed);
+    actions.clear();
+    commit.turn(BEGIN + 60_000, Vec::new(), &mut actions).unwrap();
+    assert!(!commit.waits());
+    assert_eq!(rings(&actions), 0, "the lines have the guard's time to be reported");
+    while rings(&actions) == 0 {
+        let deadline = commit.next_deadline().expect("the order waits");
+        commit.turn(deadline, Vec::new(), &mut actions).unwrap();
+    }
+    drop(commit);
+    ccbs_driver::verify(&place.path(), &mut || true).unwrap();
+}

@@ -151,6 +151,10 @@ fn a_second_process_is_told_who_has_the_store() {
     let me = format!("is in use by process {} on host ", std::process::id());
     assert!(told.message.contains(&me), "{}", told.message);
     assert!(told.message.contains("Stop that process"), "{}", told.message);
+    let link = place.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let told = SqliteStore::open(&link, LONG).map(|_| ()).unwrap_err();
+    assert!(told.message.contains(&me), "{}", told.message);
     drop(first);
     place.open(BEGIN);
 }

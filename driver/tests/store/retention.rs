@@ -13,6 +13,7 @@ fn facts(place: &Place, settings: SqliteSettings, seconds: u64) -> (u64, u64, Ve
     for second in 0..seconds {
         let events = vec![Event::LineBusy { line: line(&format!("{}", 100 + second % 50)) }];
         commit.turn(BEGIN + second * 1_000, events, &mut Vec::new()).unwrap();
+        commit.tidy().unwrap();
     }
     let (mut records, mut snapshots) = (Vec::new(), Vec::new());
     for entry in JournalReader::open(&place.path()).unwrap() {
@@ -116,4 +117,44 @@ fn a_compacted_store_is_smaller_and_sound() {
     assert_eq!(found.orders, 1);
     let (_, found) = place.open(BEGIN + 700);
     assert_eq!(found.orders, 1);
+}
+
+#[test]
+fn where_few_inputs_come_they_stay_no_longer_either() {
+    let place = Place::new();
+    let settings = SqliteSettings { retention: Duration::from_secs(3_600), ..LONG };
+    let (mut commit, _) = place.open_with(settings, BEGIN).unwrap();
+    for at in 0..144 {
+        commit.turn(BEGIN + at * 300_000, vec![Event::LineBusy { line: line("9") }], &mut Vec::new()).unwrap();
+        commit.tidy().unwrap();
+    }
+    let kept = |what: &str| -> u64 { place.sqlite().query_row(what, [], |row| row.get(0)).unwrap() };
+    // An hour, a quarter more, and the five minutes to the next input.
+    assert!((12..=16).contains(&kept("SELECT count(*) FROM journal")), "{}", kept("SELECT count(*) FROM journal"));
+    assert!(kept("SELECT count(*) FROM snapshots") <= 11);
+    verify(&place.path(), &mut || true).unwrap();
+}
+
+#[test]
+fn the_log_does_not_grow_without_bound_and_who_writes_waits_for_nobody_who_reads() {
+    let place = Place::new();
+    let (mut commit, _) = place.open(BEGIN);
+    let log = place.path().with_extension("db-wal");
+    let mut fill = |from: u64| {
+        for at in from..from + 40 {
+            let events = (0..500).map(|more| Event::LineBusy { line: line(&format!("{at}{more}")) }).collect();
+            commit.turn(BEGIN + at, events, &mut Vec::new()).unwrap();
+            commit.tidy().unwrap();
+        }
+        std::fs::metadata(&log).unwrap().len()
+    };
+    let reading = place.sqlite();
+    reading.execute_batch("BEGIN; SELECT count(*) FROM journal").unwrap();
+    for round in 0..3 {
+        fill(round * 40);
+    }
+    drop(reading);
+    let settled = (3..6).map(|round| fill(round * 40)).max();
+    let after = (6..12).map(|round| fill(round * 40)).max();
+    assert!(after <= settled, "begun anew where it can be: {after:?} after {settled:?}");
 }

@@ -135,6 +135,8 @@ fn a_store_gets_the_snapshot_it_wants() {
     let mut events = refused_call();
     events.push(order(7));
     commit.turn(BEGIN, events, &mut Vec::new()).unwrap();
+    assert_eq!(*kept.lock().unwrap(), None, "no action waits for it");
+    commit.tidy().unwrap();
 
     let (now, state) = kept.lock().unwrap().take().expect("a snapshot was taken");
     assert_eq!(now, BEGIN);

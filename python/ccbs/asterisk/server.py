@@ -103,7 +103,7 @@ class AsteriskServer(Server):
             raise StartError(f"The service cannot start: {error}.") from error
         finally:
             # Calls are Asterisk's, and go on without us.
-            clean = await self._wind_down(control, switch, service, 0)
+            clean = await self._wind_down(control, switch, service, driver, 0)
             for watch in watches:
                 watch.cancel()
         self._say("stopped")

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{FORMAT, StoreError};
+use super::{FORMAT, StoreError, lock, log};
 
 /// "ccbs".
 const APPLICATION: i32 = 0x6363_6273;
@@ -16,6 +16,10 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// How long a commit waits for another program that writes to the file.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// Of a damaged store.
+const WAY_OUT: &str = "`ccbs journal verify` tells what can be read; move it away together with its -wal, and restore it \
+                       from a copy or begin without its orders";
 
 const TABLES: &str = "
 CREATE TABLE journal (
@@ -53,6 +57,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     // SQLite would make it readable to everybody; registrations and call logs are nobody else's.
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     made.map_err(|error| unwritable(path, &error.to_string()))?;
+    check_log(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let file = Connection::open_with_flags(path, flags).map_err(|error| failed(path, "opened", &error))?;
     let set_up = |file: &Connection| -> rusqlite::Result<(i32, i32)> {
@@ -67,21 +72,79 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let found = set_up(&file).map_err(|error| failed(path, "opened", &error))?;
     check(path, found)?;
     journaling(&file).map_err(|error| failed(path, "opened", &error))?;
+    // After a sync that failed the log may be in the system's memory and not on the disk, and no later sync would tell:
+    // what it says is written anew.
+    match checkpoint(&file, "TRUNCATE").map_err(|error| failed(path, "opened", &error)) {
+        Err(error) if !error.passing => return Err(error),
+        _ => {}
+    }
+    pages(path, &file, "quick_check")?;
     Ok(file)
 }
 
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     fs::metadata(path).map_err(|error| StoreError::broken(format!("{}: {error}", path.display())))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let file = Connection::open_with_flags(path, flags)?;
-        file.busy_timeout(BUSY)?;
-        let found = identity(&file)?;
-        Ok((file, found))
+    if let Err(error) = check_log(path) {
+        // A server that writes meanwhile is ahead of who reads the log from its beginning.
+        if !lock::is_held(path) {
+            return Err(error);
+        }
+    }
+    let unread = |error: &rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::broken(format!(
+            "the store {} cannot be read where it is: {error}. SQLite makes files beside it while it reads: copy it, and \
+             its -wal, to a directory that you may write",
+            path.display()
+        )),
+        _ => failed(path, "read", error),
     };
-    let (file, found) = open().map_err(|error| failed(path, "read", &error))?;
+    let (file, found) = match open_as_it_is(path, "") {
+        // Nobody writes to a file on such a disk, and without a log all of it is in the file.
+        Err(error) if is_unwritable(&error) && log::is_empty(path) => open_as_it_is(path, "&immutable=1"),
+        opened => opened,
+    }
+    .map_err(|error| unread(&error))?;
     check(path, found)?;
     Ok(file)
+}
+
+fn is_unwritable(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
+}
+
+fn open_as_it_is(path: &Path, more: &str) -> rusqlite::Result<(Connection, (i32, i32))> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let name: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02x}")).collect();
+    let file = Connection::open_with_flags(format!("file:{name}?mode=ro{more}"), flags)?;
+    file.busy_timeout(BUSY)?;
+    let found = identity(&file)?;
+    Ok((file, found))
+}
+
+fn check_log(path: &Path) -> Result<(), StoreError> {
+    match log::damage(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(what)) => Err(damaged(path, &what)),
+        Err(error) => Err(StoreError::broken(format!("the log of the store {}: {error}", path.display()))),
+    }
+}
+
+/// Has what the log holds written to the file, as far as nobody reads it.
+pub(super) fn checkpoint(file: &Connection, how: &str) -> rusqlite::Result<()> {
+    file.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
+}
+
+/// How many pages of the log are not in the file yet.
+pub(super) fn log_pages(file: &Connection) -> rusqlite::Result<i64> {
+    file.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
+}
+
+/// `SQLite`'s own check of every page: a page that lost a row has no wrong sum.
+pub(super) fn pages(path: &Path, file: &Connection, how: &str) -> Result<(), StoreError> {
+    let told: String = file
+        .query_row(&format!("PRAGMA {how}(1)"), [], |row| row.get(0))
+        .map_err(|error| failed(path, "read", &error))?;
+    if told == "ok" { Ok(()) } else { Err(damaged(path, &told)) }
 }
 
 fn make(file: &Connection) -> rusqlite::Result<()> {
@@ -99,7 +162,10 @@ fn journaling(file: &Connection) -> rusqlite::Result<()> {
         let refused = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
         return Err(rusqlite::Error::SqliteFailure(refused, Some(format!("its log could not be made, mode {mode}"))));
     }
-    file.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cell_size_check = ON;")
+    file.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF; \
+         PRAGMA cell_size_check = ON;",
+    )
 }
 
 fn identity(file: &Connection) -> rusqlite::Result<(i32, i32)> {
@@ -138,7 +204,14 @@ fn unwritable(path: &Path, error: &str) -> StoreError {
 /// What an error of `SQLite`'s means, and what to do.
 pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreError {
     let shown = path.display();
-    match error.sqlite_error_code() {
+    let code = match error {
+        // Where its index beside the log cannot grow, SQLite says that the disk failed.
+        rusqlite::Error::SqliteFailure(error, _) if error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+            Some(ErrorCode::DiskFull)
+        }
+        error => error.sqlite_error_code(),
+    };
+    match code {
         Some(ErrorCode::DiskFull) => StoreError::passing(format!(
             "there is no room for the store {shown}: {error}. Make room on its disk; orders that stand are kept, new \
              ones are denied until then"
@@ -151,10 +224,9 @@ pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreE
             "{shown} is no store of ccbs, or its first page is damaged. Give store.path another file, or restore it \
              from a copy"
         )),
-        Some(ErrorCode::DatabaseCorrupt) => StoreError::broken(format!(
-            "the store {shown} is damaged: {error}. `ccbs journal verify` tells what can be read; restore it from a \
-             copy, or move it away to begin without its orders"
-        )),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            StoreError::broken(format!("the store {shown} is damaged: {error}. {WAY_OUT}"))
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             unwritable(path, &error.to_string())
         }
@@ -168,9 +240,5 @@ pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreE
 
 /// Something that was kept is not as it was written.
 pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
-    StoreError::broken(format!(
-        "the store {} is damaged: {what}. `ccbs journal verify` tells what can be read; restore it from a copy, or move \
-         it away to begin without its orders",
-        path.display()
-    ))
+    StoreError::broken(format!("the store {} is damaged: {what}. {WAY_OUT}", path.display()))
 }

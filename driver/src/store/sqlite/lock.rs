@@ -50,15 +50,23 @@ impl Lock {
             Err(error) => return Err(failed(&error.into())),
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let named = file.set_len(0).and_then(|()| writeln!(file, "process {} on host {host}", std::process::id()));
-        named.map_err(|error| failed(&error))?;
-        Ok(Self { _file: file })
+        match file.set_len(0).and_then(|()| writeln!(file, "process {} on host {host}", std::process::id())) {
+            // On a full disk there is no room for the name, which is a help only.
+            Err(error) if error.kind() != std::io::ErrorKind::StorageFull => Err(failed(&error)),
+            _ => Ok(Self { _file: file }),
+        }
     }
 }
 
-/// The lock's file.
+/// Whether a process has the store open for writing.
+pub(super) fn is_held(store: &Path) -> bool {
+    File::open(beside(store))
+        .is_ok_and(|file| matches!(flock(&file, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK)))
+}
+
+/// The lock's file: that of the store's own name, whatever link leads to it.
 fn beside(store: &Path) -> PathBuf {
-    let mut path = store.as_os_str().to_owned();
+    let mut path = store.canonicalize().unwrap_or_else(|_| store.to_owned()).into_os_string();
     path.push(".lock");
     path.into()
 }

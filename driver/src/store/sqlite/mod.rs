@@ -20,6 +20,7 @@
 mod describe;
 mod file;
 mod lock;
+mod log;
 mod read;
 mod retain;
 mod verify;
@@ -41,13 +42,22 @@ pub use verify::{Verified, compact, verify};
 /// The layout's version; one more with each change of what is written.
 const FORMAT: i32 = 1;
 
+/// Pages in the log from which on they are written to the file, unless told otherwise.
+const LOG_PAGES: u32 = 1_000;
+/// Pages, estimated, after which the log's length is asked for.
+const LOOK_PAGES: u64 = 128;
+const PAGE: usize = 4_096;
+
+/// The least time between two snapshots that are taken because time has passed (ms).
+const SNAPSHOT_APART: Millis = 60_000;
+
 /// Settings of a store in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqliteSettings {
     /// Records between two snapshots, at least 1: how much a restart repeats at most.
     pub snapshot_records: u64,
     /// How long records stay readable for `ccbs explain` at least, as long as there are not more than
-    /// `retention_records`. Zero keeps what a restart needs only.
+    /// `retention_records`; up to a quarter more, and until the next input. Zero keeps what a restart needs only.
     pub retention: Duration,
     /// How many records stay readable at most, and up to an eighth more.
     pub retention_records: u64,
@@ -67,9 +77,14 @@ pub struct SqliteStore {
     file: Connection,
     /// That of the last record.
     sequence: u64,
-    /// Records since the last snapshot that was kept or tried.
+    /// Records since the last snapshot that was kept or tried, the time of the last of them, and that of the snapshot.
     since: u64,
+    now: Millis,
+    snapped: Millis,
     horizon: Horizon,
+    /// Pages that went to the log since its length was asked for, estimated.
+    logged: u64,
+    log_pages: u32,
     _lock: Lock,
 }
 
@@ -82,10 +97,16 @@ impl SqliteStore {
         let file = file::open_for_writing(path)?;
         let failed = |error| file::failed(path, "read", &error);
         let sequence = read::last_sequence(&file).map_err(failed)?;
-        let snapshot = read::newest_snapshot(&file).map_err(failed)?.unwrap_or(0);
-        let horizon = Horizon::of(&file, settings).map_err(failed)?;
+        let (snapshot, snapped) = read::newest_snapshot(&file).map_err(failed)?.unwrap_or_default();
+        let horizon = match Horizon::of(&file, settings).map_err(failed) {
+            // What may go stays until there is room to say so.
+            Err(error) if error.passing => Horizon::default(),
+            found => found?,
+        };
         let since = sequence.saturating_sub(snapshot);
-        Ok(Self { path: path.to_owned(), settings, file, sequence, since, horizon, _lock: lock })
+        let path = path.to_owned();
+        let (now, logged, log_pages) = (snapped, 0, LOG_PAGES);
+        Ok(Self { path, settings, file, sequence, since, now, snapped, horizon, logged, log_pages, _lock: lock })
     }
 
     /// The file.
@@ -99,9 +120,14 @@ impl SqliteStore {
         limited.map_err(|error| file::failed(&self.path, "bounded", &error))
     }
 
+    /// From how many pages of the log on they are written to the file; 1,000 unless given.
+    pub fn write_log_at(&mut self, pages: u32) {
+        self.log_pages = pages;
+    }
+
     fn try_append(&mut self, records: &[Record], notes: &[Note]) -> Result<(), Problem> {
         let transaction = self.file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut sequence = self.sequence;
+        let (mut sequence, mut now, mut octets) = (self.sequence, self.now, 0);
         if !records.is_empty() {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO journal (sequence, now, kind, numbers, record, crc) VALUES (?, ?, ?, ?, ?, ?)",
@@ -112,6 +138,7 @@ impl SqliteStore {
                 let crc = record_crc(sequence, record.now, &blob);
                 let (kind, numbers) = describe::record(record);
                 insert.execute(params![sequence, record.now, kind, numbers, blob, crc])?;
+                (now, octets) = (record.now, octets + blob.len());
             }
         }
         if !notes.is_empty() {
@@ -133,7 +160,8 @@ impl SqliteStore {
         transaction.commit()?;
         self.horizon = horizon;
         self.since += sequence - self.sequence;
-        self.sequence = sequence;
+        (self.sequence, self.now) = (sequence, now);
+        self.logged += 1 + (notes.len() + octets / PAGE) as u64;
         Ok(())
     }
 
@@ -146,6 +174,16 @@ impl SqliteStore {
         let horizon = self.horizon.advanced(&transaction, self.settings)?;
         transaction.commit()?;
         self.horizon = horizon;
+        self.logged += (state.len() / PAGE) as u64;
+        Ok(())
+    }
+
+    /// `SQLite` would do it within a commit, while actions wait for it, and say nothing of errors.
+    fn try_checkpoint(&mut self) -> Result<(), Problem> {
+        self.logged = 0;
+        if file::log_pages(&self.file)? >= self.log_pages.into() {
+            file::checkpoint(&self.file, "PASSIVE")?;
+        }
         Ok(())
     }
 }
@@ -160,13 +198,23 @@ impl Store for SqliteStore {
     }
 
     fn wants_snapshot(&self) -> bool {
-        self.since >= self.settings.snapshot_records.max(1)
+        // Nothing that is older than the newest snapshot can go: where few inputs come, time asks for one.
+        let apart = Millis::try_from(self.settings.retention.as_millis()).unwrap_or(Millis::MAX) / retain::SPACING;
+        let aged = apart > 0 && self.now.saturating_sub(self.snapped) >= apart.max(SNAPSHOT_APART);
+        self.since >= self.settings.snapshot_records.max(1) || (self.since > 0 && aged)
     }
 
     fn snapshot(&mut self, now: Millis, state: &[u8]) -> Result<(), StoreError> {
         // One that finds no room is tried again after as many records as there are between two.
-        self.since = 0;
+        (self.since, self.snapped) = (0, now);
         self.try_snapshot(now, state).map_err(|problem| problem.told(&self.path))
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.logged < LOOK_PAGES.min(self.log_pages.into()) {
+            return Ok(());
+        }
+        self.try_checkpoint().map_err(|problem| problem.told(&self.path))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ccbs_engine::Millis;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Kept, Note, Record, StoreError, file, note_crc, record_crc};
+use super::{Kept, Note, Record, StoreError, describe, file, note_crc, record_crc};
 
 /// Rows read at a time.
 const CHUNK: u64 = 1_024;
@@ -19,8 +19,12 @@ pub(super) fn last_sequence(file: &Connection) -> rusqlite::Result<u64> {
     )
 }
 
-pub(super) fn newest_snapshot(file: &Connection) -> rusqlite::Result<Option<u64>> {
-    file.query_row("SELECT max(sequence) FROM snapshots", [], |row| row.get(0))
+/// Its sequence and time.
+pub(super) fn newest_snapshot(file: &Connection) -> rusqlite::Result<Option<(u64, Millis)>> {
+    file.query_row("SELECT sequence, now FROM snapshots ORDER BY sequence DESC LIMIT 1", [], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
 }
 
 /// One row with a blob and its sum.
@@ -168,6 +172,17 @@ impl JournalReader {
     /// The notes of all parts, by part and key.
     pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
         notes(&self.path, &self.file)
+    }
+
+    /// Whether the columns for people say what the record does.
+    pub(super) fn is_shown_right(&self, sequence: u64, record: &Record) -> Result<bool, StoreError> {
+        let read = || -> rusqlite::Result<(String, String)> {
+            self.file
+                .prepare_cached("SELECT kind, numbers FROM journal WHERE sequence = ?")?
+                .query_row([sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+        };
+        let shown = read().map_err(|error| file::failed(&self.path, "read", &error))?;
+        Ok(shown == describe::record(record))
     }
 
     fn entry(&mut self) -> Result<Option<JournalEntry>, StoreError> {

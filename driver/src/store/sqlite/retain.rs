@@ -6,14 +6,14 @@ use rusqlite::{Connection, params};
 use super::SqliteSettings;
 
 /// Snapshots that are kept lie so far apart, in parts of the retention.
-const SPACING: u64 = 8;
+pub(super) const SPACING: u64 = 8;
 
 /// Rows removed by a commit beyond the number that it adds: the end of the journal never takes long to cut.
 const SWEEP: usize = 256;
 
 /// Where what is kept begins: at a snapshot, from which everything later can be repeated. What a transaction makes of
 /// it holds when that is committed: the records that a snapshot replaces must not go before it is there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Horizon {
     /// The sequence of that snapshot.
     begin: u64,

@@ -28,12 +28,12 @@ pub struct Verified {
 /// Checks a store, which may be in use: every page of the file and every sum, and repeats the records through the
 /// engine, which must come by every snapshot. `go_on` is asked now and then; `None` when it says no.
 pub fn verify(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Verified>, StoreError> {
-    pages(path)?;
+    file::pages(path, &file::open_for_reading(path)?, "integrity_check")?;
     let mut reader = JournalReader::open(path)?;
     let mut found = Verified { notes: reader.notes()?.len() as u64, ..Verified::default() };
     let mut engine: Option<Engine> = None;
     let mut actions = Vec::new();
-    for entry in reader.by_ref() {
+    while let Some(entry) = reader.next() {
         match entry? {
             JournalEntry::Snapshot(sequence, state) => {
                 found.snapshots += 1;
@@ -50,7 +50,11 @@ pub fn verify(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Ver
                     engine = Some(restored?);
                 }
             }
-            JournalEntry::Record(_, record) => {
+            JournalEntry::Record(sequence, record) => {
+                if !reader.is_shown_right(sequence, &record)? {
+                    let what = format!("kind and numbers of record {sequence} are not those of the record");
+                    return Err(file::damaged(path, &what));
+                }
                 found.records += 1;
                 if found.from == 0 {
                     found.from = record.now;
@@ -70,15 +74,6 @@ pub fn verify(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Ver
     Ok(Some(found))
 }
 
-/// `SQLite`'s own check of every page.
-fn pages(path: &Path) -> Result<(), StoreError> {
-    let file = file::open_for_reading(path)?;
-    let told: String = file
-        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(|error| file::failed(path, "read", &error))?;
-    if told == "ok" { Ok(()) } else { Err(file::damaged(path, &told)) }
-}
-
 /// Gives the room of what was removed back to the disk; the store must not be in use. How many bytes the file had
 /// before and has now.
 pub fn compact(path: &Path) -> Result<(u64, u64), StoreError> {
@@ -91,7 +86,6 @@ pub fn compact(path: &Path) -> Result<(u64, u64), StoreError> {
     let file = file::open_for_writing(path)?;
     let before = size()?;
     file.execute_batch("VACUUM").map_err(|error| file::failed(path, "compacted", &error))?;
-    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .map_err(|error| file::failed(path, "compacted", &error))?;
+    file::checkpoint(&file, "TRUNCATE").map_err(|error| file::failed(path, "compacted", &error))?;
     Ok((before, size()?))
 }
