@@ -162,8 +162,8 @@ class CallbackService:
 
         Takes at most ``stop_timeout`` and the time of one release. Stopping twice is no error.
 
-        :param close_driver: False leaves the driver open for notes (:meth:`ccbs.Driver.note`); whoever made it
-            closes it.
+        :param close_driver: False leaves the driver open for notes (:meth:`ccbs.Driver.note`); whoever made
+            it closes it.
         """
         if self._driver is None or self._stopping:
             return

@@ -199,7 +199,9 @@ class Office:
         with contextlib.suppress(ccbs.CcbsError):
             for story in ccbs.explain(self.store, number=caller).stories:
                 if story.callee == callee:
-                    told = [s for s in story.sentences if "ended" in s.text and s.at >= (after - CLOCKS_S) * 1e3]
+                    told = [
+                        s for s in story.sentences if "ended" in s.text and s.at >= (after - CLOCKS_S) * 1e3
+                    ]
                     if told:
                         return told[-1].text
         return None

@@ -215,20 +215,24 @@ def test_the_journal_is_verified_shown_exported_and_compacted(tmp_path: Path) ->
 
 async def test_a_damaged_store_is_restored_from_a_copy_or_begun_anew(tmp_path: Path) -> None:
     store, copy = tmp_path / "orders.db", tmp_path / "copy.db"
-    async with contextlib.AsyncExitStack() as stack:
-        async with serving(tmp_path, config=STORED) as before:
-            await before.says("store ")
-            await busy_order(before, stack)
-            await before.says("order 1 102→101 accepted")
-            with contextlib.closing(sqlite3.connect(store)) as opened, contextlib.closing(sqlite3.connect(copy)) as other:
-                opened.backup(other)
-            await killed(before)
+    async with contextlib.AsyncExitStack() as stack, serving(tmp_path, config=STORED) as before:
+        await before.says("store ")
+        await busy_order(before, stack)
+        await before.says("order 1 102→101 accepted")
+        with (
+            contextlib.closing(sqlite3.connect(store)) as opened,
+            contextlib.closing(sqlite3.connect(copy)) as other,
+        ):
+            opened.backup(other)
+        await killed(before)
     with contextlib.closing(sqlite3.connect(store)) as opened, opened:
         opened.execute("UPDATE snapshots SET state = zeroblob(9)")
     async with serving(tmp_path, config=STORED) as refusing:
         code, told = await refusing.ends()
     assert code == 2
-    assert "move it away together with its -wal, and restore it from a copy or begin without its orders" in told
+    assert (
+        "move it away together with its -wal, and restore it from a copy or begin without its orders" in told
+    )
 
     def move_away(to: str) -> None:
         for file in ("orders.db", "orders.db-wal", "orders.db-shm"):

@@ -8,8 +8,11 @@ mod course;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ccbs_driver::{SqliteStore, Store as _, verify};
 use ccbs_engine::{Action, Engine, Event, Limits, OrderId, Reply, Step};
@@ -17,6 +20,10 @@ use course::{Part, State, Went, line, parts, recover, run};
 
 const PART: &str = "CCBS_CRASH_PART";
 const DIRECTORY: &str = "CCBS_CRASH_DIRECTORY";
+
+/// What goes wrong at a point, and nothing.
+const KINDS: [&str; 5] = ["kill", "power", "torn", "eio", "enospc"];
+const NONE: &str = "none";
 
 fn main() {
     let Ok(part) = std::env::var(PART) else { return judge_all() };
@@ -29,33 +36,43 @@ fn main() {
 }
 
 struct Bench {
+    /// In memory where it can be: what reaches a disk and what does not, the shim decides.
     root: PathBuf,
     shim: PathBuf,
-    next: u32,
+    next: AtomicUsize,
+    /// A process that is being started has for a moment what we have open, a store's lock among it.
+    forks: Mutex<()>,
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
+        let _ = fs::remove_file(&self.shim);
     }
 }
 
 impl Bench {
     fn new() -> Self {
-        let root = std::env::temp_dir().join(format!("ccbs-crashes-{}", std::process::id()));
+        let name = format!("ccbs-crashes-{}", std::process::id());
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.join(&name) } else { std::env::temp_dir().join(&name) };
         fs::create_dir(&root).expect("a directory of its own");
-        let shim = root.join("faults.so");
+        // Memory may be no place for programs.
+        let shim = std::env::temp_dir().join(name + ".so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crashes/faults.c");
         let options = ["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"];
         let made = Command::new("cc").args(options).arg(&shim).arg(source).status();
         assert!(made.expect("a C compiler, cc").success(), "{source} does not compile");
-        Self { root, shim, next: 0 }
+        Self { root, shim, next: AtomicUsize::new(0), forks: Mutex::new(()) }
+    }
+
+    fn without_forks(&self) -> MutexGuard<'_, ()> {
+        self.forks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A directory with a copy of a store's files, or none.
-    fn place(&mut self, left: Option<&Path>) -> PathBuf {
-        self.next += 1;
-        let place = self.root.join(format!("place-{}", self.next));
+    fn place(&self, left: Option<&Path>) -> PathBuf {
+        let place = self.root.join(format!("place-{}", self.next.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&place).expect("a directory");
         for file in ["orders.db", "orders.db-wal"] {
             if let Some(left) = left.filter(|left| left.join(file).exists()) {
@@ -66,22 +83,28 @@ impl Bench {
     }
 
     fn run(&self, part: &Part, place: &Path, kind: &str, at: usize) -> Output {
-        Command::new(std::env::current_exe().expect("this program"))
+        let mut program = Command::new(std::env::current_exe().expect("this program"));
+        if kind == NONE {
+            program.env("FAULTS_LIST", self.root.join("list"));
+        }
+        program.stdout(Stdio::piped()).stderr(Stdio::piped());
+        program
             .env("LD_PRELOAD", &self.shim)
             .env("FAULTS_UNDER", place.join(""))
-            .env("FAULTS_LIST", self.root.join("list"))
             .env("FAULTS_KIND", kind)
             .env("FAULTS_AT", at.to_string())
             .env(PART, part.name)
-            .env(DIRECTORY, place)
-            .output()
-            .expect("a process")
+            .env(DIRECTORY, place);
+        let alone = self.without_forks();
+        let started = program.spawn().expect("a process");
+        drop(alone);
+        started.wait_with_output().expect("its end")
     }
 
     /// The points of a part, in a run that is left alone: (call, file).
-    fn points(&mut self, part: &Part, left: Option<&Path>) -> Vec<(String, String)> {
+    fn points(&self, part: &Part, left: Option<&Path>) -> Vec<(String, String)> {
         let place = self.place(left);
-        let ran = self.run(part, &place, "none", 0);
+        let ran = self.run(part, &place, NONE, 0);
         assert!(ran.status.success(), "{ran:?}");
         let listed = fs::read_to_string(self.root.join("list")).expect("a list of points");
         listed.lines().map(|line| line.split_once(' ').expect("CALL FILE")).map(|(a, b)| (a.into(), b.into())).collect()
@@ -89,10 +112,10 @@ impl Bench {
 }
 
 fn judge_all() {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     let mut left: Option<PathBuf> = None;
     let mut orders_before = Vec::new();
-    let (mut judged, mut listed, mut runs) = (0, 0, [0_u32; 5]);
+    let (mut listed, mut runs) = (0, [0; 5]);
     for part in parts() {
         let place = bench.place(left.as_deref());
         let before = state_of(&place, part.name);
@@ -109,21 +132,39 @@ fn judge_all() {
             let seen = points.iter().any(|(call, file)| wanted == format!("{call} {file}"));
             assert!(seen, "no {wanted} was seen: {points:?}");
         }
-        for (index, (call, file)) in points.iter().enumerate() {
-            for (kind, count) in ["kill", "power", "torn", "eio", "enospc"].into_iter().zip(&mut runs) {
-                if file == "heard" && !matches!(kind, "kill" | "power") || kind == "torn" && call != "write" {
-                    continue;
+        let cases: Vec<(usize, usize)> =
+            (0..points.len()).flat_map(|point| (0..KINDS.len()).map(move |kind| (point, kind))).collect();
+        let next = AtomicUsize::new(0);
+        let ran: Vec<[usize; 5]> = std::thread::scope(|scope| {
+            let (bench, points, left) = (&bench, &points, left.as_deref());
+            let (cases, next, part, before, went, earlier) = (&cases, &next, &part, &before, &went, &orders_before);
+            let work = move || {
+                let mut ran = [0; 5];
+                while let Some(&(point, kind)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (call, file) = &points[point];
+                    let name = KINDS[kind];
+                    if file == "heard" && !matches!(name, "kill" | "power") || name == "torn" && call != "write" {
+                        continue;
+                    }
+                    let place = bench.place(left);
+                    let ended = bench.run(part, &place, name, point + 1);
+                    let what = format!("part {}, point {} ({call} {file}), {name}: {ended:?}", part.name, point + 1);
+                    let heard = fs::read_to_string(place.join("heard")).unwrap_or_default();
+                    judge_end(name, &ended, &what);
+                    let alone = bench.without_forks();
+                    judge(&place, &heard, part, before, went, earlier, &what);
+                    drop(alone);
+                    fs::remove_dir_all(&place).expect("a directory that goes");
+                    ran[kind] += 1;
                 }
-                let place = bench.place(left.as_deref());
-                let ran = bench.run(&part, &place, kind, index + 1);
-                let what = format!("part {}, point {} ({call} {file}), {kind}: {ran:?}", part.name, index + 1);
-                let heard = fs::read_to_string(place.join("heard")).unwrap_or_default();
-                judge_end(kind, &ran, &what);
-                judge(&place, &heard, &part, &before, &went, &orders_before, &what);
-                fs::remove_dir_all(&place).expect("a directory that goes");
-                *count += 1;
-            }
-            judged += 1;
+                ran
+            };
+            let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+            let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for (sum, ran) in runs.iter_mut().zip((0..5).map(|kind| ran.iter().map(|ran| ran[kind]).sum::<usize>())) {
+            *sum += ran;
         }
         listed += points.len();
         fs::remove_file(bench.root.join("list")).expect("a list");
@@ -134,7 +175,7 @@ fn judge_all() {
     }
     let [kill, power, torn, eio, enospc] = runs;
     println!(
-        "\nfigure: crashes: crash points {judged}/{listed}: {kill} SIGKILLs, {power} power cuts, {torn} torn writes, {eio} EIO, \
+        "\nfigure: crashes: crash points {kill}/{listed}: {kill} SIGKILLs, {power} power cuts, {torn} torn writes, {eio} EIO, \
          {enospc} ENOSPC; lost 0, doubled 0"
     );
 }

@@ -1,7 +1,7 @@
 //! A directory that goes when the test does, and a few lines that order.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -26,6 +26,19 @@ impl Place {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ccbs-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
+        fs::create_dir(&directory).unwrap();
+        Self { directory }
+    }
+
+    /// In memory where it can be: for many files whose syncs prove nothing.
+    pub(crate) fn in_memory() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Self::new();
+        }
+        let name = format!("ccbs-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let directory = memory.join(name);
         fs::create_dir(&directory).unwrap();
         Self { directory }
     }
