@@ -23,7 +23,7 @@ fn looks() {
     fs::write(path.with_extension("mine"), "").unwrap_err();
     match verify(path, &mut || true) {
         Ok(found) => {
-            println!("orders: {}, entries: {}", found.unwrap().orders, JournalReader::open(path).unwrap().count())
+            println!("orders: {}, entries: {}", found.unwrap().orders, JournalReader::open(path).unwrap().count());
         }
         Err(error) => println!("{error}"),
     }

@@ -114,7 +114,8 @@ fn is_unwritable(error: &rusqlite::Error) -> bool {
 
 fn open_as_it_is(path: &Path, more: &str) -> rusqlite::Result<(Connection, (i32, i32))> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let name: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02x}")).collect();
+    let octets = path.as_os_str().as_encoded_bytes();
+    let name = octets.iter().fold(String::new(), |name, octet| name + &format!("%{octet:02x}"));
     let file = Connection::open_with_flags(format!("file:{name}?mode=ro{more}"), flags)?;
     file.busy_timeout(BUSY)?;
     let found = identity(&file)?;
