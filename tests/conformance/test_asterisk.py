@@ -55,8 +55,8 @@ class AsteriskBench(PhoneBench):
             self.close()
 
     async def go_away(self) -> None:
-        """Asterisk ends as in a crash."""
-        await self.asterisk.kill()
+        """Asterisk is stopped."""
+        await self.asterisk.halt()
         await until(lambda: not self._switch.in_contact, "Asterisk is still in contact")
 
     async def come_back(self) -> None:

@@ -264,6 +264,11 @@ class Asterisk:
         """Ends it at once, as a crash would (SIGKILL)."""
         await self._end(signal.SIGKILL)
 
+    async def halt(self) -> None:
+        """Ends it as its operator would; :meth:`run` finds what it kept, the registrations too."""
+        await self.cli("core stop now")
+        await self._end(signal.SIGCONT, signal.SIGKILL)
+
     async def _end(self, *signals: signal.Signals) -> None:
         process = self._process
         if process is None:
