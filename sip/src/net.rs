@@ -111,13 +111,12 @@ fn bind_both(
     let mut bound = Bound { udp: None, tcp: None, address };
     if udp {
         let mut bind = || -> io::Result<UdpSocket> {
-            let socket = match handed.take(Transport::Udp, address) {
-                Some(socket) => socket,
-                None => {
-                    let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
-                    socket.bind(&address.into())?;
-                    socket
-                }
+            let socket = if let Some(handed) = handed.take(Transport::Udp, address) {
+                handed
+            } else {
+                let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
+                socket.bind(&address.into())?;
+                socket
             };
             // The kernel grants less than is asked for without an error.
             socket.set_recv_buffer_size(buffer)?;
@@ -130,15 +129,14 @@ fn bind_both(
     }
     if tcp {
         let mut bind = || -> io::Result<TcpListener> {
-            let socket = match handed.take(Transport::Tcp, address) {
-                Some(socket) => socket,
-                None => {
-                    let socket = socket(address, Type::STREAM, Protocol::TCP)?;
-                    // Connections of a switch that has just ended must not keep its successor from listening.
-                    socket.set_reuse_address(true)?;
-                    socket.bind(&address.into())?;
-                    socket
-                }
+            let socket = if let Some(handed) = handed.take(Transport::Tcp, address) {
+                handed
+            } else {
+                let socket = socket(address, Type::STREAM, Protocol::TCP)?;
+                // Connections of a switch that has just ended must not keep its successor from listening.
+                socket.set_reuse_address(true)?;
+                socket.bind(&address.into())?;
+                socket
             };
             socket.listen(BACKLOG)?;
             Ok(socket.into())
