@@ -48,6 +48,7 @@ fn trap_02_and_20_broken_requests_get_the_right_answer() {
         ("ACK sip:1@test SIP/2.0", "ACK", "", None),
         ("INVITE tel:+7495 SIP/2.0", "INVITE", "", Some(416)),
         ("INVITE urn:service:sos SIP/2.0", "INVITE", "", Some(416)),
+        ("INVITE sip:%FF%E9@test SIP/2.0", "INVITE", "", Some(404)),
         ("OPTIONS sip:test SIP/7.0", "OPTIONS", "", Some(505)),
         ("INVITE sip:1@test SIP/2.0", "OPTIONS", "", Some(400)),
         ("INVITE sip:1@test SIP/2.0", "INVITE", "Require: 100rel, foo\r\n", Some(420)),
