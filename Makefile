@@ -32,7 +32,7 @@ test-long: ## the proofs at length, changed tables and functions, the prompts re
 	@scripts/test.sh --long
 
 .PHONY: bench
-bench: ## every figure of docs/performance.md, beside its peers and targets; about fifteen minutes
+bench: ## every figure of docs/performance.md, beside its peers and targets; about twenty minutes
 	@scripts/setup.sh test bench
 	@$(PYTHON_BIN)/python -m benches
 

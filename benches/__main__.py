@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benches import api, crowd, lasting, overload, rust, store, switch, timers
+from benches import api, asterisk, crowd, lasting, overload, rust, store, switch, timers
 from benches.figures import Figure, Result
 from benches.machine import machine, versions
 from benches.page import page
@@ -33,6 +33,7 @@ PARTS = {
     "crowd": "orders placed 64 at a time, and all their lines freed at once",
     "store": "recovery, commits beside the disk's own, recalls with and without it",
     "overload": "three times the calls that can be sustained",
+    "asterisk": "from a release to the recall through a real Asterisk, beside a bare ARI program",
 }
 """What there is to measure, in the order of the page."""
 
@@ -55,6 +56,8 @@ def main() -> int:
     options.add_argument("--calls", type=int, default=200_000, help="lasting: how many")
     options.add_argument("--rate", type=int, default=1_200, help="lasting: calls a second")
     options.add_argument("--lines", type=int, default=10_000, help="crowd: busy lines with an order each")
+    options.add_argument("--sizes", default="100,1000,5000", help="asterisk: orders that wait")
+    options.add_argument("--releases", default="200,500", help="asterisk: at 10 and at 50 a second")
     options.add_argument("--results", type=Path, default=_RESULTS, help="folder of what the parts found")
     options.add_argument(
         "--page", type=Path, default=_ROOT / "docs" / "performance.md", help="what is written"
@@ -113,6 +116,7 @@ def measure(part: str, options: argparse.Namespace, results: Path) -> None:
             "crowd": [lambda: switch.kept("crowd", partial(crowd.measure, lines=options.lines))],
             "store": [lambda: switch.kept("store", partial(store.measure, **_store(options)))],
             "overload": [lambda: switch.kept("overload", partial(overload.measure, **_overload(options)))],
+            "asterisk": [lambda: switch.kept("asterisk", partial(asterisk.measure, plan=_plan(options)))],
         }
         for step in steps[part]:
             for figure in step():
@@ -136,6 +140,13 @@ def _store(options: argparse.Namespace) -> Mapping[str, Any]:
 def _overload(options: argparse.Namespace) -> Mapping[str, Any]:
     rates = [int(rate) for rate in options.rates.split(",")]
     return {"rates": rates, "seconds": max(options.seconds // 2, 2)}
+
+
+def _plan(options: argparse.Namespace) -> asterisk.Plan:
+    sizes, releases = (
+        [int(number) for number in given.split(",")] for given in (options.sizes, options.releases)
+    )
+    return asterisk.Plan(sizes, releases)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benches.figures import Figures
 from benches.switch import Sip
 
-__all__ = ["AIMS", "Aim", "outcome"]
+__all__ = ["AIMS", "Aim", "asterisk_runs", "asterisk_share", "outcome"]
 
 _Of = Callable[[Sip | None, Figures], float | None]
 
@@ -77,6 +77,47 @@ def _growth(measure: str) -> _Of:
     return of
 
 
+def asterisk_runs(figures: Figures) -> Sequence[tuple[int, int]]:
+    """The numbers of orders and the releases a second at which Asterisk was measured, rising."""
+    return sorted(
+        {
+            (figure.size, int(figure.measure.rpartition("-")[2]))
+            for figure in figures
+            if figure.measure.startswith("asterisk-p50-")
+        }
+    )
+
+
+def asterisk_share(figures: Figures, share: int, size: int, rate: int) -> float | None:
+    """What ccbs takes beyond the bare program of the same run, in ms.
+
+    :param share: the percentile.
+    :param size: orders waiting.
+    :param rate: releases a second.
+    """
+    measure = f"asterisk-p{share}-{rate}"
+    ours, bare = figures.value(measure, "ccbs", size), figures.value(measure, "bare", size)
+    return None if ours is None or bare is None else ours - bare
+
+
+def _largest_share(share: int) -> _Of:
+    def of(sip: Sip | None, figures: Figures) -> float | None:
+        found = [asterisk_share(figures, share, size, rate) for size, rate in asterisk_runs(figures)]
+        return max((one for one in found if one is not None), default=None)
+
+    return of
+
+
+def _most(measure: str, who: str = "ccbs") -> _Of:
+    """The largest figure of all sizes."""
+
+    def of(sip: Sip | None, figures: Figures) -> float | None:
+        found = [figures.value(measure, who, size) for size in figures.sizes(measure)]
+        return max((one for one in found if one is not None), default=None)
+
+    return of
+
+
 AIMS = [
     Aim("ordinary calls, none failed, nothing repeated", _sip(_rate), 700, 1_500, "calls/s", at_least=True),
     Aim("CPU a call, Python included", _sip(lambda sip: sip.cheapest.cpu_s * 1e6), 700, 450, "µs"),
@@ -107,5 +148,15 @@ AIMS = [
     Aim("the same: growth of memory", _figure("overload-peak"), 512, 256, "MiB"),
     Aim(
         "the same, afterwards at the sustainable rate: failed", _figure("overload-after-failed"), 0, None, ""
+    ),
+    Aim("Asterisk, BYE → recall INVITE: our share of p50, the largest", _largest_share(50), 1, None, "ms"),
+    Aim("the same: our share of p99, the largest", _largest_share(99), 5, None, "ms"),
+    Aim("Asterisk, orders placed 64 at a time: lost", _most("asterisk-orders-lost"), 0, None, ""),
+    Aim(
+        "Asterisk, 5,000 lines freed at once: recalls that miss their callee",
+        _figure("asterisk-missing", "callees"),
+        0,
+        None,
+        "",
     ),
 ]

@@ -15,6 +15,8 @@ from ccbs import build_info
 __all__ = ["machine", "versions"]
 
 _ROOT = Path(__file__).parent.parent
+_ASTERISK = _ROOT / ".cache" / "asterisk" / "root"
+"""Where ``tests/interop/asterisk/get_asterisk.sh`` brings it."""
 _PEERS = ("hierarchical_hash_wheel_timer", "tokio", "tokio-util")
 
 
@@ -40,6 +42,12 @@ def versions(part: str) -> dict[str, str]:
         said = subprocess.run(["sipp", "-v"], capture_output=True, text=True, check=False).stdout
         sipp = re.search(r"SIPp v([\d.]+)", said)
         found["SIPp"] = sipp[1] if sipp else "unknown"
+    if part == "asterisk":
+        said = subprocess.run(
+            ["chroot", _ASTERISK, "/usr/sbin/asterisk", "-V"], capture_output=True, text=True, check=False
+        ).stdout
+        asterisk = re.search(r"Asterisk ([\d.]+)", said)
+        found["Asterisk"] = asterisk[1] if asterisk else "unknown"
     if part == "sip" and (
         kamailio := shutil.which("kamailio", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
     ):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benches.aims import AIMS, Aim, outcome
+from benches.aims import AIMS, Aim, asterisk_runs, asterisk_share, outcome
 from benches.figures import Figure, Figures, Result
 from benches.switch import Sip
 from benches.targets import Reading, Target, read
@@ -34,10 +34,11 @@ _OF_CALLS = (
     "recovery",
     "commit-",
     "recalled-",
+    "asterisk-",
 )
 """What the figures of the SIP side begin with."""
 
-_PARTS = "`timers`, `engine`, `large`, `sip`, `lasting`, `crowd`, `store`, `overload`"
+_PARTS = "`timers`, `engine`, `large`, `sip`, `lasting`, `crowd`, `store`, `overload`, `asterisk`"
 
 _NEXT = {"ns": "µs", "µs": "ms", "ms": "s"}
 
@@ -73,6 +74,7 @@ def page(results: Mapping[str, Result]) -> str:
         ],
         sip=calls,
         aims=[_aim(aim, aim.of(calls, figures)) for aim in AIMS],
+        asterisk=_asterisk(figures),
     )
 
 
@@ -106,6 +108,20 @@ def _beside(value: float, target: Target) -> str:
     while value != target.bound and round(value, digits) == target.bound and digits < 6:
         digits += 1
     return _amount(value, target.unit, digits)
+
+
+def _asterisk(figures: Figures) -> Sequence[Sequence[str]]:
+    """A row for each number of orders and rate: bare, ccbs, and our share, each p50 and p99 in ms."""
+    rows = []
+    for size, rate in asterisk_runs(figures):
+        row = [f"{size:,}", str(rate)]
+        for who in ("bare", "ccbs"):
+            found = [figures.value(f"asterisk-p{share}-{rate}", who, size) for share in (50, 99)]
+            row.append(" / ".join("–" if value is None else f"{value:.1f}" for value in found))
+        shares = [asterisk_share(figures, share, size, rate) for share in (50, 99)]
+        row.append(" / ".join("–" if value is None else f"{value:.2f}" for value in shares))
+        rows.append(row)
+    return rows
 
 
 def _compared(figures: Figures, measure: str, ours: str) -> Sequence[Sequence[str]]:

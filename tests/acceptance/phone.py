@@ -38,7 +38,7 @@ sip_listen              {host}:{sip_port}
 net_interface           {address}
 rtp_ports               {rtp}
 call_local_timeout      180
-call_max_calls          4
+call_max_calls          {max_calls}
 audio_source            aufile,{microphone}
 audio_alert             none
 ausrc_srate             8000
@@ -95,6 +95,8 @@ class Account:
     transport: str = "udp"
     register_s: int = 300
     """Registration interval (s); 0: a phone that does not register."""
+    max_calls: int = 4
+    """How many calls it takes at a time; beyond them it says busy."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ class Phone:
                 rtp="{}-{}".format(*self.place.rtp),
                 control=self.place.control or self.place.address,
                 control_port=CONTROL_PORT,
+                max_calls=self.account.max_calls,
                 microphone=microphone.name,
                 modules=MODULES,
                 recordings=RECORDINGS,

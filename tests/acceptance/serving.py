@@ -50,7 +50,8 @@ async def run_command(*arguments: str, timeout: float = 20.0) -> str:
         await process.wait()
         raise CommandFailed(f"ccbs {' '.join(arguments)} did not end within {timeout:g} s") from None
     if process.returncode:
-        raise CommandFailed(f"ccbs {' '.join(arguments)} ended with {process.returncode}: {err.decode()}")
+        said = f"{out.decode()}{err.decode()}"
+        raise CommandFailed(f"ccbs {' '.join(arguments)} ended with {process.returncode}: {said}")
     return out.decode()
 
 

@@ -15,9 +15,14 @@ AT_ONCE = 6
 """How many scenes run at a time: more would make the phones late on two processors."""
 
 
-async def play(scenes: Iterable[Scene], directory: Path) -> dict[str, BaseException | None]:
-    """Runs the scenes; returns by scene name what it raised, if anything."""
-    places = asyncio.Semaphore(AT_ONCE)
+async def play(
+    scenes: Iterable[Scene], directory: Path, *, at_once: int = AT_ONCE
+) -> dict[str, BaseException | None]:
+    """Runs the scenes; returns by scene name what it raised, if anything.
+
+    :param at_once: how many run at a time.
+    """
+    places = asyncio.Semaphore(at_once)
 
     async def one(scene: Scene) -> tuple[str, BaseException | None]:
         async with places:

@@ -13,9 +13,14 @@ from acceptance.wire import Identity
 from ccbs import CallbackService
 from ccbs.switch import Switch
 
-__all__ = ["NUMBERS", "PhoneBench", "password"]
+__all__ = ["EXTERNAL", "NUMBERS", "TRUNK", "UNREACHABLE", "PhoneBench", "password"]
 
 NUMBERS = ("101", "102", "104")
+UNREACHABLE = "103"
+"""A subscriber's, who has no phone."""
+EXTERNAL = "7001"
+TRUNK = "city"
+"""Behind it is one phone, which takes one call."""
 
 
 def password(number: str) -> str:
@@ -27,15 +32,19 @@ class PhoneBench(ABC):
     """Three baresip phones; see :class:`ccbs.testing.switch_conformance.Bench`."""
 
     caller, callee, other = "102", "101", "104"
-    external: str | None = None
-    can: tuple[str, ...] = ("rings", "prompts")
+    external: str | None = EXTERNAL
+    unreachable: str | None = UNREACHABLE
+    can: tuple[str, ...] = ("rings", "prompts", "external", "unreachable", "restart")
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.network = LoopbackNetwork()
         self.address = self.network.address(10)
+        self.peer = self.network.address(20)
+        """Of the trunk."""
         self.phones: dict[str, Phone] = {}
         self._looked_at: dict[str, int] = {}
+        self._started = 0
 
     @property
     @abstractmethod
@@ -51,16 +60,32 @@ class PhoneBench(ABC):
         await asyncio.gather(*map(self._register, NUMBERS))
 
     async def _register(self, number: str) -> None:
+        self._started += 1
         self.phones[number] = await Phone.start(
             number,
-            self.directory / number,
+            self.directory / f"{number}-{self._started}",
             self.network.address(int(number)),
             Account(number, password(number), self.address, SIP_PORT),
+        )
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """Another switch, or another adapter, in the place of the one there is."""
+
+    async def _external(self) -> None:
+        """The phone behind the trunk, which is there when somebody calls it."""
+        self.phones[EXTERNAL] = await Phone.start(
+            EXTERNAL,
+            self.directory / EXTERNAL,
+            self.peer,
+            Account(EXTERNAL, "-", self.peer, SIP_PORT, register_s=0, max_calls=1),
         )
 
     async def end_phones(self) -> None:
         """Ends the phones, before their switch: a phone waits long for the answer to its farewell."""
         await asyncio.gather(*(phone.stop() for phone in self.phones.values()))
+        self.phones.clear()
+        self._looked_at.clear()
 
     def close(self) -> None:
         """Gives the addresses back; nothing may use them any more."""
@@ -68,6 +93,8 @@ class PhoneBench(ABC):
 
     async def call(self, caller: str, callee: str) -> None:
         """Dials; returns when the other rings, or the call has failed."""
+        if callee == EXTERNAL and EXTERNAL not in self.phones:
+            await self._external()
         phone = self.phones[caller]
         since = phone.mark()
         await phone.dial(callee)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest_asyncio
 
-from ccbs import CallbackService
+from ccbs import CallbackService, Profile
 from ccbs.asterisk import Ari, AsteriskSwitch, Endpoints
-from ccbs.numbering import Numbering
+from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import Switch
 from ccbs.testing.switch_conformance import SwitchConformance, until
 from interop.asterisk.exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, Asterisk, Extension
 from interop.asterisk.world import install_prompts, office_dialplan
 
-from .phone_bench import NUMBERS, PhoneBench, password
+from .phone_bench import NUMBERS, TRUNK, UNREACHABLE, PhoneBench, password
 
 
 class AsteriskBench(PhoneBench):
@@ -32,17 +32,30 @@ class AsteriskBench(PhoneBench):
         self.asterisk = await Asterisk.start(
             self.address,
             dialplan=office_dialplan(),
-            extensions=[Extension(number, password(number)) for number in NUMBERS],
+            extensions=[Extension(number, password(number)) for number in (*NUMBERS, UNREACHABLE)],
+            trunks={TRUNK: self.peer},
         )
-        self._switch = AsteriskSwitch(
-            Ari(f"http://{self.address}:{ARI_PORT}", ARI_USER, ARI_PASSWORD),
-            directory=Directory(Subscriber(number=number) for number in NUMBERS),
-            numbering=Numbering(["1XX"]),
-            endpoints=Endpoints(),
-            context="office",
-            prompts=install_prompts(self.asterisk),
-        )
+        self._prompts = install_prompts(self.asterisk)
+        self._switch = self._adapter()
         await self.register()
+
+    def _adapter(self) -> AsteriskSwitch:
+        return AsteriskSwitch(
+            Ari(f"http://{self.address}:{ARI_PORT}", ARI_USER, ARI_PASSWORD),
+            directory=Directory(
+                Subscriber(number=number, profile=Profile.autodial() if number == self.caller else None)
+                for number in (*NUMBERS, UNREACHABLE)
+            ),
+            numbering=Numbering(["1XX"], [ExternalPrefix("7", TRUNK)]),
+            endpoints=Endpoints(trunks=[TRUNK]),
+            context="office",
+            prompts=self._prompts,
+        )
+
+    async def restart(self) -> None:
+        """Another adapter at the same Asterisk, whose calls go on."""
+        await self._switch.stop()
+        self._switch = self._adapter()
 
     async def stop(self) -> None:
         """Stops everything; no channel may be left."""

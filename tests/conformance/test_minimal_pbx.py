@@ -21,7 +21,8 @@ class MinimalBench:
 
     caller, callee, other = "102", "101", "104"
     external: str | None = None
-    can = ()
+    unreachable: str | None = None
+    can = ("restart",)
 
     def __init__(self) -> None:
         spec = importlib.util.spec_from_file_location("minimal_pbx", _EXAMPLE)
@@ -40,6 +41,9 @@ class MinimalBench:
     async def attach(self, service: CallbackService) -> None:
         """Its facts go to this service."""
         self.pbx.service = service
+
+    async def restart(self) -> None:
+        """The PBX goes on; the service in it is another, by :meth:`attach`."""
 
     async def call(self, caller: str, callee: str) -> None:
         """Dials."""

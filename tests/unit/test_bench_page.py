@@ -149,3 +149,59 @@ def test_an_unknown_part_is_refused_by_name(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert f"no part timer; the parts are {', '.join(PARTS)}" in ended.stderr
     assert not (tmp_path / "page.md").exists()
+
+
+def through_asterisk(size: int, rate: int, **times: float) -> list[Figure]:
+    """Of a run: ``bare50=2.0`` is the bare program's p50 in ms."""
+    return [
+        Figure(f"asterisk-p{who[4:]}-{rate}", who[:4], size, value, "ms") for who, value in times.items()
+    ] + [Figure(f"asterisk-releases-{rate}", "ccbs", size, 200, "")]
+
+
+def test_our_share_of_a_recall_through_asterisk_is_what_the_bare_program_does_not_take() -> None:
+    text = page(
+        {
+            "asterisk": result(
+                "asterisk",
+                *through_asterisk(100, 10, bare50=2.0, bare99=6.0, ccbs50=2.75, ccbs99=7.0),
+                *through_asterisk(5_000, 50, bare50=2.5, bare99=9.0, ccbs50=3.75, ccbs99=12.0),
+                Figure("asterisk-orders-rate", "ccbs", 100, 80.0, "orders/s"),
+                Figure("asterisk-orders-lost", "ccbs", 100, 0, ""),
+                Figure("asterisk-lag", "ccbs", 100, 12.0, "ms"),
+            )
+        }
+    )
+    assert "| 100 | 10 | 200 | 2.0 / 6.0 | 2.8 / 7.0 | 0.75 / 1.00 |" in text
+    assert "| 5,000 | 50 | 200 | 2.5 / 9.0 | 3.8 / 12.0 | 1.25 / 3.00 |" in text
+    # The largest of all runs counts.
+    p50 = row(text, "Asterisk, BYE → recall INVITE: our share of p50, the largest")
+    assert p50.endswith("| ≤ 1 ms |  | 1.25 ms | **missed** |")
+    assert row(text, "the same: our share of p99, the largest").endswith("| 3 ms | reached |")
+    assert "| 100 | 0 | 80 | 12 ms |" in text
+    assert "freed at once (in" not in text.partition("## Through a real Asterisk")[2]
+
+
+def test_orders_lost_at_any_size_are_shown_as_missed() -> None:
+    lost = [Figure("asterisk-orders-lost", "ccbs", size, count, "") for size, count in [(100, 3), (1_000, 0)]]
+    text = page({"asterisk": result("asterisk", *lost)})
+    assert row(text, "Asterisk, orders placed 64 at a time: lost").endswith("| 3 | **missed** |")
+
+
+def test_the_crowd_at_asterisk_stands_beside_the_rate_of_the_bare_program() -> None:
+    figures = [
+        *through_asterisk(5_000, 10, bare50=2.0, bare99=6.0, ccbs50=2.75, ccbs99=7.0),
+        Figure("asterisk-orders-rate", "ccbs", 5_000, 80.0, "orders/s"),
+        Figure("asterisk-missing", "callers", 5_000, 0, ""),
+        Figure("asterisk-missing", "callees", 5_000, 2, ""),
+        Figure("asterisk-last", "callers", 5_000, 21.0, "s"),
+        Figure("asterisk-last", "callees", 5_000, 22.0, "s"),
+        Figure("asterisk-freed-within", "ccbs", 5_000, 4.0, "s"),
+        Figure("asterisk-originates", "ccbs", 5_000, 455.0, "/s"),
+        Figure("asterisk-originates", "bare", 5_000, 800.0, "/s"),
+    ]
+    text = page({"asterisk": result("asterisk", *figures)})
+    assert "455 /s phones rung" not in text
+    assert "22 s: 455 phones rung a second" in " ".join(text.split())
+    assert "rang 800 a second" in " ".join(text.split())
+    missed = row(text, "Asterisk, 5,000 lines freed at once: recalls that miss their callee")
+    assert missed.endswith("| 2 | **missed** |")

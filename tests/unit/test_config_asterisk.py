@@ -53,10 +53,33 @@ def test_the_words_are_those_of_the_other_switch(tmp_path: Path) -> None:
 def test_the_example_of_the_page_can_be_loaded(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "asterisk.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^ *```yaml\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
-    (tmp_path / "ari.password").write_text("choose-one\n", encoding="utf-8")
     config = loaded(tmp_path, textwrap.dedent(block))
     assert config.password.get_secret_value() == "choose-one"
     assert config.asterisk.context == "office"
+
+
+SAMPLES = sorted((ROOT / "config" / "asterisk").iterdir())
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_the_samples_are_the_blocks_of_the_page(sample: Path) -> None:
+    page = (ROOT / "docs" / "asterisk.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```(?:ini|yaml)\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == len(SAMPLES)
+    told, _, lines = sample.read_text(encoding="utf-8").partition("\n")
+    assert told.startswith((";", "#"))
+    assert lines in [textwrap.dedent(block) for block in blocks]
+
+
+def test_the_sample_can_be_loaded(tmp_path: Path) -> None:
+    config = loaded(tmp_path, (ROOT / "config" / "asterisk" / "ccbs.yml").read_text(encoding="utf-8"))
+    assert {found.number for found in config.subscribers} == {"101", "102", "104"}
+
+
+def test_the_password_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ari.password").write_text("from-a-file\n", encoding="utf-8")
+    text = PLAIN.replace("password: secret", "password_file: ari.password")
+    assert loaded(tmp_path, text).password.get_secret_value() == "from-a-file"
 
 
 def test_the_password_may_be_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

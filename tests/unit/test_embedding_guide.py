@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 GUIDE = Path(__file__).parents[2] / "docs" / "embedding.md"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
@@ -41,5 +43,23 @@ def test_a_snippet_runs_and_tells_what_it_should(snippet: str, told: list[str]) 
         at = ran.stdout.index(words, at)
 
 
+def test_the_conformance_kit_runs_from_a_directory_of_one_s_own(tmp_path: Path) -> None:
+    file = tmp_path / "test_my_pbx.py"
+    file.write_text(SNIPPETS[4], encoding="utf-8")
+    # Nothing of ours is set: no asyncio mode, no paths.
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", os.devnull, f"--rootdir={tmp_path}", "-rs", str(file)],
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES)},
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout
+    assert "test_my_pbx.py" in ran.stdout
+    passed = re.search(r"(\d+) passed, (\d+) skipped", ran.stdout)
+    assert passed is not None, ran.stdout
+    assert int(passed[1]) >= 8
+    assert "needs a bench that can 'rings'" in ran.stdout
+    assert "Unknown pytest.mark" not in ran.stdout
+
+
 def test_every_snippet_is_tried() -> None:
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5

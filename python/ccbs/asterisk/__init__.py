@@ -9,7 +9,7 @@ from __future__ import annotations
 from ccbs.asterisk.ari import Ari, AriError, AriRefused, AriUnreachable
 from ccbs.asterisk.endpoints import Endpoints
 from ccbs.asterisk.link import Link
-from ccbs.asterisk.recalls import RecallLeg
+from ccbs.asterisk.recall_leg import RecallLeg
 from ccbs.asterisk.switch import AsteriskSwitch
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -196,6 +196,32 @@ class DialplanCalls:
             call.told, call.logged = True, call.logged or "failed"
             self.destroyed({"id": identity}, 0)
 
+    def talking(
+        self, channels: Mapping[str, Mapping[str, Any]], bridges: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """The state was read anew: who talks with whom has reached it, whoever of us saw it happen.
+
+        :param channels: all of Asterisk's, by identity.
+        :param bridges: all of Asterisk's.
+        """
+        for bridge in bridges:
+            if any(self._is_recall(one) for one in bridge["channels"]):
+                # A recall of ours tells itself how it ended.
+                continue
+            together = [channels[one] for one in bridge["channels"] if one in channels]
+            for channel in together:
+                endpoint = endpoint_of_channel(str(channel.get("name", "")))
+                number = self._endpoints.number(endpoint) if endpoint is not None else None
+                if number is None:
+                    continue
+                dialled = str((channel.get("dialplan") or {}).get("exten") or "")
+                for other in together:
+                    if other is channel:
+                        continue
+                    theirs = endpoint_of_channel(str(other.get("name", "")))
+                    reached = self._endpoints.number(theirs) if theirs is not None else None
+                    self._tell_reached(number, dialled, reached)
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _begin(self, channel: dict[str, Any], dialled: str) -> _Call | None:
@@ -259,7 +285,12 @@ class DialplanCalls:
             if dialable is None:
                 return
             caller = dialable
-        for callee in dict.fromkeys((call.dialled, number)):
+        self._tell_reached(caller, call.dialled, number)
+
+    def _tell_reached(self, caller: str, dialled: str, number: str | None) -> None:
+        if self._service is None:
+            return
+        for callee in dict.fromkeys((dialled, number)):
             if callee and callee != caller:
                 try:
                     self._service.call_answered(caller, callee)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +108,7 @@ async def examine(config: AsteriskConfig, ari: Ari, endpoints: Endpoints) -> tup
     findings += await _rights(ari, section.username)
     findings += await _endpoints(config, ari, endpoints)
     findings += await _inside(config, ari)
+    findings += _gate(config)
     findings += _prompts(config)
     return version, sorted(findings, key=lambda finding: not finding.fatal)
 
@@ -156,9 +157,36 @@ async def _endpoints(config: AsteriskConfig, ari: Ari, endpoints: Endpoints) -> 
     return findings
 
 
+def _gate(config: AsteriskConfig) -> list[Finding]:
+    """Who is to be busy at the first call: Asterisk tells neither what a phone does nor what is dialled."""
+    single = [subscriber.number for subscriber in config.subscribers if not subscriber.call_waiting]
+    if not single:
+        return []
+    section, first = config.asterisk, single[0]
+    return [
+        Finding(
+            f"Asterisk does not tell whether the phone of {first}{_more(single)} takes a second call while "
+            f"it talks; without call_waiting it is to be busy, or nobody can order",
+            f"extensions.conf, [{section.context}], before Dial(): exten => {first},1,"
+            f"Stasis({section.app},gate,${{EXTEN}}); not needed where the phone says busy by itself",
+            fatal=False,
+        )
+    ]
+
+
 async def _phone(ari: Ari, number: str, endpoint: str) -> list[Finding]:
-    aors = (await _object(ari, "endpoint", endpoint)).get("aors", "")
+    found = await _object(ari, "endpoint", endpoint)
+    aors = found.get("aors", "")
     findings = []
+    if int(found.get("device_state_busy_at") or 0):
+        findings.append(
+            Finding(
+                f"subscriber {number}: device_state_busy_at changes what is shown of the line and refuses no "
+                f"second call",
+                f"pjsip.conf: [{endpoint}] type=endpoint, device_state_busy_at=0; the gate does it",
+                fatal=False,
+            )
+        )
     for aor in filter(None, (name.strip() for name in aors.split(","))):
         written = await _object(ari, "aor", aor)
         if written and float(written.get("qualify_frequency") or 0) == 0:
@@ -273,7 +301,10 @@ def _prompts(config: AsteriskConfig) -> list[Finding]:
                 fatal=False,
             )
         ]
-    missing, unreadable = [], []
+    missing: list[Path] = []
+    # Of its own user Asterisk needs the right to pass through every directory on the way.
+    ways = (*(sounds / language for language in config.languages), sounds, *sounds.parents)
+    unreadable = [path for path in ways if path.is_dir() and not path.stat().st_mode & stat.S_IXOTH]
     for language in config.languages:
         for name in names():
             path = sounds / language / f"{name}.wav"
@@ -291,12 +322,13 @@ def _prompts(config: AsteriskConfig) -> list[Finding]:
         findings.append(
             Finding(
                 f"{unreadable[0]}{_more(unreadable)} may be unreadable for the user of Asterisk",
-                f"chmod -R a+rX {sounds}",
+                f"chmod -R a+rX {sounds}"
+                + "".join(f"; chmod a+x {path}" for path in unreadable if path in sounds.parents),
                 fatal=False,
             )
         )
     return findings
 
 
-def _more(paths: list[Path]) -> str:
-    return f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+def _more(found: Sequence[object]) -> str:
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""

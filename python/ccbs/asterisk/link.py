@@ -33,6 +33,7 @@ class Link:
     :param handle: takes each event, in order; it must not wait. An exception in it is logged and counted.
     :param read_state: asks for the state, after each connect and after each overflow.
     :param on_lost: is told when the connection is lost.
+    :param on_watch: is called each time when Asterisk has said that it is still there.
     :param queue: how many events wait at the most; beyond that all are dropped, counted, and the state is
         read anew.
     :param watch: how often Asterisk is asked whether it still has our application and filter, in seconds.
@@ -55,6 +56,7 @@ class Link:
         handle: Callable[[dict[str, Any]], None],
         read_state: Callable[[], Awaitable[None]],
         on_lost: Callable[[], None],
+        on_watch: Callable[[], Awaitable[None]] | None = None,
         queue: int = 50_000,
         watch: float = 5.0,
         answer_within: float = 5.0,
@@ -71,6 +73,7 @@ class Link:
         self._handle = handle
         self._read_state = read_state
         self._on_lost = on_lost
+        self._on_watch = on_watch
         self._limit = queue
         self._watch = watch
         self._answer_within = answer_within
@@ -250,3 +253,5 @@ class Link:
             allowed = {entry.get("type") for entry in (found or {}).get("events_allowed", [])}
             if allowed != {entry["type"] for entry in self._filter["allowed"]}:
                 await self._ari.request("PUT", "applications", self._app, "eventFilter", body=self._filter)
+            if self._on_watch is not None:
+                await self._on_watch()

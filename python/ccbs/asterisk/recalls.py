@@ -7,56 +7,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
-import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from ccbs.asterisk.ari import Ari, AriError, AriRefused, AriUnreachable
-from ccbs.asterisk.causes import call_cause, connect_outcome, reason_code, ring_cause, ring_outcome
+from ccbs.asterisk.ari import Ari, AriRefused, AriUnreachable
+from ccbs.asterisk.causes import call_cause, connect_outcome, reason_code, ring_outcome
+from ccbs.asterisk.endings import Endings
 from ccbs.asterisk.endpoints import Endpoints
+from ccbs.asterisk.legs import Legs
 from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.player import ChannelGone, Player
-from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.asterisk.recall_leg import RecallLeg
+from ccbs.calls import CallLog, CallRecord
 from ccbs.subscribers import Directory
-from ccbs.switch import ConnectOutcome, LegGone, NotTried, RingFailed, RingOutcome, current_order
+from ccbs.switch import ConnectOutcome, LegGone, NotTried, RingFailed, RingOutcome
 
-__all__ = ["PREFIX", "RecallLeg", "Recalls"]
-
-PREFIX: Final = "ccbs-recall-"
-"""What the identity of each channel that a recall rings begins with: so it is known after a restart, too."""
-
-_LONGEST_RECALL_S: Final = 600
-"""When Asterisk itself ends a leg that nobody has ended or led on (s): above every ringing and prompt."""
-
-
-class RecallLeg:
-    """The leg to the caller of a recall; what :meth:`AsteriskSwitch.ring` returns."""
-
-    def __init__(self, channel: str, caller: str, callee: str, began: float) -> None:
-        loop = asyncio.get_running_loop()
-        self.channel: Final = channel
-        self.caller: Final = caller
-        self.callee: Final = callee
-        self.began: Final = began
-        self.order: Final = current_order.get()
-        self.answered: Final[asyncio.Future[None]] = loop.create_future()
-        self.gone: Final[asyncio.Future[int]] = loop.create_future()
-        """The cause of its end."""
-        self.returned: asyncio.Future[ConnectOutcome] | None = None
-        """While the callee is called: how that ended."""
-        self.peers: Final[dict[str, str]] = {}
-        """The callee's channels while they are called: by identity, the last status."""
-        self.dialled_any = False
-        self.status: str | None = None
-        self.cut: ConnectOutcome | None = None
-        """Why we end the call to the callee ourselves."""
-        self.outcome: ConnectOutcome | None = None
-        self.peer_cause: int | None = None
-        self.bridged: float | None = None
-
-    def __repr__(self) -> str:
-        return f"<RecallLeg {self.channel} to {self.caller} for order {self.order}>"
+__all__ = ["Recalls"]
 
 
 class Recalls:
@@ -69,6 +35,7 @@ class Recalls:
     :param directory: the subscribers.
     :param lines: tells whether the callee's line takes another call.
     :param player: plays prompts.
+    :param endings: ends channels.
     :param name: what the caller's phone shows beside the callee's number, from the caller's number and the
         callee's.
     :param contact: waits for contact to Asterisk, some seconds at the most; tells whether there is.
@@ -89,6 +56,7 @@ class Recalls:
         directory: Directory,
         lines: AsteriskLines,
         player: Player,
+        endings: Endings,
         name: Callable[[str, str], str],
         contact: Callable[[float], Any],
         contact_wait: float = 5.0,
@@ -104,6 +72,7 @@ class Recalls:
         self._directory = directory
         self._lines = lines
         self._player = player
+        self._endings = endings
         self._name = name
         self._contact = contact
         self._contact_wait = contact_wait
@@ -111,29 +80,30 @@ class Recalls:
         self._clock = clock
         self._logger = logger
         self._settle = settle
-        self._legs: Final[dict[str, RecallLeg]] = {}
+        self._legs: Final = Legs(ari, app, endings=endings, on_end=self._over, logger=logger)
         self._by_peer: Final[dict[str, RecallLeg]] = {}
-        self._doomed: Final[set[str]] = set()
         self._counts: Final = {"orphans_ended": 0, "recalls_without_return": 0}
 
     def counters(self) -> dict[str, int]:
         """``recall_legs_now``, ``recall_legs_doomed`` (to be ended when Asterisk answers again),
+        ``recall_legs_unanswered`` (given up before Asterisk answered the request for them),
         ``orphans_ended`` (of a process that died), ``recalls_without_return`` (the dialplan has no line
         after its ``Dial``, so the caller heard no reason).
         """
-        return {"recall_legs_now": len(self._legs), "recall_legs_doomed": len(self._doomed), **self._counts}
+        return {
+            "recall_legs_now": len(self._legs),
+            "recall_legs_doomed": len(self._endings),
+            "recall_legs_unanswered": self._legs.unanswered(),
+            **self._counts,
+        }
 
     def is_recall(self, channel: str) -> bool:
         """Whether a channel is the leg of a recall of ours that is in progress or is being ended."""
-        return channel in self._legs or channel in self._doomed
-
-    def leg(self, channel: str) -> RecallLeg | None:
-        """The recall of a caller's channel."""
-        return self._legs.get(channel)
+        return self._legs.find(channel) is not None or channel in self._endings
 
     def legs(self) -> list[RecallLeg]:
         """The legs there are."""
-        return list(self._legs.values())
+        return self._legs.all()
 
     # --- the Switch protocol ----------------------------------------------------------------------
 
@@ -144,8 +114,8 @@ class Recalls:
         # A restart of Asterisk takes seconds: waiting for it is shorter than the order's next turn.
         if not await self._contact(self._contact_wait):
             raise NotTried(f"no contact to Asterisk within {self._contact_wait:g} s; start it, or see why")
-        leg = RecallLeg(f"{PREFIX}{uuid.uuid4().hex}", caller, shown_as, self._clock())
-        self._legs[leg.channel] = leg
+        leg = RecallLeg(caller, shown_as, self._clock())
+        self._legs.add(leg)
         try:
             await self._originate(leg, timeout)
             # Asterisk ends it itself; the rest is for an event that never comes.
@@ -162,20 +132,9 @@ class Recalls:
 
     async def _originate(self, leg: RecallLeg, timeout: float) -> None:
         name = self._name(leg.caller, leg.callee).replace('"', "")
+        endpoint = self._endpoints.endpoint(leg.caller)
         try:
-            await self._ari.request(
-                "POST",
-                "channels",
-                leg.channel,
-                query={
-                    "endpoint": f"PJSIP/{self._endpoints.endpoint(leg.caller)}",
-                    "app": self._app,
-                    "appArgs": f"recall,{leg.order or 0}",
-                    "callerId": f'"{name}" <{leg.callee}>',
-                    "timeout": str(math.ceil(timeout)),
-                },
-                body={"variables": {"TIMEOUT(absolute)": str(_LONGEST_RECALL_S)}},
-            )
+            await self._legs.originate(leg, endpoint, f'"{name}" <{leg.callee}>', timeout)
         except AriRefused as error:
             if _turned_away(error.status):
                 self._drop(leg)
@@ -255,7 +214,7 @@ class Recalls:
         """End the call to the callee; the dialplan's line after its ``Dial`` brings the caller back."""
         leg.cut = why
         for peer in list(leg.peers):
-            await self._hang_up(peer)
+            await self._endings.hang_up(peer)
         if leg.returned is not None:
             await _first(leg.returned, leg.gone, timeout=self._settle)
 
@@ -273,7 +232,7 @@ class Recalls:
         if leg.gone.done():
             return
         self._logger.debug("%r released: %s", leg, reason)
-        if await self._hang_up(leg.channel, reason_code(leg.outcome)):
+        if await self._endings.hang_up(leg.channel, reason_code(leg.outcome)):
             await _first(leg.gone, timeout=self._settle)
         if not leg.gone.done():
             await self._give_up(leg)
@@ -281,60 +240,36 @@ class Recalls:
     # --- ending -----------------------------------------------------------------------------------
 
     async def _give_up(self, leg: RecallLeg) -> None:
-        if leg.gone.done():
-            return
-        # Until Asterisk has said that it is gone: a request that was not answered may still be carried out.
-        self._doomed.add(leg.channel)
-        if await self._hang_up(leg.channel, reason_code(leg.outcome)):
-            await _first(leg.gone, timeout=self._settle)
         if not leg.gone.done():
-            self._over(leg, 0)
-
-    async def _hang_up(self, channel: str, reason: int | None = None) -> bool:
-        """End a channel, or doom it when Asterisk does not answer. One that is gone is no error."""
-        query = {} if reason is None else {"reason_code": str(reason)}
-        try:
-            await self._ari.request("DELETE", "channels", channel, query=query)
-        except AriRefused as error:
-            if error.status == 404:
-                return True
-            self._logger.warning("channel %s could not be ended: %s", channel, error)
-        except AriUnreachable as error:
-            self._logger.warning("channel %s could not be ended: %s", channel, error)
-        else:
-            return True
-        self._doomed.add(channel)
-        return False
-
-    async def end_doomed(self, channel: str) -> None:
-        """A channel that was given up is seen: it is ended now."""
-        with contextlib.suppress(AriError):
-            await self._ari.request("DELETE", "channels", channel)
-
-    def doomed(self, channel: str) -> bool:
-        """Whether a channel is to be ended as soon as it is seen."""
-        return channel in self._doomed
+            await self._legs.give_up(leg, reason_code(leg.outcome), self._settle)
 
     # --- what Asterisk tells ----------------------------------------------------------------------
 
-    def started(self, channel: str) -> bool:
+    def started(self, channel: str, mark: str) -> bool:
         """A channel that a recall rang was answered.
 
-        :returns: whether it is one of ours.
+        :param mark: what it was asked for with.
+        :returns: whether a recall of ours waits for it.
         """
-        leg = self._legs.get(channel)
-        if leg is None or channel in self._doomed:
-            return False
-        if not leg.answered.done():
+        leg = self._legs.started(channel, mark)
+        if leg is not None and not leg.answered.done():
             leg.answered.set_result(None)
-        return True
+        return leg is not None
+
+    def is_awaited(self, name: str) -> bool:
+        """Whether a new channel may be one that was given up unanswered; :meth:`identify` tells."""
+        return self._legs.is_awaited(name)
+
+    async def identify(self, channel: str) -> None:
+        """End a channel if it is a leg that nobody waits for."""
+        self._counts["orphans_ended"] += await self._legs.identify(channel)
 
     def returned(self, channel: str, status: str) -> bool:
         """The dialplan has come to the line after its ``Dial``, with a caller of ours.
 
         :returns: whether it is one of ours, and is to be held.
         """
-        leg = self._legs.get(channel)
+        leg = self._legs.find(channel)
         if leg is None or leg.returned is None or leg.returned.done():
             return False
         cause = call_cause(
@@ -352,7 +287,7 @@ class Recalls:
 
         :returns: a channel to be ended, if there is one: the callee's of a call that is cut already.
         """
-        leg = self._legs.get(str((event.get("caller") or {}).get("id", "")))
+        leg = self._legs.find(str((event.get("caller") or {}).get("id", "")))
         if leg is None or leg.bridged is not None:
             return None
         peer, status = str((event.get("peer") or {}).get("id", "")), str(event.get("dialstatus") or "")
@@ -375,50 +310,48 @@ class Recalls:
 
     def destroyed(self, channel: str, cause: int) -> None:
         """A channel has gone."""
-        self._doomed.discard(channel)
+        self._endings.gone(channel)
         if leg := self._by_peer.pop(channel, None):
             leg.peer_cause = cause
             leg.peers.pop(channel, None)
-        if leg := self._legs.get(channel):
-            self._over(leg, cause)
+        self._legs.destroyed(channel, cause)
 
-    async def read(self, channels: Mapping[str, Mapping[str, Any]], talking: Collection[str]) -> list[str]:
+    async def read(
+        self, channels: Mapping[str, Mapping[str, Any]], talking: Collection[str]
+    ) -> tuple[list[str], list[str]]:
         """The state was read anew: what went unseen is caught up with.
 
         :param channels: all of Asterisk's, by identity.
         :param talking: those in a bridge with another.
-        :returns: channels that are to be ended: given up by us, or of a process that died.
+        :returns: channels that are to be ended, given up by us or of a process that died; and those that may
+            be, which :meth:`identify` tells.
         """
         for leg in self.legs():
             channel = channels.get(leg.channel)
+            if not leg.channel:
+                # The answer to its request will tell.
+                continue
             if channel is None:
                 self._over(leg, 0)
-            elif _in_application(channel, self._app):
+            elif _arguments(channel, self._app):
                 if not leg.answered.done():
                     leg.answered.set_result(None)
                 elif leg.returned is not None and not leg.returned.done():
                     status = await self._variable(leg.channel, "DIALSTATUS")
-                    if _arguments(channel)[:1] == ["after"]:
+                    if _arguments(channel, self._app)[:1] == ["after"]:
                         self.returned(leg.channel, status)
             elif leg.channel in talking and leg.returned is not None and not leg.returned.done():
                 leg.bridged = self._clock()
                 leg.returned.set_result(ConnectOutcome.ANSWERED)
-        self._doomed.intersection_update(channels)
         ended = [
             identity
             for identity, channel in channels.items()
-            if identity in self._doomed
-            or (
-                identity.startswith(PREFIX)
-                and identity not in self._legs
-                # One that talks, or rings the callee by the dialplan, is an ordinary call by now.
-                and (
-                    _in_application(channel, self._app) or channel.get("state") in ("Down", "Ring", "Ringing")
-                )
-            )
+            if identity in self._endings
+            # One that talks, or rings the callee by the dialplan, is an ordinary call by now.
+            or (self._legs.find(identity) is None and _arguments(channel, self._app)[:1] == ["recall"])
         ]
-        self._counts["orphans_ended"] += len([one for one in ended if one not in self._doomed])
-        return ended
+        self._counts["orphans_ended"] += len([one for one in ended if one not in self._endings])
+        return ended, [one for one, channel in channels.items() if self._legs.may_be_ours(one, channel)]
 
     async def _variable(self, channel: str, name: str) -> str:
         with contextlib.suppress(AriRefused):
@@ -428,11 +361,11 @@ class Recalls:
 
     def _drop(self, leg: RecallLeg) -> None:
         """There never was such a channel, so there was no call."""
-        self._legs.pop(leg.channel, None)
+        self._legs.remove(leg)
         leg.gone.set_result(0)
 
     def _over(self, leg: RecallLeg, cause: int) -> None:
-        if self._legs.pop(leg.channel, None) is None:
+        if not self._legs.remove(leg):
             return
         for peer in leg.peers:
             self._by_peer.pop(peer, None)
@@ -445,45 +378,23 @@ class Recalls:
                 began=leg.began,
                 answered=leg.bridged,
                 ended=self._clock(),
-                cause=self._logged(leg, cause),
+                cause=leg.logged(cause, cancelled=leg.given_up),
                 recall=True,
                 order=leg.order,
             )
         )
 
-    def _logged(self, leg: RecallLeg, cause: int) -> CallCause:
-        if leg.bridged is not None:
-            return "answered"
-        if not leg.answered.done():
-            return "cancelled" if leg.channel in self._doomed else ring_cause(ring_outcome(cause))
-        match leg.outcome:
-            case ConnectOutcome.BUSY:
-                return "busy"
-            case ConnectOutcome.NO_ANSWER:
-                return "no-answer"
-            case ConnectOutcome.DECLINED:
-                return "declined"
-            case ConnectOutcome.UNREACHABLE:
-                return "unreachable"
-            case ConnectOutcome.FAILED:
-                return "failed"
-            case _:
-                return "caller-gone"
-
 
 def _turned_away(status: int) -> bool:
-    """Whether Asterisk refused a request without having begun on it: 409 is of a channel that there is."""
-    return (400 <= status < 500 and status != 409) or status == 503
+    """Whether Asterisk refused a request without having begun on it."""
+    return 400 <= status < 500 or status == 503
 
 
-def _in_application(channel: Mapping[str, Any], app: str) -> bool:
+def _arguments(channel: Mapping[str, Any], app: str) -> list[str]:
+    """Of its entry into our application; none when it is not there."""
     dialplan = channel.get("dialplan") or {}
-    data = str(dialplan.get("app_data") or "")
-    return dialplan.get("app_name") == "Stasis" and (data == app or data.startswith(f"{app},"))
-
-
-def _arguments(channel: Mapping[str, Any]) -> list[str]:
-    return str((channel.get("dialplan") or {}).get("app_data") or "").split(",")[1:]
+    name, *arguments = str(dialplan.get("app_data") or "").split(",")
+    return arguments if dialplan.get("app_name") == "Stasis" and name == app else []
 
 
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:

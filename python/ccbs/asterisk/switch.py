@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ccbs.asterisk.ari import Ari
 from ccbs.asterisk.calls import DialplanCalls
+from ccbs.asterisk.endings import Endings
 from ccbs.asterisk.endpoints import Endpoints
 from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.link import Link
 from ccbs.asterisk.player import Player
-from ccbs.asterisk.recalls import RecallLeg, Recalls
+from ccbs.asterisk.recall_leg import RecallLeg
+from ccbs.asterisk.recalls import Recalls
 from ccbs.asterisk.visitors import Visitors
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
@@ -120,6 +122,7 @@ class AsteriskSwitch:
         self._logger = logger or logging.getLogger("ccbs.asterisk")
         self._lines = AsteriskLines(endpoints, directory)
         self._player = Player(ari, prompts, self._language, logger=self._logger)
+        self._endings = Endings(ari, logger=self._logger)
         self._link = Link(
             ari,
             app,
@@ -127,6 +130,7 @@ class AsteriskSwitch:
             handle=self._on_event,
             read_state=self._read_state,
             on_lost=self._on_lost,
+            on_watch=self._endings.again,
             queue=queue,
             watch=watch,
             jitter=jitter,
@@ -141,6 +145,7 @@ class AsteriskSwitch:
             directory=directory,
             lines=self._lines,
             player=self._player,
+            endings=self._endings,
             name=self._recall_name,
             contact=self._link.contact,
             contact_wait=contact_wait,
@@ -158,6 +163,7 @@ class AsteriskSwitch:
             clock=clock,
         )
         self._endpoints = endpoints
+        self._missing: list[str] = []
         self._visitors: Visitors | None = None
         self._service: CallbackService | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -248,7 +254,9 @@ class AsteriskSwitch:
             self._lines.remove(number)
 
     def counters(self) -> dict[str, int]:
-        """Those of the connection, the requests, the calls, the recalls, the prompts and the call log."""
+        """Those of the connection, the requests, the calls, the recalls, the prompts and the call log;
+        ``endpoints_missing`` (that the configuration names and Asterisk did not have at the last contact).
+        """
         counters = {
             **self._ari.counters(),
             **self._link.counters(),
@@ -256,6 +264,7 @@ class AsteriskSwitch:
             **self._dialplan.counters(),
             **self._player.counters(),
             **self.calls.counters(),
+            "endpoints_missing": len(self._missing),
         }
         if self._visitors is not None:
             counters |= self._visitors.counters()
@@ -296,13 +305,31 @@ class AsteriskSwitch:
             ((identity, str(channel["name"])) for identity, channel in channels.items()),
             {str(endpoint["resource"]): endpoint["state"] == "online" for endpoint in endpoints},
         )
+        self._compare({str(endpoint["resource"]) for endpoint in endpoints})
         self._dialplan.keep(channels)
-        for channel in await self._recalls.read(channels, talking):
-            self._spawn(self._recalls.end_doomed(channel))
+        self._dialplan.talking(channels, bridges)
+        ended, unknown = await self._recalls.read(channels, talking)
+        for channel in ended:
+            self._spawn(self._endings.hang_up(channel))
+        for channel in unknown:
+            self._spawn(self._recalls.identify(channel))
         if self._visitors is not None:
             self._visitors.read(channels, self._app, self._recalls.is_recall)
         if self._service is not None:
             self._service.refresh()
+
+    def _compare(self, there: Collection[str]) -> None:
+        """Tell of subscribers and trunks that Asterisk does not have, once until that changes."""
+        wanted = {self._endpoints.endpoint(subscriber.number) for subscriber in self.directory}
+        missing = sorted((wanted | self._endpoints.trunks) - set(there))
+        if missing and missing != self._missing:
+            self._logger.warning(
+                "Asterisk has no PJSIP endpoint %s%s, which the configuration names; "
+                "`ccbs check FILE --connect` tells of each",
+                missing[0],
+                f" (and {len(missing) - 1} more)" if missing[1:] else "",
+            )
+        self._missing = missing
 
     def _on_lost(self) -> None:
         self._lines.lost()
@@ -318,8 +345,10 @@ class AsteriskSwitch:
         match event["type"]:
             case "ChannelCreated":
                 self._lines.created(identity, str(channel.get("name", "")))
-                if self._recalls.doomed(identity):
-                    self._spawn(self._recalls.end_doomed(identity))
+                if identity in self._endings:
+                    self._spawn(self._endings.end(identity))
+                elif self._recalls.is_awaited(str(channel.get("name", ""))):
+                    self._spawn(self._recalls.identify(identity))
                 self._dialplan.created(channel)
             case "ChannelDestroyed":
                 cause = int(event.get("cause") or 0)
@@ -331,7 +360,7 @@ class AsteriskSwitch:
                 self._lines.destroyed(identity)
             case "Dial":
                 if (unwanted := self._recalls.dial(event)) is not None:
-                    self._spawn(self._recalls.end_doomed(unwanted))
+                    self._spawn(self._endings.end(unwanted))
                 self._dialplan.dial(event)
             case "StasisStart":
                 self._on_stasis(event, channel, identity)
@@ -349,15 +378,15 @@ class AsteriskSwitch:
     def _on_stasis(self, event: dict[str, Any], channel: dict[str, Any], identity: str) -> None:
         if event.get("application") != self._app:
             return
-        if self._recalls.doomed(identity):
-            self._spawn(self._recalls.end_doomed(identity))
+        if identity in self._endings:
+            self._spawn(self._endings.end(identity))
             return
         arguments = [str(argument) for argument in event.get("args") or []]
         verb = arguments[0] if arguments else ""
         if verb == "recall":
-            if not self._recalls.started(identity):
-                # Of a process that died: nobody else will end it.
-                self._spawn(self._recalls.end_doomed(identity))
+            if not self._recalls.started(identity, "".join(arguments[2:3])):
+                # Given up, or of a process that died: nobody else will end it.
+                self._spawn(self._endings.hang_up(identity))
         elif verb == "after" and self._recalls.returned(identity, "".join(arguments[2:3])):
             pass
         elif self._visitors is not None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ccbs.asterisk.ari import Ari, AriError
+from ccbs.asterisk.ari import Ari, AriError, AriRefused
 from ccbs.asterisk.calls import DialplanCalls
 from ccbs.asterisk.causes import BUSY, NOT_FOUND
 from ccbs.asterisk.endpoints import Endpoints, endpoint_of_channel
@@ -24,6 +24,8 @@ __all__ = ["Visitors"]
 
 _CODES: Final = ("set", "del", "query")
 _AT_ONCE: Final = 10_000
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 5.0
 
 
 class _Visitor:
@@ -186,6 +188,7 @@ class Visitors:
             self._counts["visitors_failed"] += 1
             if not visitor.gone.done():
                 self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
+            await self._let_go(visitor)
         except (PromptFailed, TimeoutError) as error:
             self._counts["visitors_failed"] += 1
             self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
@@ -195,6 +198,24 @@ class Visitors:
 
     async def _pass_on(self, visitor: _Visitor) -> None:
         await self._ari.request("POST", "channels", visitor.channel, "continue")
+
+    async def _let_go(self, visitor: _Visitor) -> None:
+        """A fault of ours must not cost the call: it goes on in the dialplan as soon as Asterisk lets it."""
+        wait = _FIRST_WAIT_S
+        while not visitor.gone.done():
+            try:
+                await self._pass_on(visitor)
+            except AriRefused as error:
+                # Gone, or in the dialplan already.
+                if error.status in (404, 409):
+                    return
+                self._logger.debug("channel %s waits: %s", visitor.channel, error)
+            except AriError as error:
+                self._logger.debug("channel %s waits: %s", visitor.channel, error)
+            else:
+                return
+            await asyncio.wait((visitor.gone,), timeout=wait)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
 
     async def _hang_up(self, visitor: _Visitor, cause: int = 16) -> None:
         if visitor.gone.done():
@@ -215,13 +236,14 @@ class Visitors:
             await self._hang_up(visitor, 21)
             return
         try:
-            prompts = await self._desk.answer(visitor.number, dialled)
+            self._desk.codes.parse(dialled)
         except UnknownCode:
             self._counts["codes_unknown"] += 1
             await self._hang_up(visitor, NOT_FOUND)
             return
+        # Only who can hear the answer gives an order.
         await self._ari.request("POST", "channels", visitor.channel, "answer")
-        await self._say(visitor, prompts)
+        await self._say(visitor, await self._desk.answer(visitor.number, dialled))
         await self._hang_up(visitor)
 
     async def _gate(self, visitor: _Visitor, dialled: str) -> None:

@@ -1,11 +1,12 @@
 """A conformance kit: whoever implements :class:`ccbs.switch.Switch` runs these tests against it.
 
-A pytest plug-in. In the tests of the switch::
+A pytest plug-in; it needs pytest and pytest-asyncio, in whatever mode. In the tests of the switch::
 
     import pytest_asyncio
-    from ccbs.testing.switch_conformance import SwitchConformance
 
     pytest_plugins = ["ccbs.testing.switch_conformance"]
+
+    from ccbs.testing.switch_conformance import SwitchConformance
 
     class TestMySwitch(SwitchConformance):
         @pytest_asyncio.fixture
@@ -22,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import pytest
@@ -29,12 +31,14 @@ import pytest
 from ccbs import (
     CallbackService,
     ConnectOutcome,
+    Driver,
     LegGone,
     LineState,
     NotTried,
     Profile,
     RingFailed,
     RingOutcome,
+    StoreFile,
 )
 from ccbs.actions import Step
 from ccbs.switch import Switch
@@ -46,6 +50,8 @@ ABILITIES: Final = {
     "prompts": "a prompt takes time, and a caller can hang up in it",
     "external": "there is a number behind a trunk, `bench.external`",
     "away": "what makes the calls can be out of contact: the bench is an `AwayBench`",
+    "restart": "the process with the switch's adapter can be replaced, by `bench.restart()`",
+    "unreachable": "there is a number without a phone, `bench.unreachable`",
 }
 """What a bench may be able to do."""
 
@@ -63,7 +69,9 @@ class Bench(Protocol):
     other: str
     """A third number, which keeps the callee busy."""
     external: str | None
-    """A number behind a trunk, if there is one."""
+    """A number behind a trunk, if there is one; its line takes one call."""
+    unreachable: str | None
+    """A subscriber's number without a phone, if there is one."""
     can: Collection[str]
     """Of :data:`ABILITIES`."""
 
@@ -73,7 +81,16 @@ class Bench(Protocol):
         ...
 
     async def attach(self, service: CallbackService) -> None:
-        """The switch feeds its facts to this service from now on; the service has been started."""
+        """The switch feeds its facts to this service from now on; the service has been started.
+
+        Where the switch itself tells the service who may order, :attr:`caller` may.
+        """
+        ...
+
+    async def restart(self) -> None:
+        """The process with the switch's adapter has died and begins anew: :attr:`switch` is another, which no
+        service knows. What became of its calls is the switch's own.
+        """
         ...
 
     async def call(self, caller: str, callee: str) -> None:
@@ -118,10 +135,17 @@ class AwayBench(Bench, Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serving(bench: Bench) -> AsyncIterator[tuple[CallbackService, list[Step]]]:
-    """The service over the bench's switch, with short timers, and the steps of its orders."""
+async def serving(
+    bench: Bench, *, orders: Path | None = None, attempts: int = 2
+) -> AsyncIterator[tuple[CallbackService, list[Step]]]:
+    """The service over the bench's switch, with short timers, and the steps of its orders.
+
+    :param orders: the file that keeps them; ``None``: in memory.
+    :param attempts: of each order.
+    """
     steps: list[Step] = []
-    service = CallbackService(bench.switch, on_step=steps.append)
+    driver = Driver(store=StoreFile(orders)) if orders is not None else None
+    service = CallbackService(bench.switch, on_step=steps.append, driver=driver)
     await service.start()
     try:
         await bench.attach(service)
@@ -130,7 +154,7 @@ async def serving(bench: Bench) -> AsyncIterator[tuple[CallbackService, list[Ste
         if bench.external is not None:
             service.line(bench.external, external=True)
         profile = Profile.autodial(
-            cb_timer_internal_s=1, cb_timer_external_s=1, attempts=2, caller_ring_s=5, callee_ring_s=5
+            cb_timer_internal_s=1, cb_timer_external_s=1, attempts=attempts, caller_ring_s=5, callee_ring_s=5
         )
         service.allow(bench.caller, profile)
         yield service, steps
@@ -149,6 +173,7 @@ async def until(what: Callable[[], bool], why: str, timeout: float = SOON_S) -> 
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.asyncio
 class SwitchConformance:
     """The tests. A subclass gives the fixture ``bench``."""
 
@@ -237,6 +262,29 @@ class SwitchConformance:
                     with pytest.raises(asyncio.CancelledError):
                         await ring
                 await bench.quiet(bench.caller, SOON_S)
+
+    async def test_a_ring_that_is_cancelled_as_it_is_answered_leaves_nothing(self, bench: Bench) -> None:
+        _need(bench, "rings")
+        async with serving(bench):
+            async with self._ringing(bench, bench.switch.ring(bench.caller, bench.callee, 10.0)) as ring:
+                await bench.rings(bench.caller, SOON_S)
+                answer = asyncio.ensure_future(bench.answer(bench.caller))
+                ring.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    # The answer may have won: then the leg is ours to release.
+                    await bench.switch.release(await ring, "order-ended")
+                await asyncio.wait((answer,))
+                # A phone that was stopped before it was answered says so; that is no fault of the switch.
+                answer.exception()
+            await bench.quiet(bench.caller, SOON_S)
+
+    async def test_a_caller_without_a_phone(self, bench: Bench) -> None:
+        _need(bench, "unreachable")
+        assert bench.unreachable is not None
+        async with serving(bench):
+            with pytest.raises(RingFailed) as failed:
+                await asyncio.wait_for(bench.switch.ring(bench.unreachable, bench.callee, 5.0), SOON_S)
+            assert failed.value.outcome is RingOutcome.UNREACHABLE
 
     async def test_a_caller_who_hangs_up_in_the_prompt(self, bench: Bench) -> None:
         _need(bench, "rings", "prompts")
@@ -334,6 +382,79 @@ class SwitchConformance:
             await bench.switch.release(leg, "order-ended")
             await bench.quiet(bench.caller, SOON_S)
 
+    async def test_a_callee_who_declines_is_told_and_the_caller_is_still_there(self, bench: Bench) -> None:
+        _need(bench, "rings")
+        async with serving(bench):
+            leg = await self._leg(bench)
+            connect = self._connect(bench, leg)
+            await bench.rings(bench.callee, SOON_S)
+            await bench.hang_up(bench.callee)
+            outcome = await asyncio.wait_for(connect, SOON_S)
+            # Many phones say 486 when a call is declined.
+            assert outcome in (ConnectOutcome.DECLINED, ConnectOutcome.BUSY)
+            await asyncio.wait_for(bench.switch.play(leg, ("callee-busy-again",)), 30.0)
+            await bench.switch.release(leg, "attempt-failed")
+            await bench.quiet(bench.caller, SOON_S)
+
+    async def test_a_callee_without_a_phone_is_told_and_the_caller_is_still_there(self, bench: Bench) -> None:
+        _need(bench, "unreachable")
+        assert bench.unreachable is not None
+        async with serving(bench):
+            leg = await self._leg(bench)
+            connect = bench.switch.connect(leg, bench.unreachable, bench.caller, 5.0)
+            outcome = await asyncio.wait_for(connect, SOON_S)
+            # Not every switch tells a phone that is not there from one that is not answered.
+            assert outcome in (ConnectOutcome.UNREACHABLE, ConnectOutcome.NO_ANSWER)
+            await asyncio.wait_for(bench.switch.play(leg, ("callee-no-answer",)), 30.0)
+            await bench.switch.release(leg, "attempt-failed")
+            await bench.quiet(bench.caller, SOON_S)
+
+    async def test_a_connect_that_is_cancelled_at_once_leaves_the_caller(self, bench: Bench) -> None:
+        _need(bench, "rings")
+        async with serving(bench):
+            for turns in (0, 1, 4):
+                leg = await self._leg(bench)
+                connect = self._connect(bench, leg)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                connect.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await connect
+                await bench.quiet(bench.callee, SOON_S)
+                await asyncio.wait_for(bench.switch.release(leg, "order-ended"), SOON_S)
+                await bench.quiet(bench.caller, SOON_S)
+
+    async def test_a_connect_that_is_cancelled_as_it_is_answered(self, bench: Bench) -> None:
+        _need(bench, "rings")
+        async with serving(bench):
+            leg = await self._leg(bench)
+            connect = self._connect(bench, leg)
+            await bench.rings(bench.callee, SOON_S)
+            answer = asyncio.ensure_future(bench.answer(bench.callee))
+            connect.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                # The answer may have won: then the two talk.
+                assert await connect is ConnectOutcome.ANSWERED
+                await asyncio.wait_for(answer, SOON_S)
+                await bench.hang_up(bench.callee)
+            await asyncio.wait((answer,), timeout=SOON_S)
+            await bench.quiet(bench.callee, SOON_S)
+            await asyncio.wait_for(bench.switch.release(leg, "order-ended"), SOON_S)
+            await bench.quiet(bench.caller, SOON_S)
+            if answer.done():
+                answer.exception()
+
+    async def test_a_release_that_is_cancelled_can_be_asked_for_again(self, bench: Bench) -> None:
+        async with serving(bench):
+            leg = await self._leg(bench)
+            release = asyncio.ensure_future(bench.switch.release(leg, "attempt-failed"))
+            await asyncio.sleep(0)
+            release.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await release
+            await asyncio.wait_for(bench.switch.release(leg, "attempt-failed"), SOON_S)
+            await bench.quiet(bench.caller, SOON_S)
+
     # --- lines and facts --------------------------------------------------------------------------
 
     async def test_lines_follow_the_calls(self, bench: Bench) -> None:
@@ -380,6 +501,26 @@ class SwitchConformance:
             await bench.hang_up(bench.callee)
             await bench.quiet(bench.caller, SOON_S)
 
+    async def test_procedure_2_the_callee_is_external(self, bench: Bench) -> None:
+        _need(bench, "rings", "external")
+        assert bench.external is not None
+        async with serving(bench) as (service, steps):
+            await bench.call(bench.other, bench.external)
+            await bench.rings(bench.external, SOON_S)
+            await bench.answer(bench.external)
+            await bench.call(bench.caller, bench.external)
+            await _order(service, bench.caller, bench.external)
+            await bench.hang_up(bench.external)
+            shown = await bench.rings(bench.caller, SOON_S)
+            assert shown == bench.external, f"the caller's display shows {shown}, not whom it will reach"
+            await bench.answer(bench.caller)
+            shown = await bench.rings(bench.external, SOON_S)
+            assert shown == bench.caller, f"behind the trunk {shown} is shown, not who calls"
+            await bench.answer(bench.external)
+            await until(lambda: _ended(steps) == ["completed"], f"the order did not end: {steps}")
+            await bench.hang_up(bench.caller)
+            await bench.quiet(bench.external, SOON_S)
+
     async def test_procedure_3_the_callee_stays_busy(self, bench: Bench) -> None:
         async with serving(bench) as (service, steps):
             await _ordered(service, bench)
@@ -418,6 +559,42 @@ class SwitchConformance:
             await bench.quiet(bench.caller, SOON_S)
             assert _ended(steps) == ["cancelled"]
 
+    # --- restart ----------------------------------------------------------------------------------
+
+    async def test_an_order_that_waits_outlives_a_restart(self, bench: Bench, tmp_path: Path) -> None:
+        _need(bench, "restart")
+        async with serving(bench, orders=tmp_path / "orders.db", attempts=20) as (service, _):
+            await _ordered(service, bench)
+            waits = [order.order for order in service.orders()]
+        await bench.restart()
+        async with serving(bench, orders=tmp_path / "orders.db") as (service, steps):
+            assert [order.order for order in service.orders()] == waits
+            await self._free_and_recalled(bench, steps)
+
+    async def test_a_recall_that_a_restart_cut_off_is_made_anew(self, bench: Bench, tmp_path: Path) -> None:
+        _need(bench, "rings", "restart")
+        async with serving(bench, orders=tmp_path / "orders.db", attempts=20) as (service, _):
+            await _ordered(service, bench)
+            await bench.hang_up(bench.callee)
+            await bench.rings(bench.caller, SOON_S)
+        await bench.quiet(bench.caller, SOON_S)
+        await bench.restart()
+        async with serving(bench, orders=tmp_path / "orders.db") as (service, steps):
+            await self._free_and_recalled(bench, steps)
+
+    async def _free_and_recalled(self, bench: Bench, steps: list[Step]) -> None:
+        """Whoever still talks hangs up; the one order is recalled and completed."""
+        await bench.hang_up(bench.callee)
+        for number in (bench.callee, bench.other):
+            await bench.quiet(number, SOON_S)
+        for number in (bench.caller, bench.callee):
+            if "rings" in bench.can:
+                await bench.rings(number, SOON_S * 2)
+            await bench.answer(number)
+        await until(lambda: _ended(steps) == ["completed"], f"the order did not end: {steps}")
+        await bench.hang_up(bench.callee)
+        await bench.quiet(bench.caller, SOON_S)
+
     async def test_a_service_that_stops_leaves_no_phone_ringing(self, bench: Bench) -> None:
         _need(bench, "rings")
         async with serving(bench) as (service, _):
@@ -450,8 +627,13 @@ async def _ordered(service: CallbackService, bench: Bench) -> None:
     await _talk(bench)
     await _lines(service, bench, "busy", bench.callee, bench.other)
     await bench.call(bench.caller, bench.callee)
+    await _order(service, bench.caller, bench.callee)
+
+
+async def _order(service: CallbackService, caller: str, callee: str) -> None:
+    """Order as soon as the busy call was told to the service."""
     deadline = asyncio.get_running_loop().time() + SOON_S
-    while getattr(reply := await service.order(bench.caller, bench.callee), "denial", None) == "no-offer":
+    while getattr(reply := await service.order(caller, callee), "denial", None) == "no-offer":
         assert asyncio.get_running_loop().time() < deadline, "the busy call was not told to the service"
         await asyncio.sleep(0.02)
     assert not hasattr(reply, "denial"), reply

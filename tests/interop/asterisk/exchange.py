@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 __all__ = ["ARI_PASSWORD", "ARI_PORT", "ARI_USER", "Asterisk", "AsteriskFailed", "Extension", "asterisk_root"]
 
@@ -20,7 +21,7 @@ SIP_PORT = 5060
 ARI_PORT = 8088
 ARI_USER = "ccbs"
 ARI_PASSWORD = "secret-of-ari"
-START_S = 30.0
+START_S = 60.0
 STOP_S = 10.0
 _GET = Path(__file__).with_name("get_asterisk.sh")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -57,10 +58,13 @@ class Extension:
 
     number: str
     password: str
+    """Empty: it is believed without."""
     name: str = ""
     contacts: int = 1
     contact: str = ""
     """An address that it is reached at without being registered."""
+    direct_media: bool = True
+    rtcp_mux: bool = False
 
 
 def _pjsip(address: str, extensions: Sequence[Extension], trunks: Mapping[str, str]) -> str:
@@ -72,14 +76,19 @@ def _pjsip(address: str, extensions: Sequence[Extension], trunks: Mapping[str, s
     ]
     for phone in extensions:
         number = phone.number
+        direct, mux = ("yes" if given else "no" for given in (phone.direct_media, phone.rtcp_mux))
         parts.append(
             f"[{number}]\ntype=endpoint\ncontext=office\ndisallow=all\nallow=ulaw,alaw\naors={number}\n"
-            f'auth={number}\ncallerid="{phone.name}" <{number}>\nsend_pai=yes\ntrust_id_outbound=yes\n'
-            f"direct_media=yes\ntone_zone=ru\n{media}"
-            f"[{number}]\ntype=aor\nmax_contacts={phone.contacts}\nremove_existing=yes\n"
+            f'callerid="{phone.name}" <{number}>\nsend_pai=yes\ntrust_id_outbound=yes\n'
+            f"direct_media={direct}\nrtcp_mux={mux}\ntone_zone=ru\n{media}"
+            + (f"auth={number}\n" if phone.password else "")
+            + f"[{number}]\ntype=aor\nmax_contacts={phone.contacts}\nremove_existing=yes\n"
             + (f"contact=sip:{number}@{phone.contact}:{SIP_PORT}\n" if phone.contact else "")
-            + f"[{number}]\ntype=auth\nauth_type=userpass\nusername={number}\npassword={phone.password}\n"
         )
+        if phone.password:
+            parts.append(
+                f"[{number}]\ntype=auth\nauth_type=userpass\nusername={number}\npassword={phone.password}\n"
+            )
     for name, peer in trunks.items():
         parts.append(
             f"[{name}]\ntype=endpoint\ncontext=from-trunk\ndisallow=all\nallow=ulaw,alaw\naors={name}\n"
@@ -101,7 +110,8 @@ class Asterisk:
         dialplan: str,
         extensions: Sequence[Extension],
         trunks: Mapping[str, str],
-        debug: bool = False,
+        verbose: bool = True,
+        further: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         self.address = address
@@ -114,7 +124,8 @@ class Asterisk:
         self._dialplan = dialplan
         self._extensions = extensions
         self._trunks = trunks
-        self._debug = debug
+        self._verbose = verbose
+        self._further = further or {}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -133,16 +144,28 @@ class Asterisk:
         dialplan: str,
         extensions: Sequence[Extension],
         trunks: Mapping[str, str] | None = None,
-    ) -> Asterisk:
+        verbose: bool = True,
+        further: Mapping[str, str] | None = None,
+    ) -> Self:
         """Starts it and waits until it says that it is ready.
 
         :param address: a loopback address of its own, for SIP, media and ARI.
         :param dialplan: ``extensions.conf``.
         :param trunks: by endpoint name, the address of the peer.
+        :param verbose: whether its log tells of each call.
+        :param further: more files of its configuration, by name.
         :raises AsteriskFailed: when it cannot be had or does not start.
         """
         root = await asyncio.to_thread(asterisk_root)
-        asterisk = cls(root, address, dialplan=dialplan, extensions=extensions, trunks=trunks or {})
+        asterisk = cls(
+            root,
+            address,
+            dialplan=dialplan,
+            extensions=extensions,
+            trunks=trunks or {},
+            verbose=verbose,
+            further=further,
+        )
         try:
             asterisk._write()
             await asterisk.run()
@@ -152,9 +175,16 @@ class Asterisk:
         return asterisk
 
     def _write(self) -> None:
-        etc = self.directory / "etc"
         for name in ("etc", "run", "spool", "log", "db", "sounds"):
             (self.directory / name).mkdir(parents=True)
+        for name, content in self._configuration().items():
+            (self.directory / "etc" / name).write_text(content, encoding="utf-8")
+        owner = (self.root / "var/lib/asterisk").stat()
+        for path in (self.directory, *self.directory.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def _configuration(self) -> dict[str, str]:
+        """The files of its configuration, by name."""
         library = next((self.root / "usr/lib").glob("*/asterisk/modules"))
         files = {
             "asterisk.conf": (
@@ -179,18 +209,14 @@ class Asterisk:
         }
         for name in ("features.conf", "ccss.conf", "udptl.conf", "acl.conf", "cdr.conf"):
             files.setdefault(name, "[general]\n")
-        for name, content in files.items():
-            (etc / name).write_text(content, encoding="utf-8")
-        owner = (self.root / "var/lib/asterisk").stat()
-        for path in (self.directory, *self.directory.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        return files | dict(self._further)
 
     async def run(self) -> None:
         """Starts the process, again after :meth:`kill`."""
         self._ready.clear()
         self._process = await asyncio.create_subprocess_exec(
-            "chroot", "--userspec=asterisk:asterisk", str(self.root),
-            "/usr/sbin/asterisk", "-f", "-vvv", "-C", str(self.inside / "etc/asterisk.conf"),
+            "chroot", "--userspec=asterisk:asterisk", str(self.root), "/usr/sbin/asterisk", "-f",
+            *(("-vvv",) if self._verbose else ()), "-C", str(self.inside / "etc/asterisk.conf"),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, start_new_session=True, limit=1 << 20,
         )  # fmt: skip

@@ -23,13 +23,19 @@ __all__ = ["SCENES"]
 
 # By number: what its phone answers.
 _PHONES = {"111": 486, "112": 480, "113": 603, "115": RINGS_ON, "118": 486}
-_UNREGISTERED, _BUSY, _LOCAL, _GROUP = "114", "116", "117", "160"
+_UNREGISTERED, _BUSY, _LOCAL, _FOLLOWED, _GROUP, _QUEUE = "114", "116", "117", "119", "160", "161"
+_GROUPS = (_GROUP, _QUEUE)
 _AFTER = " same => n,Stasis(ccbs,after,${EXTEN},${DIALSTATUS})\n"
 _EXTRA = f"""
 exten => {_BUSY},1,Busy(1)
 exten => {_LOCAL},1,Dial(Local/111@office,20)
 {_AFTER} same => n,Hangup()
 exten => {_GROUP},1,Dial(PJSIP/111&PJSIP/118,20)
+{_AFTER} same => n,Hangup()
+exten => {_QUEUE},1,Queue(support,,,,2)
+ same => n,Hangup(17)
+exten => {_FOLLOWED},1,Dial(PJSIP/115,1)
+ same => n,Dial(PJSIP/111,20)
 {_AFTER} same => n,Hangup()
 exten => 115,1,Dial(PJSIP/115,2)
 {_AFTER} same => n,Hangup()
@@ -43,8 +49,15 @@ _TABLE = {
     _UNREGISTERED: ("unreachable", True),
     _BUSY: ("busy", True),
     _LOCAL: ("busy", True),
+    # Its own phone was silent; busy was the one that the call followed to.
+    _FOLLOWED: ("busy", False),
+    # A queue tries its members again until its own time is over.
+    _QUEUE: ("no-answer", False),
     _GROUP: ("busy", False),
 }
+_QUEUES = (
+    "[general]\n[support]\nstrategy=ringall\ntimeout=2\nretry=1\nmember => PJSIP/111\nmember => PJSIP/118\n"
+)
 
 
 def _further(network: LoopbackNetwork) -> Sequence[Extension]:
@@ -54,9 +67,9 @@ def _further(network: LoopbackNetwork) -> Sequence[Extension]:
 
 def _known(groups: bool) -> Callable[[dict[str, Any]], None]:
     def edit(config: dict[str, Any]) -> None:
-        config["subscribers"] += [{"number": number} for number in _TABLE if number != _GROUP]
+        config["subscribers"] += [{"number": number} for number in _TABLE if number not in _GROUPS]
         if groups:
-            config["asterisk"]["groups"] = [_GROUP]
+            config["asterisk"]["groups"] = list(_GROUPS)
 
     return edit
 
@@ -94,13 +107,19 @@ async def _calls_to(world: AsteriskWorld, number: str) -> list[dict[str, Any]]:
 
 async def _table(directory: Path, dialplan: str, *, groups: bool) -> None:
     async with open_asterisk_world(
-        directory, ORDERER, profile=profile(), edit=_known(groups), dialplan=dialplan, further=_further
+        directory,
+        ORDERER,
+        profile=profile(),
+        edit=_known(groups),
+        dialplan=dialplan,
+        further=_further,
+        files={"queues.conf": _QUEUES},
     ) as world:
         refusing = {world.network.address(int(number)): status for number, status in _PHONES.items()}
         async with refusing_phones(refusing):
             # The busy one last: `*37#` orders what failed last.
             found = {number: await _fails(world, number) for number in _TABLE}
-            expected = _TABLE | ({_GROUP: ("busy", True)} if groups else {})
+            expected = _TABLE | ({number: (_TABLE[number][0], True) for number in _GROUPS} if groups else {})
             assert found == expected, found
             phone = world.phone(ORDERER)
             began, before = time.time(), phone.wire.mark()
@@ -120,7 +139,7 @@ async def every_failure_is_told_by_the_line_after_dial(directory: Path) -> None:
 
 async def every_failure_is_told_without_a_line_of_ours(directory: Path) -> None:
     dialplan = office_dialplan(gate=False).replace("\n[from", f"{_EXTRA}\n[from").replace(_AFTER, "")
-    assert "after" not in dialplan.replace("; subscribers: your own Dial(), and one line after it", "")
+    assert "ccbs,after" not in dialplan
     await _table(directory, dialplan, groups=True)
 
 

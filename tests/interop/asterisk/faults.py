@@ -1,15 +1,15 @@
-"""What goes wrong around a recall: at Asterisk, on the way to it, with our process, and by a flood."""
+"""What goes wrong around a recall: at Asterisk, on the way to it, and by a flood."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from acceptance.course import SOON_S
+from acceptance.course import SOON_S, Course
 from acceptance.side_by_side import Scene
 from acceptance.world import CALLEE, KEEPER, ORDERER
 
@@ -18,7 +18,7 @@ from .standard import GUARD_S, busy_and_ordered, profile, talk
 from .wire_tap import Relay
 from .world import AsteriskWorld, office_dialplan, open_asterisk_world
 
-__all__ = ["SCENES"]
+__all__ = ["SCENES", "counters", "in_contact", "invites"]
 
 FROZEN_S = 10.0
 BACK_S = 20.0
@@ -39,6 +39,14 @@ async def in_contact(world: AsteriskWorld, connections: int) -> None:
             return
         assert time.monotonic() < deadline, {name: found[name] for name in found if name.startswith("ari")}
         await asyncio.sleep(0.1)
+
+
+async def until(what: Callable[[], bool], why: str) -> None:
+    """Waits until something holds."""
+    deadline = time.monotonic() + SOON_S
+    while not what():
+        assert time.monotonic() < deadline, why
+        await asyncio.sleep(0.01)
 
 
 def invites(world: AsteriskWorld, since: int) -> int:
@@ -93,14 +101,20 @@ async def asterisk_is_away_for_longer_than_all_attempts(directory: Path) -> None
 
 
 @contextlib.asynccontextmanager
-async def relayed(directory: Path, **options: Any) -> AsyncIterator[tuple[AsteriskWorld, Relay]]:
+async def relayed(
+    directory: Path, *, watch_s: int = 1, **options: Any
+) -> AsyncIterator[tuple[AsteriskWorld, Relay]]:
     relay: list[Relay] = []
 
     def edit(config: dict[str, Any]) -> None:
         target = str(config["asterisk"]["url"]).removeprefix("http://").split(":")[0]
         host = f"{target.rpartition('.')[0]}.30"
         relay.append(Relay(host, ARI_PORT, target))
-        config["asterisk"] |= {"url": f"http://{host}:{ARI_PORT}", "timeout_s": 3}
+        config["asterisk"] |= {
+            "url": f"http://{host}:{ARI_PORT}",
+            "timeout_s": 3,
+            "watch_s": watch_s,
+        }
         relay[0].begin()
 
     async with open_asterisk_world(
@@ -150,16 +164,35 @@ async def the_connection_is_cut_while_the_caller_rings(directory: Path) -> None:
         await world.asterisk.no_channels(SOON_S)
 
 
+async def the_connection_is_cut_while_the_callee_rings(directory: Path) -> None:
+    async with relayed(directory) as (world, relay):
+        await busy_and_ordered(world, ORDERER)
+        phone, callee = world.phone(ORDERER), world.phone(CALLEE)
+        before, callee_before, events = phone.wire.mark(), callee.wire.mark(), callee.mark()
+        await callee.hang_up()
+        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
+        await phone.accept()
+        await callee.rings(since=callee_before, timeout=SOON_S * 2)
+        relay.mode = "refuse"
+        relay.cut()
+        # Answered while nobody looks.
+        await callee.accept()
+        await callee.expect("CALL_ESTABLISHED", since=events, timeout=SOON_S)
+        relay.mode = "pass"
+        await world.switch.expect_line("ended: completed", timeout=BACK_S)
+        assert await phone.calls_now() == await callee.calls_now() == 1
+        assert invites(world, before) == 1
+        await callee.hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
 async def asterisk_refuses_the_recall_with_500(directory: Path) -> None:
     async with relayed(directory, poll_first_s=20) as (world, relay):
         await busy_and_ordered(world, ORDERER)
         before = world.phone(ORDERER).wire.mark()
         relay.mode = "fail"
         await world.phone(CALLEE).hang_up()
-        deadline = time.monotonic() + SOON_S
-        while not relay.failed:
-            assert time.monotonic() < deadline, "nothing was asked of Asterisk"
-            await asyncio.sleep(0.05)
+        await until(lambda: relay.failed > 0, "nothing was asked of Asterisk")
         # Long enough for the attempt, not for the watchdog to matter: the order waits for its next try.
         await asyncio.sleep(GUARD_S + 1.0)
         assert [order["caller"] for order in await world.orders()] == [ORDERER.number]
@@ -168,6 +201,70 @@ async def asterisk_refuses_the_recall_with_500(directory: Path) -> None:
         assert display.event.number == CALLEE.number
         assert invites(world, before) == 1
         await world.phone(ORDERER).hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
+async def a_code_whose_call_cannot_be_answered_orders_nothing(directory: Path) -> None:
+    async with relayed(directory) as (world, relay):
+        course = Course(world)
+        await course.keeper_calls()
+        await course.callee_answers_keeper()
+        phone = world.phone(ORDERER)
+        before = phone.wire.mark()
+        await phone.dial(CALLEE.number)
+        await phone.wire.expect("INVITE", 486, "received", since=before, timeout=SOON_S)
+        failed, before = relay.failed, phone.wire.mark()
+        relay.mode = "fail"
+        await phone.dial("*37#")
+        await until(lambda: relay.failed > failed, "nothing was asked of Asterisk")
+        relay.mode = "pass"
+        # The dialplan goes on behind Stasis(): Congestion().
+        await phone.wire.expect("INVITE", 503, "received", since=before, timeout=SOON_S)
+        assert await world.orders() == []
+        assert (await counters(world))["visitors_failed"] == 1
+        await world.phone(CALLEE).hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
+async def a_channel_that_asterisk_would_not_end_is_ended_later(directory: Path) -> None:
+    # No new connection may come in between, whose reading of the state would end it, too.
+    async with relayed(directory, watch_s=3, caller_ring_s=60) as (world, relay):
+        await busy_and_ordered(world, ORDERER)
+        phone = world.phone(ORDERER)
+        before = phone.wire.mark()
+        await world.phone(CALLEE).hang_up()
+        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
+        [order] = await world.orders()
+        failed = relay.failed
+        relay.refuses = b"DELETE"
+        await world.switch.command("cancel", str(order["order"]))
+        await until(lambda: relay.failed > failed, "Asterisk was not asked to end it")
+        relay.refuses = b""
+        await phone.wire.expect("CANCEL", None, "received", since=before, timeout=SOON_S * 2)
+        assert await world.orders() == []
+        assert (await counters(world))["ari_losses"] == 0
+        assert invites(world, before) == 1
+        await world.asterisk.no_channels(SOON_S)
+
+
+async def a_request_that_is_carried_out_after_we_gave_it_up_is_undone(directory: Path) -> None:
+    async with relayed(directory, watch_s=10, caller_ring_s=60) as (world, relay):
+        await busy_and_ordered(world, ORDERER)
+        phone = world.phone(ORDERER)
+        before = phone.wire.mark()
+        # Longer than we wait for an answer.
+        relay.delay_s = 4.0
+        await world.phone(CALLEE).hang_up()
+        deadline = time.monotonic() + GUARD_S + SOON_S
+        while not (await counters(world))["ari_unreachable"]:
+            assert time.monotonic() < deadline, "the request was answered in time"
+            await asyncio.sleep(0.05)
+        relay.delay_s = 0.0
+        await phone.wire.expect("CANCEL", None, "received", since=before, timeout=SOON_S)
+        assert invites(world, before) == 1
+        assert [order["caller"] for order in await world.orders()] == [ORDERER.number]
+        assert (await counters(world))["ari_losses"] == 0
+        await world.switch.command("cancel", str((await world.orders())[0]["order"]))
         await world.asterisk.no_channels(SOON_S)
 
 
@@ -206,99 +303,6 @@ async def asterisk_is_frozen_with_an_order_waiting(directory: Path) -> None:
         await world.switch.expect_line("ended: completed", timeout=SOON_S)
         assert invites(world, before) == 1
         await world.phone(CALLEE).hang_up()
-        await world.asterisk.no_channels(SOON_S)
-
-
-async def our_process_is_killed_while_the_caller_rings(directory: Path) -> None:
-    async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, profile=profile()) as world:
-        await busy_and_ordered(world, ORDERER)
-        phone = world.phone(ORDERER)
-        before = phone.wire.mark()
-        await world.phone(CALLEE).hang_up()
-        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
-        await world.switch.kill_and_restart()
-        await phone.wire.expect("CANCEL", None, "received", since=before, timeout=SOON_S)
-        await world.asterisk.no_channels(SOON_S)
-
-
-async def our_process_is_killed_while_the_caller_hears_the_prompt(directory: Path) -> None:
-    async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, profile=profile()) as world:
-        await busy_and_ordered(world, ORDERER)
-        phone = world.phone(ORDERER)
-        before, events = phone.wire.mark(), phone.mark()
-        await world.phone(CALLEE).hang_up()
-        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
-        await phone.accept()
-        await phone.expect("CALL_ESTABLISHED", since=events, timeout=SOON_S)
-        await world.switch.kill_and_restart()
-        await phone.wire.expect("BYE", None, "received", since=before, timeout=SOON_S)
-        await world.asterisk.no_channels(SOON_S)
-
-
-def stored(config: dict[str, Any]) -> None:
-    config["store"] = {"path": "orders.db"}
-
-
-async def an_order_outlives_our_process(directory: Path) -> None:
-    async with open_asterisk_world(
-        directory, CALLEE, KEEPER, ORDERER, profile=profile(), edit=stored
-    ) as world:
-        await busy_and_ordered(world, ORDERER)
-        before = world.phone(ORDERER).wire.mark()
-        await world.switch.kill_and_restart(away_s=1.0)
-        await world.switch.expect_line("orders: 1, down for", timeout=SOON_S)
-        await in_contact(world, 1)
-        # Asterisk knows that the callee talks: nobody is rung before he is free.
-        await world.phone(ORDERER).wire.expect_none(
-            "INVITE", "received", since=before, initial=True, during=GUARD_S + 1.0
-        )
-        await world.phone(CALLEE).hang_up()
-        await talk(world, ORDERER, since=before)
-        await world.switch.expect_line("ended: completed", timeout=SOON_S)
-        assert invites(world, before) == 1
-        assert await world.orders() == []
-        await world.phone(ORDERER).hang_up()
-        await world.asterisk.no_channels(SOON_S)
-
-
-async def a_recall_that_our_death_cut_off_is_made_anew(directory: Path) -> None:
-    async with open_asterisk_world(
-        directory, CALLEE, KEEPER, ORDERER, profile=profile(), edit=stored
-    ) as world:
-        await busy_and_ordered(world, ORDERER)
-        phone = world.phone(ORDERER)
-        before = phone.wire.mark()
-        await world.phone(CALLEE).hang_up()
-        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
-        await world.switch.kill_and_restart()
-        await phone.wire.expect("CANCEL", None, "received", since=before, timeout=SOON_S)
-        again = phone.wire.mark()
-        await talk(world, ORDERER, since=again)
-        await world.switch.expect_line("ended: completed", timeout=SOON_S)
-        assert invites(world, before) == 2
-        await phone.hang_up()
-        await world.asterisk.no_channels(SOON_S)
-
-
-async def our_process_is_killed_while_the_callee_rings_and_during_the_talk(directory: Path) -> None:
-    async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, profile=profile()) as world:
-        await busy_and_ordered(world, ORDERER)
-        phone, callee = world.phone(ORDERER), world.phone(CALLEE)
-        before, events = phone.wire.mark(), callee.mark()
-        await callee.hang_up()
-        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
-        callee_before = callee.wire.mark()
-        await phone.accept()
-        await callee.rings(since=callee_before, timeout=SOON_S * 2)
-        await world.switch.kill_and_restart()
-        # In the dialplan the call needs nobody of us.
-        await callee.accept()
-        await callee.expect("CALL_ESTABLISHED", since=events, timeout=SOON_S)
-        await world.switch.kill_and_restart()
-        assert await phone.calls_now() == await callee.calls_now() == 1
-        lines = {line["line"]: line["state"] for line in await world.switch.command("lines")}
-        assert (lines[ORDERER.number], lines[CALLEE.number]) == ("busy", "busy"), lines
-        await callee.hang_up()
         await world.asterisk.no_channels(SOON_S)
 
 
@@ -359,12 +363,11 @@ SCENES: tuple[Scene, ...] = (
     asterisk_is_away_for_longer_than_all_attempts,
     the_connection_is_cut_with_an_order_waiting,
     the_connection_is_cut_while_the_caller_rings,
+    the_connection_is_cut_while_the_callee_rings,
     asterisk_answers_late,
-    an_order_outlives_our_process,
-    a_recall_that_our_death_cut_off_is_made_anew,
-    our_process_is_killed_while_the_caller_rings,
-    our_process_is_killed_while_the_caller_hears_the_prompt,
-    our_process_is_killed_while_the_callee_rings_and_during_the_talk,
+    a_request_that_is_carried_out_after_we_gave_it_up_is_undone,
+    a_code_whose_call_cannot_be_answered_orders_nothing,
+    a_channel_that_asterisk_would_not_end_is_ended_later,
     a_missing_prompt_stops_no_recall,
     a_flood_of_other_calls_delays_no_recall,
 )

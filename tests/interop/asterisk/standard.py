@@ -8,10 +8,12 @@ from typing import Any
 
 from acceptance.course import SOON_S, Course
 from acceptance.listening import hears_prompts
+from acceptance.network import SIP_PORT
+from acceptance.phone import Account, Phone
 from acceptance.side_by_side import Scene
 from acceptance.world import CALLEE, KEEPER, LANGUAGE, ORDERER, Party
 
-from .world import SECOND, THIRD, AsteriskWorld, open_asterisk_world
+from .world import SECOND, THIRD, AsteriskWorld, open_asterisk_world, page_block
 
 __all__ = ["SCENES", "busy_and_ordered", "profile", "talk"]
 
@@ -113,6 +115,97 @@ async def a_callee_busy_again_keeps_the_order_in_its_place(directory: Path) -> N
         await world.asterisk.no_channels(SOON_S)
 
 
+async def a_recall_reaches_no_mailbox_and_other_calls_do(directory: Path) -> None:
+    block = page_block("[office]")
+    after = " same => n,Stasis(ccbs,after,${EXTEN},${DIALSTATUS})\n same => n,Hangup()\n"
+    mailbox = after.replace("Hangup()", "Answer()\n same => n,Wait(60)")
+    assert after in block
+    dialplan = block.replace("Dial(PJSIP/${EXTEN},60)", "Dial(PJSIP/${EXTEN},7)", 1).replace(
+        after, mailbox, 1
+    )
+    async with open_asterisk_world(
+        directory, CALLEE, KEEPER, ORDERER, profile=profile(), dialplan=dialplan
+    ) as world:
+        await busy_and_ordered(world, ORDERER)
+        phone = world.phone(ORDERER)
+        before = phone.wire.mark()
+        await world.phone(CALLEE).hang_up()
+        await phone.rings(since=before, timeout=GUARD_S + SOON_S)
+        began = time.time()
+        await phone.accept()
+        prompts = [f"{LANGUAGE}/{name}" for name in ("activated", "callee-no-answer")]
+        await hears_prompts(phone, world.recogniser, *prompts, since=began, timeout=SOON_S * 4)
+        await phone.wire.expect("BYE", None, "received", since=before, timeout=SOON_S)
+        await world.switch.expect_line("ended: callee-no-answer", timeout=SOON_S)
+        await world.asterisk.no_channels(SOON_S)
+        before, events = phone.wire.mark(), phone.mark()
+        await phone.dial(CALLEE.number)
+        await phone.expect("CALL_ESTABLISHED", since=events, timeout=7.0 + SOON_S)
+        await phone.hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
+async def a_line_with_two_phones_is_busy_while_one_of_them_talks(directory: Path) -> None:
+    async with open_asterisk_world(
+        directory, CALLEE, KEEPER, ORDERER, profile=profile(), contacts={CALLEE.number: 2}
+    ) as world:
+        second = await Phone.start(
+            "№1, second phone",
+            directory / "phone-101-second",
+            world.network.address(121),
+            Account(CALLEE.number, CALLEE.password, world.network.address(10), SIP_PORT),
+        )
+        try:
+            keeper, phone = world.phone(KEEPER), world.phone(ORDERER)
+            keeper_before, events = keeper.wire.mark(), second.mark()
+            await second.dial(KEEPER.number)
+            await keeper.rings(since=keeper_before, timeout=SOON_S)
+            await keeper.accept()
+            await second.expect("CALL_ESTABLISHED", since=events, timeout=SOON_S)
+            before = phone.wire.mark()
+            await phone.dial(CALLEE.number)
+            await phone.wire.expect("INVITE", 486, "received", since=before, timeout=SOON_S)
+            before, began = phone.wire.mark(), time.time()
+            await phone.dial("*37#")
+            await hears_prompts(
+                phone, world.recogniser, f"{LANGUAGE}/order-accepted", since=began, timeout=SOON_S * 2
+            )
+            await phone.wire.expect("BYE", None, "received", since=before, timeout=SOON_S)
+            lines = {line["line"]: line["state"] for line in await world.switch.command("lines")}
+            assert lines[CALLEE.number] == "busy", lines
+            before = phone.wire.mark()
+            await second.hang_up()
+            display = await phone.rings(since=before, timeout=GUARD_S + SOON_S)
+            assert display.event.number == CALLEE.number
+            await phone.hang_up()
+            await world.asterisk.no_channels(SOON_S)
+        finally:
+            await second.stop()
+
+
+async def a_line_that_takes_two_calls_is_full_with_two(directory: Path) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        next(one for one in config["subscribers"] if one["number"] == CALLEE.number)["call_waiting"] = True
+
+    async with open_asterisk_world(
+        directory, CALLEE, KEEPER, ORDERER, SECOND, profile=profile(), edit=edit
+    ) as world:
+        course = Course(world)
+        await course.keeper_calls()
+        await course.callee_answers_keeper()
+        second, callee, phone = world.phone(SECOND), world.phone(CALLEE), world.phone(ORDERER)
+        before = callee.wire.mark()
+        await second.dial(CALLEE.number)
+        await callee.rings(since=before, timeout=SOON_S)
+        before = phone.wire.mark()
+        await phone.dial(CALLEE.number)
+        await phone.wire.expect("INVITE", 486, "received", since=before, timeout=SOON_S)
+        assert (await world.switch.ask("counters"))["gate_refused"] == 1
+        await second.hang_up()
+        await callee.hang_up()
+        await world.asterisk.no_channels(SOON_S)
+
+
 async def a_busy_caller_is_suspended_and_resumed(directory: Path) -> None:
     async with open_asterisk_world(directory, CALLEE, KEEPER, ORDERER, SECOND, profile=profile()) as world:
         await busy_and_ordered(world, ORDERER)
@@ -137,6 +230,10 @@ async def a_cancelled_order_rings_nobody(directory: Path) -> None:
         await busy_and_ordered(world, ORDERER)
         phone = world.phone(ORDERER)
         for code, prompts in (
+            ("#37*101#", ["order-cancelled"]),
+            ("#37*101#", ["nothing-ordered"]),
+            ("*37*101#", ["order-accepted"]),
+            ("*37*104#", ["number-was-not-busy"]),
             ("*#37#", ["ordered", "digit-1", "digit-0", "digit-1"]),
             ("#37#", ["all-cancelled"]),
             ("*#37#", ["nothing-ordered"]),
@@ -184,6 +281,9 @@ SCENES: tuple[Scene, ...] = (
     three_callers_are_served_in_their_order,
     a_callee_busy_again_keeps_the_order_in_its_place,
     a_busy_caller_is_suspended_and_resumed,
+    a_recall_reaches_no_mailbox_and_other_calls_do,
+    a_line_with_two_phones_is_busy_while_one_of_them_talks,
+    a_line_that_takes_two_calls_is_full_with_two,
     a_cancelled_order_rings_nobody,
     a_cancel_while_the_phone_rings_stops_it_at_once,
 )

@@ -20,6 +20,7 @@ class Relay:
 
     :ivar mode: ``pass``; ``refuse``: new connections are closed at once; ``fail``: requests are answered
         500, the stream of events goes on.
+    :ivar refuses: what requests begin with that are answered 500, whatever the mode; empty: none.
     :ivar delay_s: by how much each piece that Asterisk sends in answer to a request is late, in seconds.
     """
 
@@ -27,6 +28,7 @@ class Relay:
         self.host = host
         self.port = port
         self.mode: Mode = "pass"
+        self.refuses = b""
         self.delay_s = 0.0
         self.failed = 0
         self._target = target
@@ -80,7 +82,8 @@ class Relay:
         events = False
         while data := await reader.read(65_536):
             events = events or data.startswith(b"GET /ari/events")
-            if self.mode == "fail" and not events:
+            refused = bool(self.refuses) and data.startswith(self.refuses)
+            if (self.mode == "fail" or refused) and not events:
                 self.failed += 1
                 writer.write(_ERROR)
                 await writer.drain()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import textwrap
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from ccbs.prompts import Catalogue
 from .exchange import ARI_PASSWORD, ARI_PORT, ARI_USER, Asterisk, Extension
 
 __all__ = [
+    "PAGE",
     "SECOND",
     "THIRD",
     "AsteriskWorld",
@@ -39,10 +40,11 @@ __all__ = [
     "install_prompts",
     "office_dialplan",
     "open_asterisk_world",
+    "page_block",
 ]
 
-_PAGE = Path(__file__).parents[3] / "docs" / "asterisk.md"
-_GATE = "exten => _1XX,1,Stasis(ccbs,gate,${EXTEN})\n same => n,"
+PAGE = Path(__file__).parents[3] / "docs" / "asterisk.md"
+_GATE = "Stasis(ccbs,gate,${EXTEN})\n same => n,"
 _TRUNK = "\n[from-trunk]\nexten => _1XX,1,Goto(office,${EXTEN},1)\n"
 SECOND = Party("№5", "105", "Пятый", 105, 2_000.0)
 THIRD = Party("№6", "106", "Шестой", 106, 2_300.0)
@@ -78,16 +80,22 @@ class AsteriskWorld(World):
 def office_dialplan(*, gate: bool = True) -> str:
     """The dialplan as the operator's page has it.
 
-    :param gate: with the page's optional line before the subscribers' ``Dial()``.
+    :param gate: with the line before the subscribers' ``Dial()``.
     """
-    blocks = re.findall(
-        r"^ *```ini\n(.*?)^ *```", _PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    (block,) = [textwrap.dedent(block) for block in blocks if "[office]" in block]
-    assert "exten => _1XX,1,Dial(" in block
-    if gate:
-        block = block.replace("exten => _1XX,1,Dial(", f"{_GATE}Dial(")
+    block = page_block("[office]")
+    assert _GATE in block
+    if not gate:
+        block = block.replace(_GATE, "")
     return block + _TRUNK
+
+
+def page_block(part: str) -> str:
+    """The one block of the operator's page that holds something, as it would stand in a file."""
+    blocks = re.findall(
+        r"^ *```(?:ini|yaml)\n(.*?)^ *```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (block,) = [textwrap.dedent(block) for block in blocks if part in block]
+    return block
 
 
 def install_prompts(asterisk: Asterisk, *, leave_out: tuple[str, ...] = ()) -> str:
@@ -134,6 +142,8 @@ async def open_asterisk_world(
     dialplan: str | None = None,
     leave_out: tuple[str, ...] = (),
     further: Callable[[LoopbackNetwork], Sequence[Extension]] = lambda network: (),
+    files: Mapping[str, str] | None = None,
+    contacts: Mapping[str, int] | None = None,
 ) -> AsyncIterator[AsteriskWorld]:
     """Starts Asterisk, ``ccbs serve`` and the phones of the parties, and ends it all.
 
@@ -144,6 +154,8 @@ async def open_asterisk_world(
     :param dialplan: another than the one of the documentation.
     :param leave_out: prompts that Asterisk is not given.
     :param further: more phones that Asterisk knows, given the addresses.
+    :param files: more files of Asterisk's configuration, by name.
+    :param contacts: by number, how many phones may register as it; 1 unless given.
     """
     settings = settings or Settings()
     services = profile or {"autodial": {"allowed": True, **vars(settings)}}
@@ -155,10 +167,14 @@ async def open_asterisk_world(
             network.address(10),
             dialplan=dialplan or office_dialplan(),
             extensions=[
-                *(Extension(party.number, party.password, party.name) for party in _OFFICE),
+                *(
+                    Extension(party.number, party.password, party.name, (contacts or {}).get(party.number, 1))
+                    for party in _OFFICE
+                ),
                 *further(network),
             ],
             trunks={FAR_TRUNK: network.address(20)},
+            further=files,
         )
         print(f"interop: {asterisk.version}")
         sounds = install_prompts(asterisk, leave_out=leave_out)
