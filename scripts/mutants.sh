@@ -29,7 +29,9 @@ PROPTEST_CASES=60 PROPTEST_RNG_SEED=1 PROPTEST_MAX_SHRINK_ITERS=0 CARGO_PROFILE_
     cargo mutants --package ccbs-engine "${selected[@]}" --output "$report" --no-shuffle --colors never --timeout 25 \
     --jobs 2 --cargo-arg=--locked --cargo-arg=--lib -- -- --skip table_mutants --skip random_histories || outcome=$?
 count() { wc -l <"$report/mutants.out/$1.txt"; }
+# 2: some are unnoticed; 3: some were brought to no end, which is noticed, too, and hides a 2.
+((outcome == 0 || outcome == 2 || outcome == 3)) || exit "$outcome"
 echo "figure: mutants: $(count caught) functions changed and noticed, $(count timeout) brought to no end," \
     "$(count missed) unnoticed, $(count unviable) that do not compile"
-((outcome != 0)) && cat "$report"/mutants.out/missed.txt >&2
-exit "$outcome"
+cat "$report"/mutants.out/missed.txt >&2
+(($(count missed) == 0))
