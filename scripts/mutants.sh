@@ -24,7 +24,7 @@ report=.cache/mutants
 mkdir -p "$report"
 outcome=0
 # The library's tests alone, built and run, but for those that repeat them at length; what fails is not made smaller, and
-# what has not ended after twenty times its usual time will not.
+# what has not ended after ten times its usual time will not.
 PROPTEST_CASES=60 PROPTEST_RNG_SEED=1 PROPTEST_MAX_SHRINK_ITERS=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0 \
     cargo mutants --package ccbs-engine "${selected[@]}" --output "$report" --no-shuffle --colors never --timeout 25 \
     --jobs 2 --cargo-arg=--locked --cargo-arg=--lib -- -- --skip table_mutants --skip random_histories || outcome=$?

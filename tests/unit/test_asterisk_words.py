@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ccbs.asterisk import Endpoints
-from ccbs.asterisk.causes import (
-    call_cause,
-    connect_outcome,
-    fail_cause,
-    reason_code,
-    ring_cause,
-    ring_outcome,
-)
+from ccbs.asterisk.causes import call_cause, reason_code, ring_outcome
 from ccbs.asterisk.endpoints import endpoint_of_channel
+from ccbs.causes import connect_outcome, fail_cause, ring_cause
 from ccbs.switch import ConnectOutcome, RingOutcome
 
 

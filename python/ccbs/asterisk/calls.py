@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ccbs._ccbs import InvalidValue
-from ccbs.asterisk.causes import call_cause, fail_cause
+from ccbs.asterisk.causes import call_cause
 from ccbs.asterisk.endpoints import Endpoints, endpoint_of_channel
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.causes import fail_cause
 from ccbs.numbering import External, Internal, Numbering
 from ccbs.subscribers import Directory
 

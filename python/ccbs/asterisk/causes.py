@@ -11,10 +11,7 @@ __all__ = [
     "BUSY",
     "NOT_FOUND",
     "call_cause",
-    "connect_outcome",
-    "fail_cause",
     "reason_code",
-    "ring_cause",
     "ring_outcome",
 ]
 
@@ -53,21 +50,6 @@ def ring_outcome(cause: int) -> RingOutcome:
     return _RING.get(cause, RingOutcome.FAILED)
 
 
-def ring_cause(outcome: RingOutcome) -> CallCause:
-    """The call log's word for a recall that its caller did not take."""
-    match outcome:
-        case RingOutcome.BUSY:
-            return "caller-busy"
-        case RingOutcome.NO_ANSWER:
-            return "caller-no-answer"
-        case RingOutcome.DECLINED:
-            return "caller-declined"
-        case RingOutcome.UNREACHABLE:
-            return "caller-unreachable"
-        case _:
-            return "failed"
-
-
 def call_cause(status: str | None, *, dialled: bool, peer_cause: int | None, cause: int | None) -> CallCause:
     """How a call that was not answered ended.
 
@@ -98,38 +80,6 @@ def call_cause(status: str | None, *, dialled: bool, peer_cause: int | None, cau
     if cause == _UNALLOCATED:
         return "unknown-number"
     return "caller-gone" if cause in (None, 0, _NORMAL, 127) else "failed"
-
-
-def connect_outcome(cause: CallCause) -> ConnectOutcome:
-    """The same as the outcome of :meth:`ccbs.switch.Switch.connect`."""
-    match cause:
-        case "busy":
-            return ConnectOutcome.BUSY
-        case "no-answer":
-            return ConnectOutcome.NO_ANSWER
-        case "declined":
-            return ConnectOutcome.DECLINED
-        case "unreachable" | "unknown-number":
-            return ConnectOutcome.UNREACHABLE
-        case "caller-gone":
-            return ConnectOutcome.CALLER_GONE
-        case _:
-            return ConnectOutcome.FAILED
-
-
-def fail_cause(cause: CallCause) -> str | None:
-    """The service's word for a failed call (``CallFailed``), or ``None`` when it is none of its business."""
-    match cause:
-        case "busy":
-            return "busy"
-        case "no-answer":
-            return "no-reply"
-        case "unreachable":
-            return "not-logged-in"
-        case "declined" | "unknown-number" | "failed":
-            return "other"
-        case _:
-            return None
 
 
 def reason_code(outcome: ConnectOutcome | None) -> int:

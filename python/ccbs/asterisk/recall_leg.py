@@ -6,8 +6,9 @@ import asyncio
 import uuid
 from typing import Final
 
-from ccbs.asterisk.causes import ring_cause, ring_outcome
+from ccbs.asterisk.causes import ring_outcome
 from ccbs.calls import CallCause
+from ccbs.causes import recall_cause, ring_cause
 from ccbs.switch import ConnectOutcome, current_order
 
 __all__ = ["RecallLeg"]
@@ -58,16 +59,4 @@ class RecallLeg:
             return "answered"
         if not self.answered.done():
             return "cancelled" if cancelled else ring_cause(ring_outcome(cause))
-        match self.outcome:
-            case ConnectOutcome.BUSY:
-                return "busy"
-            case ConnectOutcome.NO_ANSWER:
-                return "no-answer"
-            case ConnectOutcome.DECLINED:
-                return "declined"
-            case ConnectOutcome.UNREACHABLE:
-                return "unreachable"
-            case ConnectOutcome.FAILED:
-                return "failed"
-            case _:
-                return "caller-gone"
+        return recall_cause(self.outcome, "caller-gone")

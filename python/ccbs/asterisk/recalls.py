@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from ccbs.asterisk.ari import Ari, AriRefused, AriUnreachable
-from ccbs.asterisk.causes import call_cause, connect_outcome, reason_code, ring_outcome
+from ccbs.asterisk.causes import call_cause, reason_code, ring_outcome
 from ccbs.asterisk.endings import Endings
 from ccbs.asterisk.endpoints import Endpoints
 from ccbs.asterisk.legs import Legs
@@ -19,6 +19,7 @@ from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.player import ChannelGone, Player
 from ccbs.asterisk.recall_leg import RecallLeg
 from ccbs.calls import CallLog, CallRecord
+from ccbs.causes import connect_outcome
 from ccbs.subscribers import Directory
 from ccbs.switch import ConnectOutcome, LegGone, NotTried, RingFailed, RingOutcome
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.causes import fail_cause
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
-from ccbs.sip.outcomes import call_cause, fail_cause
+from ccbs.sip.outcomes import call_cause
 from ccbs.sip.routing import (
     Answer,
     Call,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ccbs._ccbs import Closed, Overload
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.causes import connect_outcome, recall_cause, ring_cause, ring_outcome
 from ccbs.numbering import Numbering
-from ccbs.sip.outcomes import call_cause, connect_outcome, ring_cause, ring_outcome, sip_status
+from ccbs.sip.outcomes import call_cause, sip_status
 from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
 from ccbs.switch import (
@@ -318,19 +319,7 @@ class Recalls:
             if cause in ("cancelled", "caller-gone"):
                 return cause
             return ring_cause(ring_outcome(cause))
-        match leg.outcome:
-            case ConnectOutcome.BUSY:
-                return "busy"
-            case ConnectOutcome.NO_ANSWER:
-                return "no-answer"
-            case ConnectOutcome.DECLINED:
-                return "declined"
-            case ConnectOutcome.UNREACHABLE:
-                return "unreachable"
-            case ConnectOutcome.FAILED:
-                return "failed"
-            case _:
-                return cause if cause in ("caller-gone", "cancelled") else "failed"
+        return recall_cause(leg.outcome, cause if cause in ("caller-gone", "cancelled") else "failed")
 
 
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:

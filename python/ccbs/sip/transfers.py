@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ccbs._ccbs import CcbsError, InvalidValue
 from ccbs.calls import CallCause, CallLog, CallRecord
+from ccbs.causes import fail_cause
 from ccbs.numbering import Numbering
-from ccbs.sip.outcomes import call_cause, fail_cause
+from ccbs.sip.outcomes import call_cause
 from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
 from ccbs.subscribers import Directory
 
