@@ -1,4 +1,4 @@
-"""How a call ended: in the words of the call log, the Switch protocol and the service. All adapters share it."""
+"""How a call ended, in the words of call log, Switch protocol and service: shared by all adapters."""
 
 from __future__ import annotations
 
