@@ -378,9 +378,11 @@ class CallbackService:
         except Closed as error:
             self._lost(error)
             return
+        # Where phones are to ring they ring first; otherwise a step is told before the reply that follows it.
+        ringing = any(isinstance(action, Ring) for action in actions)
         steps: list[Step] = []
         for action in actions:
-            if isinstance(action, Step):
+            if ringing and isinstance(action, Step):
                 steps.append(action)
                 continue
             try:
@@ -389,9 +391,8 @@ class CallbackService:
                 # One action that goes wrong must not take the others of the batch with it.
                 self._counts["action_errors"] += 1
                 self._logger.exception("action %r was not carried out", action)
-        if steps and self._on_step is not None:
-            # After the first step of what these actions have begun: phones ring before anybody reads of it.
-            asyncio.get_running_loop().call_soon(self._tell, self._on_step, steps)
+        if steps:
+            asyncio.get_running_loop().call_soon(self._tell, steps)
 
     def _lost(self, error: Closed) -> None:
         if self._driver is None or self._stopping:
@@ -428,6 +429,8 @@ class CallbackService:
                     self._counts["replies_unclaimed"] += 1
                 else:
                     waiting.set_result(reply)
+            case Step():
+                self._tell((action,))
             case Ring():
                 recalls.ring(action)
             case Play():
@@ -437,10 +440,12 @@ class CallbackService:
             case Release():
                 recalls.release(action)
 
-    def _tell(self, told: Callable[[Step], object], steps: Sequence[Step]) -> None:
+    def _tell(self, steps: Sequence[Step]) -> None:
+        if self._on_step is None:
+            return
         for step in steps:
             try:
-                told(step)
+                self._on_step(step)
             except Exception:
                 self._counts["on_step_errors"] += 1
                 self._logger.exception("order %d: on_step raised at %r", step.order, step)
