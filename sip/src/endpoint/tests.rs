@@ -4,8 +4,8 @@ mod phone;
 mod tcp;
 
 use std::net::UdpSocket;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use md5::{Digest as _, Md5};
@@ -215,6 +215,7 @@ fn trap_11_events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
     }
     assert!(switch.endpoint.events.traces_shed() >= 16);
     // Registrations of phones that come and go are events which must not be lost.
+    let answered = Arc::new(AtomicUsize::new(0));
     let mut numbers = Vec::new();
     for number in ["201", "202", "203", "204", "205", "206"] {
         switch.subscriber(number);
@@ -223,13 +224,21 @@ fn trap_11_events_that_nobody_fetches_are_bounded_and_the_endpoint_recovers() {
     let registering: Vec<_> = numbers
         .into_iter()
         .map(|mut phone| {
+            let answered = answered.clone();
             std::thread::spawn(move || {
                 let uri = format!("sip:{}", phone.server);
                 // Unheard at first, because nobody fetches events; it repeats, as phones do.
                 assert_eq!(phone.ask("REGISTER", &uri, "Expires: 60\r\n", "").status.code(), 200);
+                answered.fetch_add(1, Ordering::Relaxed);
             })
         })
         .collect();
+    // A second is long enough for all of them, were they heard.
+    let end = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < end && answered.load(Ordering::Relaxed) < 6 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(answered.load(Ordering::Relaxed) < 6, "nobody fetches events, and all are heard");
     for number in ["201", "202", "203", "204", "205", "206"] {
         switch.expect(|event| {
             matches!(event, Event::Registration { number: of, contacts: 1 } if &**of == number).then_some(())
