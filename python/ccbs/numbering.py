@@ -82,6 +82,12 @@ class DialPattern:
         """Whether the whole number fits."""
         return self._expression.fullmatch(number) is not None
 
+    def __eq__(self, other: object) -> bool:
+        return self.pattern == other.pattern if isinstance(other, DialPattern) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.pattern)
+
     def __repr__(self) -> str:
         return f"DialPattern({self.pattern!r})"
 
@@ -120,6 +126,14 @@ class Numbering:
             if prefixes.count(prefix) > 1:
                 raise ValueError(f"prefix {prefix!r} is given twice; each prefix leads to one trunk")
         self._external = tuple(sorted(external, key=lambda rule: -len(rule.prefix)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Numbering):
+            return NotImplemented
+        return (self._internal, self._external) == (other._internal, other._external)
+
+    # It can become another plan.
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def trunks(self) -> frozenset[str]:

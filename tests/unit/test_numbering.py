@@ -111,3 +111,12 @@ def test_a_prefix_leads_to_one_trunk() -> None:
 def test_a_prefix_is_dialable(prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix"):
         ExternalPrefix(prefix, "city")
+
+
+def test_plans_that_say_the_same_are_equal() -> None:
+    def plan(pattern: str = "1XX", trunk: str = "city") -> Numbering:
+        return Numbering([pattern, "2XX"], [ExternalPrefix("7", trunk), ExternalPrefix("78", trunk)])
+
+    assert plan() == plan()
+    assert plan() != plan(pattern="1ZX")
+    assert plan() != plan(trunk="village")

@@ -99,9 +99,8 @@ class Ari:
                 return await answer.json(content_type=None) if text.strip() else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             self._counts["ari_unreachable"] += 1
-            why = str(error) or type(error).__name__
             sent = not isinstance(error, aiohttp.ClientConnectorError)
-            raise AriUnreachable(f"{method} {url}: {why}", sent=sent) from error
+            raise AriUnreachable(f"{method} {url}: {_why(error)}", sent=sent) from error
 
     @contextlib.asynccontextmanager
     async def events(
@@ -131,7 +130,7 @@ class Ari:
         except aiohttp.WSServerHandshakeError as error:
             raise AriRefused(error.status, error.message) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AriUnreachable(f"{url}: {str(error) or type(error).__name__}") from error
+            raise AriUnreachable(f"{url}: {_why(error)}") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -145,6 +144,13 @@ class Ari:
                 headers=self._headers, connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=10.0)
             )
         return self._session
+
+
+def _why(error: Exception) -> str:
+    # What aiohttp says of a connection names TLS settings that plain HTTP does not have.
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection: {error.strerror or error.os_error}"
+    return str(error) or type(error).__name__
 
 
 def _message(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ccbs.asterisk.ari import Ari, AriError, AriRefused, AriUnreachable
-from ccbs.asterisk.endpoints import Endpoints
+from ccbs.asterisk.endpoints import Endpoints, pjsip_endpoints
 from ccbs.config import AsteriskConfig
 from ccbs.prompts import names
 
@@ -133,7 +133,7 @@ async def _rights(ari: Ari, username: str) -> list[Finding]:
 
 
 async def _endpoints(config: AsteriskConfig, ari: Ari, endpoints: Endpoints) -> list[Finding]:
-    found = {str(one["resource"]) for one in await ari.request("GET", "endpoints", "PJSIP")}
+    found = {str(one["resource"]) for one in await pjsip_endpoints(ari)}
     findings = []
     for subscriber in config.subscribers:
         endpoint = endpoints.endpoint(subscriber.number)
@@ -167,8 +167,9 @@ def _gate(config: AsteriskConfig) -> list[Finding]:
         Finding(
             f"Asterisk does not tell whether the phone of {first}{_more(single)} takes a second call while "
             f"it talks; without call_waiting it is to be busy, or nobody can order",
-            f"extensions.conf, [{section.context}], before Dial(): exten => {first},1,"
-            f"Stasis({section.app},gate,${{EXTEN}}); not needed where the phone says busy by itself",
+            f"extensions.conf, [{section.context}], unless it stands there: exten => {first},1,"
+            f"Stasis({section.app},gate,${{EXTEN}}), then same => n,Dial(…); not needed where the phone says "
+            f"busy by itself",
             fatal=False,
         )
     ]
@@ -265,8 +266,8 @@ async def _dialplan(config: AsteriskConfig, ari: Ari, channel: str) -> list[Find
                         f"in the context {section.context} nobody can dial {number}: a recall cannot reach "
                         f"it",
                         f"extensions.conf, [{section.context}]: exten => "
-                        f"{number},1,Dial(PJSIP/${{EXTEN}},60); "
-                        "or correct asterisk.context",
+                        f"{number},1,Stasis({app},gate,${{EXTEN}}), then same => n,"
+                        "Dial(PJSIP/${EXTEN},60); or correct asterisk.context",
                     )
                 )
     except AriRefused:

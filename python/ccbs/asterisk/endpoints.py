@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["Endpoints", "endpoint_of_channel"]
+from ccbs.asterisk.ari import Ari, AriRefused
+
+__all__ = ["Endpoints", "endpoint_of_channel", "pjsip_endpoints"]
 
 _CHANNEL: Final = re.compile(r"PJSIP/(?P<endpoint>.+)-[0-9a-f]{8,}")
 
@@ -19,6 +21,20 @@ def endpoint_of_channel(name: str) -> str | None:
     """
     found = _CHANNEL.fullmatch(name)
     return found["endpoint"] if found else None
+
+
+async def pjsip_endpoints(ari: Ari) -> list[dict[str, Any]]:
+    """The endpoints that Asterisk has. As long as there is none it says 404, as for an unknown technology.
+
+    :param ari: the requests.
+    :raises AriError: when Asterisk does not say it.
+    """
+    try:
+        return list(await ari.request("GET", "endpoints", "PJSIP"))
+    except AriRefused as error:
+        if error.status == 404:
+            return []
+        raise
 
 
 class Endpoints:

@@ -145,7 +145,7 @@ class Link:
             await asyncio.wait({self._keeping})
 
     async def _keep(self) -> None:
-        wait = self._first_wait
+        wait, told = self._first_wait, None
         while True:
             had_contact = False
             try:
@@ -166,8 +166,10 @@ class Link:
             if had_contact:
                 wait = self._first_wait
                 self._logger.warning("contact to Asterisk is lost: %s; tried again", self._trouble)
-            elif not self._tried.is_set():
-                self._logger.warning("Asterisk is not reached: %s; tried again", self._trouble)
+            elif self._trouble != told:
+                # Each reason once: what keeps Asterisk away may change while it is away.
+                self._logger.warning("no contact to Asterisk: %s; tried again", self._trouble)
+            told = self._trouble
             self._tried.set()
             await self._sleep(wait * (1.0 - 0.5 * self._jitter()))
             wait = min(wait * 2, self._longest_wait)

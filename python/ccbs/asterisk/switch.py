@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ccbs.asterisk.ari import Ari
 from ccbs.asterisk.calls import DialplanCalls
 from ccbs.asterisk.endings import Endings
-from ccbs.asterisk.endpoints import Endpoints
+from ccbs.asterisk.endpoints import Endpoints, pjsip_endpoints
 from ccbs.asterisk.lines import AsteriskLines
 from ccbs.asterisk.link import Link
 from ccbs.asterisk.player import Player
@@ -296,7 +296,7 @@ class AsteriskSwitch:
 
     async def _read_state(self) -> None:
         self._lines.begin_reading()
-        endpoints = await self._ari.request("GET", "endpoints", "PJSIP")
+        endpoints = await pjsip_endpoints(self._ari)
         found = await self._ari.request("GET", "channels")
         bridges = await self._ari.request("GET", "bridges")
         channels = {str(channel["id"]): channel for channel in found}

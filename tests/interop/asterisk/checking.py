@@ -104,7 +104,7 @@ async def what_is_missing_in_asterisk_is_told(directory: Path) -> None:
             "exten => _#37*X!,1,Stasis(ccbs,del,${EXTEN})",
             "exten => #37#,1,Stasis(ccbs,del,${EXTEN})",
             "exten => *#37#,1,Stasis(ccbs,query,${EXTEN})",
-            "exten => 101,1,Dial(PJSIP/${EXTEN},60)",
+            "exten => 101,1,Stasis(ccbs,gate,${EXTEN}), then same => n,Dial(PJSIP/${EXTEN},60)",
         ):
             assert line in told[0][1], told[0]
         assert "no PJSIP endpoint '199'" in told[1][1]
@@ -173,6 +173,14 @@ async def what_refuses_no_call_and_an_old_version_are_told(directory: Path) -> N
         old = next(finding for finding in findings if finding.what == f"Asterisk is of version {version}")
         assert old.fatal
         assert old.todo.startswith("install 99 or newer")
+
+        # As Debian's package comes: Asterisk says 404 as long as it has no endpoint at all.
+        written.write_text("".join(f"[{part}" for part in text.split("[")[1:3]))
+        await world.asterisk.cli("module reload res_pjsip.so")
+        code, said = await _checked(world.switch.config_file)
+        assert code == 1, said
+        assert "no PJSIP endpoint '101'" in said
+        assert "pjsip.conf: [101] type=endpoint" in said
 
 
 SCENES: tuple[Scene, ...] = (

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from acceptance.course import SOON_S, Course
 from acceptance.listening import hears_prompts
 from acceptance.network import SIP_PORT
@@ -202,7 +204,8 @@ async def a_line_that_takes_two_calls_is_full_with_two(directory: Path) -> None:
         await phone.wire.expect("INVITE", 486, "received", since=before, timeout=SOON_S)
         assert (await world.switch.ask("counters"))["gate_refused"] == 1
         await second.hang_up()
-        await callee.hang_up()
+        # Not the callee: which of its two calls its phone would end is the phone's own business.
+        await world.phone(KEEPER).hang_up()
         await world.asterisk.no_channels(SOON_S)
 
 
@@ -276,7 +279,28 @@ async def an_order_ends_with_its_life(directory: Path) -> None:
         await world.asterisk.no_channels(SOON_S)
 
 
+async def a_reload_lets_another_subscriber_order(directory: Path) -> None:
+    services = profile()
+
+    def without(config: dict[str, Any]) -> None:
+        (entry,) = [one for one in config["subscribers"] if one["number"] == SECOND.number]
+        del entry["services"]
+
+    parties = (CALLEE, KEEPER, SECOND)
+    async with open_asterisk_world(directory, *parties, profile=services, edit=without) as world:
+        unchanged = {"added": 0, "changed": 0, "removed": 0}
+        assert await world.switch.ask("reload") == unchanged
+        file = world.switch.config_file
+        config = YAML(typ="safe").load(file)
+        (entry,) = [one for one in config["subscribers"] if one["number"] == SECOND.number]
+        entry["services"] = services
+        YAML().dump(config, file)
+        assert await world.switch.ask("reload") == unchanged | {"changed": 1}
+        await busy_and_ordered(world, SECOND)
+
+
 SCENES: tuple[Scene, ...] = (
+    a_reload_lets_another_subscriber_order,
     an_order_ends_with_its_life,
     three_callers_are_served_in_their_order,
     a_callee_busy_again_keeps_the_order_in_its_place,
