@@ -22,7 +22,7 @@ demo: ## the four procedures between real SIP phones, live; about two minutes; r
 	@$(PYTHON_BIN)/python -m demo
 
 .PHONY: test
-test: ## every check and test; about twelve minutes, twenty from nothing
+test: ## every check and test; under twenty minutes from nothing
 	@scripts/setup.sh test
 	@scripts/test.sh
 
