@@ -129,11 +129,14 @@ def climb(
 
 
 @contextmanager
-def scene(directory: Path, limits: Mapping[str, int] | None = None) -> Iterator[Scene]:
+def scene(
+    directory: Path, limits: Mapping[str, int] | None = None, *, route: str | None = None
+) -> Iterator[Scene]:
     """A switch whose subscribers are registered where SIPp will answer.
 
     :param directory: for files; made.
     :param limits: of the endpoint, where not the defaults.
+    :param route: another than the numbering plan, as the configuration names it.
     :raises Failed: when the switch does not run.
     """
     directory.mkdir(parents=True)
@@ -141,6 +144,7 @@ def scene(directory: Path, limits: Mapping[str, int] | None = None) -> Iterator[
     (directory / "callees.csv").write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
     port, phones = free_port("127.0.0.1"), free_port(PHONES)
     config = _config(port, numbers) | ({"limits": {"endpoint": dict(limits)}} if limits else {})
+    config |= {"route": route} if route else {}
     with Switch(directory / "switch", config) as switch:
         asyncio.run(_register(("127.0.0.1", port), phones, numbers))
         yield Scene(directory, switch, port, phones)
