@@ -198,18 +198,21 @@ async def test_a_channel_of_a_process_that_died_is_ended_and_that_of_a_living_le
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "exten", "may_be"),
+    ("name", "state", "exten", "application", "may_be"),
     [
-        ("PJSIP/102-0000002a", "Ringing", "", True),
-        ("PJSIP/102-0000002a", "Up", "", False),
-        ("PJSIP/102-0000002a", "Ring", "101", False),
-        ("Local/101@office-00000001;1", "Ringing", "", False),
+        # So Asterisk 22 shows one that it rings for an originate.
+        ("PJSIP/102-0000002a", "Ringing", "s", "AppDial2", True),
+        ("PJSIP/102-0000002a", "Down", "", "", True),
+        ("PJSIP/102-0000002a", "Up", "s", "AppDial2", False),
+        ("PJSIP/102-0000002a", "Ring", "101", "Dial", False),
+        ("PJSIP/102-0000002a", "Ringing", "", "AppDial", False),
+        ("Local/101@office-00000001;1", "Ringing", "s", "AppDial2", False),
     ],
 )
 async def test_which_channels_may_be_legs(
-    bench: Bench, name: str, state: str, exten: str, may_be: bool
+    bench: Bench, name: str, state: str, exten: str, application: str, may_be: bool
 ) -> None:
-    channel = {"name": name, "state": state, "dialplan": {"exten": exten}}
+    channel = {"name": name, "state": state, "dialplan": {"exten": exten, "app_name": application}}
     assert bench.legs.may_be_ours(CHANNEL, channel) is may_be
 
 

@@ -25,6 +25,8 @@ __all__ = ["MARK", "Legs"]
 MARK: Final = "CCBS_RECALL"
 """The variable of a recall's channel that holds the leg's mark."""
 
+_ORIGINATED: Final = "AppDial2"
+"""What Asterisk names as the application of a channel that was originated and is not answered."""
 _LONGEST_RECALL_S: Final = 600
 """When Asterisk itself ends a leg that nobody has ended or led on (s): above every ringing and prompt."""
 _UNANSWERED_S: Final = 60.0
@@ -209,11 +211,14 @@ class Legs:
 
     def may_be_ours(self, identity: str, channel: Mapping[str, Any]) -> bool:
         """Whether a channel that was found may be a leg, ours or of a process that died, that still rings."""
+        dialplan = channel.get("dialplan") or {}
         return (
             identity not in self._by_channel
             and endpoint_of_channel(str(channel.get("name", ""))) is not None
             and channel.get("state") in ("Down", "Ring", "Ringing")
-            and not (channel.get("dialplan") or {}).get("exten")
+            # What an originated channel has, other than one that calls or is dialled.
+            and dialplan.get("app_name", "") in ("", _ORIGINATED)
+            and dialplan.get("exten", "") in ("", "s")
         )
 
     async def identify(self, channel: str) -> bool:

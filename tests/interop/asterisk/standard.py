@@ -288,14 +288,14 @@ async def a_reload_lets_another_subscriber_order(directory: Path) -> None:
 
     parties = (CALLEE, KEEPER, SECOND)
     async with open_asterisk_world(directory, *parties, profile=services, edit=without) as world:
-        unchanged = {"added": 0, "changed": 0, "removed": 0}
+        unchanged = {"subscribers_added": 0, "subscribers_changed": 0, "subscribers_removed": 0}
         assert await world.switch.ask("reload") == unchanged
         file = world.switch.config_file
         config = YAML(typ="safe").load(file)
         (entry,) = [one for one in config["subscribers"] if one["number"] == SECOND.number]
         entry["services"] = services
         YAML().dump(config, file)
-        assert await world.switch.ask("reload") == unchanged | {"changed": 1}
+        assert await world.switch.ask("reload") == unchanged | {"subscribers_changed": 1}
         await busy_and_ordered(world, SECOND)
 
 
