@@ -35,6 +35,7 @@ class Exchange:
         app = web.Application()
         app.router.add_get("/ari/events", self.events)
         app.router.add_put("/ari/applications/ccbs/eventFilter", self.set_filter)
+        app.router.add_delete("/ari/applications/ccbs/subscription", self.leave)
         app.router.add_get("/ari/applications/ccbs", self.application)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -70,6 +71,10 @@ class Exchange:
         self.filter = (await request.json())["allowed"]
         self.filtered.set()
         return web.json_response({})
+
+    async def leave(self, request: web.Request) -> web.Response:
+        self.asked.append(f"leave {request.query['eventSource']}")
+        return web.json_response({"message": "Event source was not subscribed to"}, status=422)
 
     async def application(self, request: web.Request) -> web.Response:
         self.asked.append("application")
@@ -146,11 +151,13 @@ def link_to(exchange: Exchange, told: Told, **options: Any) -> tuple[Link, Ari]:
     return link, ari
 
 
-async def test_the_filter_is_set_before_anything_else(exchange: Exchange, told: Told) -> None:
+async def test_the_filter_is_set_and_device_states_left_before_anything_else(
+    exchange: Exchange, told: Told
+) -> None:
     link, ari = link_to(exchange, told)
     link.start()
     assert await link.contact(5.0)
-    assert exchange.asked == ["events", "filter"]
+    assert exchange.asked == ["events", "filter", "leave deviceState:"]
     assert exchange.filter == [{"type": name} for name in TYPES]
     assert told.reads == 1
     await exchange.send({"type": "Dial", "n": 1}, {"type": "StasisStart", "n": 2})
@@ -201,7 +208,7 @@ async def test_a_lost_stream_is_told_and_made_anew(exchange: Exchange, told: Tol
     await exchange.streams[-1].close()
     await told.until(lambda: told.reads == 2)
     assert told.lost == 1
-    assert exchange.asked == ["events", "filter"] * 2
+    assert exchange.asked == ["events", "filter", "leave deviceState:"] * 2
     await link.stop()
     await ari.close()
 

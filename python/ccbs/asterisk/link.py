@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from ccbs.asterisk.ari import Ari, AriError
+from ccbs.asterisk.ari import Ari, AriError, AriRefused
 
 __all__ = ["Link"]
 
@@ -182,6 +182,7 @@ class Link:
             try:
                 # Before anything else: without it a busy Asterisk sends six times as much.
                 await self._ari.request("PUT", "applications", self._app, "eventFilter", body=self._filter)
+                await self._leave_device_states()
                 tasks += [asyncio.create_task(self._work()), asyncio.create_task(self._watchdog())]
                 await self._read_state()
                 self._counts["ari_connections"] += 1
@@ -199,6 +200,16 @@ class Link:
                 for task in tasks:
                     if not task.cancelled():
                         task.exception()
+
+    async def _leave_device_states(self) -> None:
+        """Subscribed to them, as to all, Asterisk may lock up its ARI for good when the connection breaks in
+        the moment in which it tells of one (its issue 2170).
+        """
+        # It refuses where there is no such subscription: that is what is wanted.
+        with contextlib.suppress(AriRefused):
+            await self._ari.request(
+                "DELETE", "applications", self._app, "subscription", query={"eventSource": "deviceState:"}
+            )
 
     async def _read(self, stream: aiohttp.ClientWebSocketResponse) -> None:
         while True:
