@@ -151,7 +151,7 @@ def link_to(exchange: Exchange, told: Told, **options: Any) -> tuple[Link, Ari]:
     return link, ari
 
 
-async def test_the_filter_is_set_and_device_states_left_before_anything_else(
+async def test_filter_is_set_and_device_states_left_before_anything_else(
     exchange: Exchange, told: Told
 ) -> None:
     link, ari = link_to(exchange, told)
