@@ -9,9 +9,9 @@ import struct
 import sys
 import time
 import wave
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 _ROOT = Path(__file__).parent.parent
 sys.path.append(str(_ROOT / "tests"))
@@ -20,6 +20,7 @@ from acceptance.network import LoopbackNetwork  # noqa: E402
 from benches import bare_ari  # noqa: E402
 from benches.phones import Bank, Dialog, Message  # noqa: E402
 from benches.process import Failed, Switch  # noqa: E402
+from benches.side_by_side import carry_out  # noqa: E402
 from ccbs.prompts import names  # noqa: E402
 from interop.asterisk.exchange import (  # noqa: E402
     ARI_PASSWORD,
@@ -49,8 +50,6 @@ exten => _{_CALLEES}XXXXX,1,Stasis(ccbs,gate,${{EXTEN}})
 exten => *37#,1,Stasis(ccbs,set,${{EXTEN}})
  same => n,Congestion(3)
 """
-
-_T = TypeVar("_T")
 
 
 class Phones(Bank):
@@ -127,7 +126,7 @@ class Side:
 
     async def talk(self, positions: range) -> None:
         """These callees are in a call from now on."""
-        await _all(self._one_talks(at) for at in positions)
+        await carry_out((self._one_talks(at) for at in positions), _AT_ONCE)
 
     async def _one_talks(self, at: int) -> None:
         status, dialog = await self._callees.call(self.callee(at), "", _TALKS_WITH)
@@ -137,7 +136,7 @@ class Side:
 
     async def order(self, positions: range) -> None:
         """These callers find their callees busy and order, 64 at a time."""
-        await _all(self._one_orders(at) for at in positions)
+        await carry_out((self._one_orders(at) for at in positions), _AT_ONCE)
 
     async def _one_orders(self, at: int) -> None:
         caller = self.caller(at)
@@ -343,14 +342,3 @@ async def _start_bare(asterisk: Asterisk, directory: Path) -> asyncio.subprocess
     if await asyncio.wait_for(bare.stdout.readline(), _WITHIN_S) != b"ready\n":
         raise Failed(f"the bare ARI program did not start; see {directory / 'bare.log'}")
     return bare
-
-
-async def _all(steps: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Carries out steps in their order, 64 at a time."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(step: Coroutine[Any, Any, _T]) -> _T:
-        async with gate:
-            return await step
-
-    return list(await asyncio.gather(*(one(step) for step in steps)))

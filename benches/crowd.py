@@ -8,13 +8,13 @@ import socket
 import struct
 import time
 import wave
-from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from benches.figures import Figure
 from benches.phones import Bank, Dialog, Message
 from benches.process import Failed, Switch
+from benches.side_by_side import carry_out
 from ccbs.prompts import names
 
 __all__ = ["measure"]
@@ -25,8 +25,6 @@ _CALLERS, _CALLEES, _TRUNK = "127.0.0.45", "127.0.0.46", "127.0.0.47"
 _ORDERS_AT_ONCE = 64
 _FREED_AT_ONCE = 256
 _WITHIN_S = 120.0
-
-_T = TypeVar("_T")
 
 
 def measure(directory: Path, *, lines: int) -> list[Figure]:
@@ -98,8 +96,8 @@ async def _run(switch: Switch, server: tuple[str, int], lines: int) -> list[Figu
     try:
         for bank, number in ((callers, _caller), (callees, _callee)):
             bank.talks = {number(at) for at in range(lines)}
-            await _all((bank.register(number(at), _PASSWORD) for at in range(lines)), 50)
-        talking = await _all((_talk(trunk, _callee(at)) for at in range(lines)), 50)
+            await carry_out((bank.register(number(at), _PASSWORD) for at in range(lines)), 50)
+        talking = await carry_out((_talk(trunk, _callee(at)) for at in range(lines)), 50)
         orders = await _order_all(switch, callers, lines)
         return orders + await _free_all(switch, callers, callees, trunk, talking, lines)
     finally:
@@ -128,7 +126,7 @@ async def _order_all(switch: Switch, callers: Bank, lines: int) -> list[Figure]:
             costs.append(switch.cost.cpu_s)
 
     began, cost = time.monotonic(), switch.cost.cpu_s
-    await _all((one(at) for at in range(lines)), _ORDERS_AT_ONCE)
+    await carry_out((one(at) for at in range(lines)), _ORDERS_AT_ONCE)
     seconds = time.monotonic() - began
     waiting = await asyncio.to_thread(_waiting, switch)
     parts = [(after - before) / tenth for before, after in zip([cost, *costs], costs, strict=False)]
@@ -187,14 +185,3 @@ def _arrived(invited: list[asyncio.Future[Message]]) -> list[float]:
 
 def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
-
-
-async def _all(steps: Iterable[Coroutine[Any, Any, _T]], at_once: int) -> list[_T]:
-    """Carries out steps in their order, so many at a time."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def one(step: Coroutine[Any, Any, _T]) -> _T:
-        async with gate:
-            return await step
-
-    return list(await asyncio.gather(*(one(step) for step in steps)))

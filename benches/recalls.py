@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from benches.phones import Bank, Dialog, Message
 from benches.process import Failed, Switch
+from benches.side_by_side import carry_out
 
 __all__ = ["Recalls", "measure"]
 
@@ -21,8 +21,6 @@ _PHONES = "127.0.0.40"
 _TRUNK = "127.0.0.41"
 _CB_TIMER_S = 3
 _AT_ONCE = 32
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,15 @@ async def _run(server: tuple[str, int], waiting: int, measured: int, per_second:
     trunk = Bank((_TRUNK, 5060), server, _REALM)
     try:
         callers = [_number(at) for at in range(measured + waiting)]
-        await _all(phones.register(number, _PASSWORD) for number in callers)
+        await carry_out((phones.register(number, _PASSWORD) for number in callers), _AT_ONCE)
         began = time.monotonic()
-        await _all(_order(phones, number) for number in callers[measured:])
+        await carry_out((_order(phones, number) for number in callers[measured:]), _AT_ONCE)
         orders_per_second = waiting / max(time.monotonic() - began, 1e-9)
 
         trunk.talks = {f"71{number}" for number in callers[:measured]}
-        talking = await _all(_order_and_talk(phones, number) for number in callers[:measured])
+        talking = await carry_out(
+            (_order_and_talk(phones, number) for number in callers[:measured]), _AT_ONCE
+        )
         # Every CB timer expires while its caller talks: all these orders are suspended now.
         await asyncio.sleep(_CB_TIMER_S + 1)
         delays = await _release(phones, talking, per_second)
@@ -147,14 +147,3 @@ async def _release(phones: Bank, talking: list[Dialog], per_second: float) -> li
         await asyncio.sleep(began + index / per_second - loop.time())
         tasks.append(asyncio.create_task(one(dialog)))
     return sorted(await asyncio.gather(*tasks))
-
-
-async def _all(steps: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Carries out steps in their order, so many at a time."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(step: Coroutine[Any, Any, _T]) -> _T:
-        async with gate:
-            return await step
-
-    return list(await asyncio.gather(*(one(step) for step in steps)))
