@@ -1,4 +1,4 @@
-"""The table "Settings" of standards.md, written out: defaults and ranges of profile autodial and the engine.
+"""The table "Settings" of standards.md, written out: defaults and ranges of both profiles and the engine.
 
 It is held against the constructors and against the configuration, so that neither drifts, nor both together.
 """
@@ -13,8 +13,8 @@ import pytest
 from broken_config import SOUND, problems, write
 
 from ccbs import InvalidValue, Limits, Profile
-from ccbs.config import ServiceConfig, load
-from ccbs.configured import engine_limits
+from ccbs.config import load
+from ccbs.configured import engine_limits, subscriber_of
 
 # default, least, most
 AUTODIAL: dict[str, tuple[int, int, int]] = {
@@ -29,6 +29,26 @@ AUTODIAL: dict[str, tuple[int, int, int]] = {
     "orders_per_caller": (5, 1, 30),
     "waiting_per_callee": (5, 1, 30),
 }
+CCBS: dict[str, tuple[int, int, int]] = {
+    "offer_window_s": (30, 5, 300),
+    "caller_ring_s": (20, 5, 180),
+    "callee_ring_s": (30, 5, 180),
+    "callee_idle_guard_s": (5, 0, 300),
+    "caller_free_guard_s": (2, 0, 60),
+    "service_duration_s": (2_700, 60, 86_400),
+    "service_duration_nr_s": (10_800, 60, 86_400),
+    "service_duration_nl_s": (10_800, 60, 86_400),
+    "poll_first_s": (60, 20, 3_600),
+    "poll_longest_s": (900, 20, 3_600),
+    "orders_per_caller": (5, 1, 30),
+    "waiting_per_callee": (5, 1, 30),
+    # Not of the standards: how long a restart waits for what the lines do.
+    "restart_grace_s": (10, 0, 300),
+}
+SWITCHED = {"retention": True, "callee_no_answer_to_nr": False, "offer_nr": True, "offer_nl": True}
+"""What is on or off in profile ccbs, and its default."""
+POLLS = ("poll_first_s", "poll_longest_s")
+"""The first may not exceed the longest: to try the range of one, the other is put where it allows it."""
 ENGINE: dict[str, tuple[int, int, int]] = {
     "orders_total": (100_000, 1, 10_000_000),
     "recalls_at_once": (500, 1, 100_000),
@@ -37,36 +57,56 @@ ENGINE: dict[str, tuple[int, int, int]] = {
     "offers_per_caller": (8, 1, 100),
     "unconfigured_lines": (100_000, 1, 10_000_000),
 }
-MADE_BY = [(Profile.autodial, AUTODIAL, name) for name in AUTODIAL] + [
-    (Limits, ENGINE, name) for name in ENGINE
+TABLES: list[tuple[Any, dict[str, tuple[int, int, int]]]] = [
+    (Profile.autodial, AUTODIAL),
+    (Profile.ccbs, CCBS),
+    (Limits, ENGINE),
 ]
-IDS = [name for _, _, name in MADE_BY]
+MADE_BY = [(make, table, name) for make, table in TABLES for name in table]
+IDS = [f"{make.__name__}-{name}" for make, _, name in MADE_BY]
 
 
-def at_profile(name: str, value: int) -> str:
-    return SOUND + f"profiles: {{autodial: {{{name}: {value}}}}}\n"
+def with_room(name: str, value: int) -> dict[str, int]:
+    """The setting, and the other of the polls at the end of its own range."""
+    settings = {name: value}
+    if name == "poll_first_s":
+        settings["poll_longest_s"] = CCBS["poll_longest_s"][2]
+    if name == "poll_longest_s":
+        settings["poll_first_s"] = CCBS["poll_first_s"][1]
+    return settings
 
 
-def at_subscriber(name: str, value: int) -> str:
-    own = f"  services: {{autodial: {{allowed: true, {name}: {value}}}}}\n  password"
+def flow(settings: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in settings.items())
+
+
+def at_profile(profile: str, settings: dict[str, int]) -> str:
+    return SOUND + f"profiles: {{{profile}: {{{flow(settings)}}}}}\n"
+
+
+def at_subscriber(profile: str, settings: dict[str, int]) -> str:
+    own = f"  services: {{{profile}: {{allowed: true, {flow(settings)}}}}}\n  password"
     return SOUND.replace("  password", own)
 
 
-def at_engine(name: str, value: int) -> str:
-    return SOUND + f"limits: {{engine: {{{name}: {value}}}}}\n"
+def at_engine(section: str, settings: dict[str, int]) -> str:
+    return SOUND + f"limits: {{{section}: {{{flow(settings)}}}}}\n"
 
 
-PLACES = {
-    at_profile: ("profiles.autodial", AUTODIAL),
-    at_subscriber: ("subscribers[0].services.autodial", AUTODIAL),
-    at_engine: ("limits.engine", ENGINE),
-}
-WRITTEN = [(place, path, table, name) for place, (path, table) in PLACES.items() for name in table]
+PLACES = [
+    (at_profile, "profiles.autodial", AUTODIAL),
+    (at_profile, "profiles.ccbs", CCBS),
+    (at_subscriber, "subscribers[0].services.autodial", AUTODIAL),
+    (at_subscriber, "subscribers[0].services.ccbs", CCBS),
+    (at_engine, "limits.engine", ENGINE),
+]
+WRITTEN = [(place, path, table, name) for place, path, table in PLACES for name in table]
 WRITTEN_IDS = [f"{path}.{name}" for _, path, _, name in WRITTEN]
 
 
 def test_the_table_is_whole() -> None:
     assert set(inspect.signature(Profile.autodial).parameters) == set(AUTODIAL)
+    assert set(inspect.signature(Profile.ccbs).parameters) == set(CCBS) | set(SWITCHED)
     assert set(inspect.signature(Limits).parameters) == set(ENGINE)
 
 
@@ -77,21 +117,31 @@ def test_a_setting_has_its_default_and_range(
     default, least, most = table[name]
     assert getattr(make(), name) == default
     for edge in (least, most):
-        assert getattr(make(**{name: edge}), name) == edge
+        assert getattr(make(**with_room(name, edge)), name) == edge
     for beyond in (least - 1, most + 1):
         with pytest.raises(InvalidValue, match=name) as caught:
-            make(**{name: beyond})
+            make(**with_room(name, beyond))
         assert caught.value.field == name
 
 
-def test_a_configuration_that_says_nothing_means_the_defaults(tmp_path: Path) -> None:
-    text = SOUND.replace("  password", "  services: {autodial: {allowed: true}}\n  password")
+@pytest.mark.parametrize("name", SWITCHED)
+def test_a_switch_of_profile_ccbs_has_its_default_and_is_on_or_off(name: str) -> None:
+    assert getattr(Profile.ccbs(), name) is SWITCHED[name]
+    for value in (True, False):
+        settings: dict[str, Any] = {name: value}
+        assert getattr(Profile.ccbs(**settings), name) is value
+
+
+@pytest.mark.parametrize(("profile", "table"), [("autodial", AUTODIAL), ("ccbs", CCBS | SWITCHED)])
+def test_a_configuration_that_says_nothing_means_the_defaults(
+    profile: str, table: dict[str, Any], tmp_path: Path
+) -> None:
+    text = SOUND.replace("  password", f"  services: {{{profile}: {{allowed: true}}}}\n  password")
     config = load(write(tmp_path, text))
-    service = config.subscribers[0].service
-    assert service is not None
-    profile = Profile.autodial(**service.settings)
-    assert {name: getattr(profile, name) for name in AUTODIAL} == {
-        name: default for name, (default, _, _) in AUTODIAL.items()
+    subscriber = subscriber_of(config.subscribers[0])
+    assert subscriber.profile == getattr(Profile, profile)()
+    assert {name: getattr(subscriber.profile, name) for name in table} == {
+        name: default[0] if isinstance(default, tuple) else default for name, default in table.items()
     }
     assert {name: getattr(config.limits.engine, name) for name in ENGINE} == {
         name: default for name, (default, _, _) in ENGINE.items()
@@ -109,13 +159,16 @@ def test_a_setting_of_the_configuration_has_its_range(
     place: Any, path: str, table: dict[str, tuple[int, int, int]], name: str, tmp_path: Path
 ) -> None:
     _, least, most = table[name]
+    section = path.rpartition(".")[2]
     for edge in (least, most):
-        config = load(write(tmp_path, place(name, edge)))
-        if place is at_subscriber:
-            assert config.subscribers[0].service == ServiceConfig(profile="autodial", settings={name: edge})
-        elif place is at_engine:
+        config = load(write(tmp_path, place(section, with_room(name, edge))))
+        if place is at_engine:
             assert getattr(config.limits.engine, name) == edge
+        elif place is at_subscriber:
+            subscriber = subscriber_of(config.subscribers[0])
+            assert getattr(subscriber.profile, name) == edge
     for beyond in (least - 1, most + 1):
-        (problem,) = problems(tmp_path, place(name, beyond))
-        assert problem.field == f"{path}.{name}"
-        assert problem.expected == f"a whole number from {least} to {most}"
+        first, *others = problems(tmp_path, place(section, with_room(name, beyond)))
+        assert first.field == f"{path}.{name}"
+        assert first.expected == f"a whole number from {least} to {most}"
+        assert not others or name in POLLS
