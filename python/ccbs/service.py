@@ -39,7 +39,7 @@ from ccbs._ccbs import (
     Step,
 )
 from ccbs.lines import InternalLines
-from ccbs.outbox import EngineDriver, Outbox
+from ccbs.inbox import EngineDriver, Inbox
 from ccbs.recall import RecallCarrier
 from ccbs.switch import Switch
 
@@ -98,7 +98,7 @@ class CallbackService:
         self._release_timeout = release_timeout
         self._stop_timeout = stop_timeout
         self._driver: EngineDriver | None = None
-        self._outbox: Outbox | None = None
+        self._inbox: Inbox | None = None
         self._recalls: RecallCarrier | None = None
         self._giving_up: asyncio.Task[None] | None = None
         self._last_request = 0
@@ -136,11 +136,11 @@ class CallbackService:
         if self._driver is not None:
             raise RuntimeError("the service was started already; make a new one to start again")
         driver = self._driver = self._given_driver or Driver(self._limits)
-        self._outbox = Outbox(
+        self._inbox = Inbox(
             driver, limit=self._facts_limit, on_denied=self._deny, on_shed=self.refresh, logger=self._logger
         )
         self._recalls = RecallCarrier(
-            self._switch, self._outbox.put, release_timeout=self._release_timeout, logger=self._logger
+            self._switch, self._inbox.put, release_timeout=self._release_timeout, logger=self._logger
         )
         loop = asyncio.get_running_loop()
         if prepare is None:
@@ -173,8 +173,8 @@ class CallbackService:
             await self._give_up_recalls()
         finally:
             # Also when whoever stops it has no more time.
-            if self._outbox is not None:
-                self._outbox.close()
+            if self._inbox is not None:
+                self._inbox.close()
             asyncio.get_running_loop().remove_reader(self._driver.fileno())
             if close_driver:
                 self._driver.close()
@@ -307,15 +307,16 @@ class CallbackService:
     def counters(self) -> dict[str, int]:
         """The engine's and driver's counters and the service's own.
 
-        ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``requests_timed_out``,
+        ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``events_not_taken`` (of batches
+        that the engine refused whole), ``requests_timed_out``,
         ``replies_unclaimed``, ``line_states_failed``, ``on_step_errors``, ``action_errors``, ``recalls_now``,
         ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time),
         ``prompts_unheard`` (a prompt could not be played), ``rings_not_tried`` (a phone could not even be
         tried to ring).
         """
         counters = dict(self._running().counters())
-        if self._outbox is not None and self._recalls is not None:
-            counters |= self._outbox.counters() | self._recalls.counters() | self._lines.counters()
+        if self._inbox is not None and self._recalls is not None:
+            counters |= self._inbox.counters() | self._recalls.counters() | self._lines.counters()
         return counters | self._counts
 
     # --- inside: down -----------------------------------------------------------------------------
@@ -329,9 +330,9 @@ class CallbackService:
         # A switch may still report while the service stops; nobody is there to be told.
         if self._stopping:
             return
-        if self._outbox is None:
+        if self._inbox is None:
             raise Closed("the call-back service is not running; start() it first")
-        self._outbox.put(event)
+        self._inbox.put(event)
 
     def _next_request(self) -> int:
         self._running()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import operator
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +49,7 @@ def orders(socket: _Socket = None, config: _Config = None, as_json: _Json = Fals
                 order["callee"],
                 order["state"],
                 str(order["place"]),
-                f"{order['attempt']} of {order['attempts']}",
+                _attempt(order),
                 _remaining(order["due"], now),
                 _remaining(order["expires"], now),
             )
@@ -90,7 +91,7 @@ def calls(
     number: Annotated[str | None, typer.Option(help="Only calls from or to this number.")] = None,
     last: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest.")] = 50,
 ) -> None:
-    """Show the last calls."""
+    """Show the calls that ended last, in the order in which they began."""
     found = _rows({"ask": "calls", "number": number, "last": last}, socket, config, note=False)
     if as_json:
         print_json(found)
@@ -109,7 +110,7 @@ def calls(
                 "yes" if call["recall"] else "no",
                 "" if call["order"] is None else str(call["order"]),
             )
-            for call in found
+            for call in sorted(found, key=operator.itemgetter("began"))
         ],
         "No calls.",
     )
@@ -170,6 +171,11 @@ def _ask(request: Mapping[str, Any], socket: Path | None, config: Path | None) -
         fail(str(error), CANNOT)
     except Refused as error:
         fail(str(error), REFUSED)
+
+
+def _attempt(order: Mapping[str, Any]) -> str:
+    # Profile ccbs does not count its attempts towards an end.
+    return f"{order['attempt']}" + (f" of {order['attempts']}" if order["attempts"] is not None else "")
 
 
 def _remaining(moment_ms: int | None, now: float) -> str:

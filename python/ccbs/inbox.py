@@ -1,4 +1,4 @@
-"""What waits to go down to the engine: one batch for each iteration of the loop, kept while the engine is
+"""What waits to go into the engine: one batch for each iteration of the loop, kept while the engine is
 overloaded.
 """
 
@@ -30,7 +30,7 @@ from ccbs._ccbs import (
     Query,
 )
 
-__all__ = ["EngineDriver", "Outbox"]
+__all__ = ["EngineDriver", "Inbox"]
 
 _FACTS: Final = frozenset({LineBusy, LineFree, LineUnknown, CallFailed, CallAnswered})
 _REQUESTS: Final = frozenset({Order, Cancel, Query, OperatorCancel})
@@ -53,7 +53,7 @@ class EngineDriver(Protocol):
     def close(self) -> None: ...
 
 
-class Outbox:
+class Inbox:
     """Batches events to the driver.
 
     While the driver is overloaded, requests are handed back at once, facts about lines and calls wait up to
@@ -88,7 +88,7 @@ class Outbox:
         self._wait = 0.0
         self._shed_now = 0
         self._closed = False
-        self._counts: Final = {"facts_shed": 0, "overloads": 0, "requests_denied": 0, "events_refused": 0}
+        self._counts: Final = {"facts_shed": 0, "overloads": 0, "requests_denied": 0, "events_not_taken": 0}
 
     def put(self, event: Event) -> None:
         """Take one event; it goes down with the others of this iteration of the loop."""
@@ -117,7 +117,7 @@ class Outbox:
                 self._flush_due.cancel()
 
     def counters(self) -> dict[str, int]:
-        """``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``events_refused``."""
+        """``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``events_not_taken``."""
         return {"facts_waiting": self._facts, **self._counts}
 
     def _flush(self) -> None:
@@ -135,7 +135,7 @@ class Outbox:
                 self._give_up(error)
                 return
             except CcbsError as error:
-                self._counts["events_refused"] += len(batch)
+                self._counts["events_not_taken"] += len(batch)
                 self._logger.exception("the engine refused %d events, first %r", len(batch), batch[0])
                 for event in batch:
                     if type(event) in _REQUESTS:
