@@ -15,7 +15,6 @@ from ccbs._ccbs import (
     Action,
     CallAnswered,
     CallFailed,
-    Cancel,
     CcbsError,
     Closed,
     Event,
@@ -23,17 +22,15 @@ from ccbs._ccbs import (
     LineFree,
     LineUnknown,
     LineView,
-    OperatorCancel,
-    Order,
     OrderView,
     Overload,
-    Query,
 )
+from ccbs.requests import REQUESTS
 
 __all__ = ["EngineDriver", "Inbox"]
 
 _FACTS: Final = frozenset({LineBusy, LineFree, LineUnknown, CallFailed, CallAnswered})
-_REQUESTS: Final = frozenset({Order, Cancel, Query, OperatorCancel})
+_REQUESTS: Final = frozenset(REQUESTS)
 _BATCH: Final = 1_024
 _FIRST_WAIT: Final = 0.005
 _LONGEST_WAIT: Final = 0.25

@@ -10,15 +10,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from ccbs import _ccbs
 from ccbs._ccbs import (
     Accepted,
     Action,
-    AnyReply,
     Cancelled,
-    CcbsError,
     Closed,
     Confirmed,
     Connect,
@@ -30,7 +28,6 @@ from ccbs._ccbs import (
     NothingOrdered,
     Ordered,
     OrderView,
-    Overload,
     Play,
     Profile,
     Release,
@@ -38,14 +35,13 @@ from ccbs._ccbs import (
     Ring,
     Step,
 )
-from ccbs.lines import InternalLines
 from ccbs.inbox import EngineDriver, Inbox
+from ccbs.lines import InternalLines
 from ccbs.recall import RecallCarrier
+from ccbs.requests import Requests
 from ccbs.switch import Switch
 
 __all__ = ["CallbackService"]
-
-ReplyT = TypeVar("ReplyT")
 
 
 class CallbackService:
@@ -94,20 +90,16 @@ class CallbackService:
         self._on_closed = on_closed
         self._logger = logger or logging.getLogger("ccbs.service")
         self._facts_limit = facts_limit
-        self._request_timeout = request_timeout
         self._release_timeout = release_timeout
         self._stop_timeout = stop_timeout
         self._driver: EngineDriver | None = None
         self._inbox: Inbox | None = None
         self._recalls: RecallCarrier | None = None
         self._giving_up: asyncio.Task[None] | None = None
-        self._last_request = 0
-        self._waiting: dict[int, asyncio.Future[AnyReply]] = {}
+        self._requests = Requests(self._put, timeout=request_timeout)
         self._lines = InternalLines(switch, self._put, timeout=line_states_timeout, logger=self._logger)
         self._stopping = False
         self._counts: Final = {
-            "requests_timed_out": 0,
-            "replies_unclaimed": 0,
             "on_step_errors": 0,
             "action_errors": 0,
         }
@@ -137,7 +129,11 @@ class CallbackService:
             raise RuntimeError("the service was started already; make a new one to start again")
         driver = self._driver = self._given_driver or Driver(self._limits)
         self._inbox = Inbox(
-            driver, limit=self._facts_limit, on_denied=self._deny, on_shed=self.refresh, logger=self._logger
+            driver,
+            limit=self._facts_limit,
+            on_denied=self._requests.deny,
+            on_shed=self.refresh,
+            logger=self._logger,
         )
         self._recalls = RecallCarrier(
             self._switch, self._inbox.put, release_timeout=self._release_timeout, logger=self._logger
@@ -178,7 +174,7 @@ class CallbackService:
             asyncio.get_running_loop().remove_reader(self._driver.fileno())
             if close_driver:
                 self._driver.close()
-            self._fail_requests("the call-back service was stopped")
+            self._requests.fail("the call-back service was stopped")
 
     def lost_contact(self) -> None:
         """The switch can't be seen: its lines are unknown until :meth:`refresh` or new facts."""
@@ -264,7 +260,7 @@ class CallbackService:
         :raises Closed: when the service is not running.
         """
         number = self._next_request()
-        return await self._request(_ccbs.Order(number, caller, callee), number, Accepted, Confirmed, Denied)
+        return await self._requests.ask(_ccbs.Order(number, caller, callee), Accepted, Confirmed, Denied)
 
     async def cancel(self, caller: str, callee: str | None = None) -> Cancelled | NothingOrdered:
         """Cancel one order of a caller (``#37*B#``) or all (``#37#``).
@@ -276,7 +272,7 @@ class CallbackService:
         :raises Closed: when the service is not running.
         """
         number = self._next_request()
-        return await self._request(_ccbs.Cancel(number, caller, callee), number, Cancelled, NothingOrdered)
+        return await self._requests.ask(_ccbs.Cancel(number, caller, callee), Cancelled, NothingOrdered)
 
     async def ordered(self, caller: str) -> Ordered | NothingOrdered:
         """Ask what a caller has ordered (``*#37#``). Raises as :meth:`cancel`.
@@ -284,7 +280,7 @@ class CallbackService:
         :param caller: the authenticated subscriber who asks.
         """
         number = self._next_request()
-        return await self._request(_ccbs.Query(number, caller), number, Ordered, NothingOrdered)
+        return await self._requests.ask(_ccbs.Query(number, caller), Ordered, NothingOrdered)
 
     async def operator_cancel(self, order: int) -> Cancelled | NothingOrdered:
         """Cancel any order as the operator. Raises as :meth:`cancel`.
@@ -292,7 +288,7 @@ class CallbackService:
         :param order: the order's identity.
         """
         number = self._next_request()
-        return await self._request(_ccbs.OperatorCancel(number, order), number, Cancelled, NothingOrdered)
+        return await self._requests.ask(_ccbs.OperatorCancel(number, order), Cancelled, NothingOrdered)
 
     # --- what is known ----------------------------------------------------------------------------
 
@@ -307,9 +303,9 @@ class CallbackService:
     def counters(self) -> dict[str, int]:
         """The engine's and driver's counters and the service's own.
 
-        ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``events_not_taken`` (of batches
-        that the engine refused whole), ``requests_timed_out``,
-        ``replies_unclaimed``, ``line_states_failed``, ``on_step_errors``, ``action_errors``, ``recalls_now``,
+        ``facts_shed``, ``facts_waiting``, ``overloads``, ``requests_denied``, ``events_not_taken`` (their
+        batch was refused), ``requests_timed_out``, ``replies_unclaimed``, ``line_states_failed``,
+        ``on_step_errors``, ``action_errors``, ``recalls_now``,
         ``switch_errors`` (a method of the switch raised), ``switch_overdue`` (it did not return in time),
         ``prompts_unheard`` (a prompt could not be played), ``rings_not_tried`` (a phone could not even be
         tried to ring).
@@ -317,7 +313,7 @@ class CallbackService:
         counters = dict(self._running().counters())
         if self._inbox is not None and self._recalls is not None:
             counters |= self._inbox.counters() | self._recalls.counters() | self._lines.counters()
-        return counters | self._counts
+        return counters | self._requests.counters() | self._counts
 
     # --- inside: down -----------------------------------------------------------------------------
 
@@ -336,37 +332,7 @@ class CallbackService:
 
     def _next_request(self) -> int:
         self._running()
-        self._last_request += 1
-        return self._last_request
-
-    async def _request(self, event: Event, number: int, *kinds: type[ReplyT]) -> ReplyT:
-        waiting: asyncio.Future[AnyReply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = waiting
-        self._put(event)
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                reply = await waiting
-        except TimeoutError:
-            self._counts["requests_timed_out"] += 1
-            raise TimeoutError(
-                f"the engine did not answer within {self._request_timeout:g} s: {event!r}"
-            ) from None
-        finally:
-            self._waiting.pop(number, None)
-        if not isinstance(reply, kinds):
-            raise TypeError(f"the engine answered {event!r} with {reply!r}")
-        return reply
-
-    def _deny(self, event: Event, error: CcbsError) -> None:
-        if not isinstance(event, _ccbs.Order | _ccbs.Cancel | _ccbs.Query | _ccbs.OperatorCancel):
-            return
-        waiting = self._waiting.pop(event.request, None)
-        if waiting is None or waiting.done():
-            return
-        if isinstance(event, _ccbs.Order) and isinstance(error, Overload):
-            waiting.set_result(Denied("overload", True))
-        else:
-            waiting.set_exception(error)
+        return self._requests.number()
 
     # --- inside: up -------------------------------------------------------------------------------
 
@@ -404,7 +370,7 @@ class CallbackService:
             "the engine has ended by a fault of its own (%s); recalls in progress are given up", error
         )
         self._lines.close()
-        self._fail_requests(f"the engine has ended: {error}")
+        self._requests.fail(f"the engine has ended: {error}")
         # Nobody decides about them any more: a caller would wait on an open line for ever.
         self._giving_up = loop.create_task(self._give_up_recalls())
         if self._on_closed is not None:
@@ -416,20 +382,10 @@ class CallbackService:
         elif self._recalls is not None:
             await self._recalls.stop(self._stop_timeout)
 
-    def _fail_requests(self, why: str) -> None:
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(Closed(why))
-        self._waiting.clear()
-
     def _do(self, action: Action, recalls: RecallCarrier) -> None:
         match action:
             case Reply(request, reply):
-                waiting = self._waiting.pop(request, None)
-                if waiting is None or waiting.done():
-                    self._counts["replies_unclaimed"] += 1
-                else:
-                    waiting.set_result(reply)
+                self._requests.answer(request, reply)
             case Step():
                 self._tell((action,))
             case Ring():
