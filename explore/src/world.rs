@@ -1,5 +1,6 @@
 //! Small worlds: a few subscribers, and what may happen to them.
 
+use ccbs_engine::packed::{CONNECT_OUTCOMES, PLAY_OUTCOMES, RING_OUTCOMES};
 use ccbs_engine::watch::Watch;
 use ccbs_engine::{
     ConnectOutcome, Engine, Event, FailCause, Limits, LineKind, LineRef, Number, OrderId, PlayOutcome, Profile,
@@ -183,31 +184,15 @@ fn outcomes(watch: &Watch, moves: &mut Vec<Move>) {
     for found in watch.recalls() {
         let recall = found.recall;
         let mut may = |event: Event| moves.push(Move::Event(event));
-        for outcome in [
-            RingOutcome::Answered,
-            RingOutcome::Busy,
-            RingOutcome::NoAnswer,
-            RingOutcome::Declined,
-            RingOutcome::Unreachable,
-            RingOutcome::Failed,
-            RingOutcome::NotTried,
-        ] {
+        for outcome in RING_OUTCOMES {
             may(Event::RingOutcome { recall, outcome });
         }
         for play in 1..=2 {
-            for outcome in [PlayOutcome::Played, PlayOutcome::CallerGone, PlayOutcome::Failed] {
+            for outcome in PLAY_OUTCOMES {
                 may(Event::PlayOutcome { recall, play, outcome });
             }
         }
-        for outcome in [
-            ConnectOutcome::Answered,
-            ConnectOutcome::Busy,
-            ConnectOutcome::NoAnswer,
-            ConnectOutcome::Declined,
-            ConnectOutcome::Unreachable,
-            ConnectOutcome::CallerGone,
-            ConnectOutcome::Failed,
-        ] {
+        for outcome in CONNECT_OUTCOMES {
             may(Event::ConnectOutcome { recall, outcome });
         }
         may(Event::Released { recall });

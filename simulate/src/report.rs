@@ -2,37 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use ccbs_engine::{Action, AttemptFailure, Denial, EndReason, FailCause, Reply, Step};
+use ccbs_engine::packed::{DENIALS, END_REASONS};
+use ccbs_engine::{Action, AttemptFailure, EndReason, FailCause, Reply, Step};
 use serde::Serialize;
 
 use crate::faults::Faults;
 use crate::settings::Settings;
 
 const HOUR: u64 = 3_600_000;
-
-const REASONS: [EndReason; 12] = [
-    EndReason::Completed,
-    EndReason::FulfilledByOtherCall,
-    EndReason::Cancelled,
-    EndReason::CancelledByOperator,
-    EndReason::Expired,
-    EndReason::AttemptsExhausted,
-    EndReason::CallerNoAnswer,
-    EndReason::CalleeNoAnswer,
-    EndReason::CalleeDeclined,
-    EndReason::CallerGone,
-    EndReason::CalleeGone,
-    EndReason::ServiceOff,
-];
-
-const DENIALS: [Denial; 6] = [
-    Denial::NotAllowed,
-    Denial::NoOffer,
-    Denial::OwnNumber,
-    Denial::CallerLimit,
-    Denial::CalleeLimit,
-    Denial::Overload,
-];
 
 /// Calls that people placed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -161,7 +138,7 @@ pub(crate) struct Tally {
     pub(crate) accepted: u64,
     confirmed: u64,
     denied: [u64; DENIALS.len()],
-    ended: [u64; REASONS.len()],
+    ended: [u64; END_REASONS.len()],
     begun: u64,
     attempts_of_completed: u64,
     failed: BTreeMap<&'static str, u64>,
@@ -188,7 +165,7 @@ impl Tally {
             accepted: 0,
             confirmed: 0,
             denied: [0; DENIALS.len()],
-            ended: [0; REASONS.len()],
+            ended: [0; END_REASONS.len()],
             begun: 0,
             attempts_of_completed: 0,
             failed: BTreeMap::new(),
@@ -244,7 +221,7 @@ impl Tally {
                 }
                 Step::AttemptFailed { failure, .. } => *self.failed.entry(failure_word(*failure)).or_default() += 1,
                 Step::Ended { reason } => {
-                    if let Some(place) = REASONS.iter().position(|one| one == reason) {
+                    if let Some(place) = END_REASONS.iter().position(|one| one == reason) {
                         self.ended[place] += 1;
                     }
                     if let Some((accepted, attempts)) = self.standing.remove(&order.0)
@@ -282,7 +259,7 @@ impl Tally {
                 accepted: self.accepted,
                 confirmed: self.confirmed,
                 denied: DENIALS.iter().map(|denial| denial.as_str()).zip(self.denied).collect(),
-                ended: REASONS.iter().map(|reason| reason.as_str()).zip(self.ended).collect(),
+                ended: END_REASONS.iter().map(|reason| reason.as_str()).zip(self.ended).collect(),
                 success_percent: ratio(100 * completed, self.accepted),
                 connected_percent: ratio(100 * (completed + self.ended[1]), self.accepted),
             },
