@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::explore::Found;
-use crate::planted::Bug;
+use crate::planted::Planted;
 use crate::world::World;
 
 /// The row of a world: what is the same on every machine, and then the time.
@@ -28,10 +28,10 @@ pub fn worlds(rows: &[String]) -> String {
 }
 
 /// The table of planted bugs.
-pub fn planted(bugs: &[Bug]) -> String {
+pub fn planted(all: &[Planted]) -> String {
     let mut text = "| planted bug | world | caught by |\n|---|---|---|\n".to_owned();
-    for bug in bugs {
-        let _ = writeln!(text, "| {} | `{}` | {} |", bug.what, bug.world, bug.caught);
+    for planted in all {
+        let _ = writeln!(text, "| {} | `{}` | {} |", planted.bug.what, planted.world, planted.caught);
     }
     text
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ccbs_explore::planted::Bug;
+use ccbs_explore::planted::Planted;
 use ccbs_explore::{Bounds, Broken, Found, World, document, explore, repeat, tell, worlds};
 
 const USAGE: &str = "\
@@ -188,32 +188,37 @@ fn history(given: &Given) -> Result<bool, String> {
 
 fn planted(given: &Given) -> Result<bool, String> {
     let root = Path::new(".");
-    let bugs = Bug::all(root).map_err(|trouble| format!("{trouble}\nIt is run in the project's own folder."))?;
-    if let Some(name) = given.names.iter().find(|name| bugs.iter().all(|bug| bug.name != **name)) {
+    let all = Planted::all(root).map_err(|trouble| format!("{trouble}\nIt is run in the project's own folder."))?;
+    if let Some(name) = given.names.iter().find(|name| all.iter().all(|planted| planted.bug.name != **name)) {
         return Err(format!("there is no planted bug {name}"));
     }
-    let chosen = |bug: &&Bug| {
-        if given.names.is_empty() { bug.short || !given.has("--short") } else { given.names.contains(&bug.name) }
+    let chosen = |planted: &&Planted| {
+        if given.names.is_empty() {
+            planted.short || !given.has("--short")
+        } else {
+            given.names.contains(&planted.bug.name)
+        }
     };
     let mut good = true;
-    for bug in bugs.iter().filter(chosen) {
-        let caught = bug.caught(root).map_err(|trouble| trouble.to_string())?;
-        if let Some(caught) = caught {
-            println!("figure: exploration: planted bug {}: caught in {} by: {caught}", bug.name, bug.world);
-            if caught != bug.caught {
-                println!("explore/planted/{}.bug says: {}", bug.name, bug.caught);
+    for planted in all.iter().filter(chosen) {
+        let name = &planted.bug.name;
+        let seen = planted.seen(root).map_err(|trouble| trouble.to_string())?;
+        if let Some(seen) = seen {
+            println!("figure: exploration: planted bug {name}: caught in {} by: {seen}", planted.world);
+            if seen != planted.caught {
+                println!("explore/planted/{name}.bug says: {}", planted.caught);
                 good = false;
             }
         } else {
-            println!("planted bug {} was NOT caught in {}", bug.name, bug.world);
+            println!("planted bug {name} was NOT caught in {}", planted.world);
             good = false;
         }
     }
     if let Some(path) = &given.write {
-        put(path, "planted", &document::planted(&bugs))?;
+        put(path, "planted", &document::planted(&all))?;
     }
     if let Some(path) = &given.check
-        && document::between(&read(path)?, "planted") != Some(&document::planted(&bugs))
+        && document::between(&read(path)?, "planted") != Some(&document::planted(&all))
     {
         println!("{0} does not list the planted bugs as they are: ccbs-explore --planted --write {0}", path.display());
         good = false;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ccbs_explore::planted::Bug;
+use ccbs_explore::planted::Planted;
 use ccbs_explore::{document, worlds};
 
 fn root() -> &'static Path {
@@ -15,24 +15,23 @@ fn engine_md() -> String {
 
 #[test]
 fn every_planted_bug_changes_one_place_of_the_engine_and_names_a_world() {
-    let bugs = Bug::all(root()).expect("planted bugs");
-    assert!(bugs.len() >= 8, "only {} planted bugs", bugs.len());
-    for bug in &bugs {
-        let source = std::fs::read_to_string(root().join(&bug.file)).expect("the file that it changes");
-        let planted = bug.plant(&source).expect("the text that it changes stands there once");
-        assert_ne!(planted, source, "{} changes nothing", bug.name);
-        assert!(worlds().iter().any(|world| world.name == bug.world), "{}: there is no world {}", bug.name, bug.world);
+    let all = Planted::all(root()).expect("planted bugs");
+    assert!(all.len() >= 8, "only {} planted bugs", all.len());
+    for planted in &all {
+        planted.bug.fits(root()).expect("the text that it changes stands there once");
+        let (name, world) = (&planted.bug.name, &planted.world);
+        assert!(worlds().iter().any(|known| known.name == *world), "{name}: there is no world {world}");
     }
-    assert!(bugs.iter().any(|bug| bug.short), "no planted bug in the short form");
+    assert!(all.iter().any(|planted| planted.short), "no planted bug in the short form");
 }
 
 #[test]
 fn the_table_of_planted_bugs_is_that_of_their_files() {
-    let bugs = Bug::all(root()).expect("planted bugs");
+    let all = Planted::all(root()).expect("planted bugs");
     let document = engine_md();
     assert_eq!(
         document::between(&document, "planted"),
-        Some(&*document::planted(&bugs)),
+        Some(&*document::planted(&all)),
         "make it anew: ccbs-explore --planted --write docs/engine.md"
     );
 }
