@@ -17,7 +17,7 @@ macro_rules! require {
     };
 }
 
-/// The highest that "Settings" allow for the orders of one caller, and for one callee.
+/// The highest that standards.md, "Settings", allows for the orders of one caller, and for one callee.
 const LONGEST_LIST: usize = 30;
 
 impl Engine {

@@ -8,7 +8,7 @@ use crate::error::Inconsistent;
 
 const SECOND: Millis = 1_000;
 
-/// The longest that "Settings" and the engine's own time-outs let anything wait (ms).
+/// The longest that standards.md, "Settings", and the engine's own time-outs let anything wait (ms).
 const LONGEST_OFFER: Millis = 300 * SECOND;
 const LONGEST_WAIT: Millis = 3_600 * SECOND;
 const LONGEST_LIFE: Millis = 86_400 * SECOND;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::Millis;
 use crate::event::{FailCause, LineKind};
 
-/// A number outside the range of "Settings".
+/// A number outside its range.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{field}: {value} is outside {min}–{max}")]
 pub struct OutOfRange {

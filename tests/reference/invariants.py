@@ -28,7 +28,7 @@ from ccbs._ccbs import (
 )
 
 RELEASE_MS = 10_000
-"""How long the engine waits for the legs of a recall to go (docs/engine.md, "Time-outs")."""
+"""How long the engine waits for the legs of a recall to go (docs/engine.md, "Time-outs of the outside")."""
 
 
 @dataclass

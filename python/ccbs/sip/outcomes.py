@@ -46,7 +46,7 @@ def call_cause(cause: Cause, *, reachable: bool) -> CallCause:
 
 
 def sip_status(outcome: ConnectOutcome) -> int | None:
-    """The status for the Reason header of the BYE that tells the caller why (sip.md, RFC 3326)."""
+    """The status for the Reason header of the BYE that tells the caller why (RFC 3326, sip-served.md)."""
     match outcome:
         case ConnectOutcome.BUSY:
             return 486

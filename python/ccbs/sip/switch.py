@@ -346,7 +346,7 @@ class SipSwitch:
         await self._recalls.release(leg, reason)
 
     async def line_states(self) -> Mapping[str, LineState]:
-        """See :meth:`ccbs.switch.Switch.line_states`: a line with a leg is busy (sip.md)."""
+        """See :meth:`ccbs.switch.Switch.line_states`: a line with a leg is busy (sip-served.md)."""
         return self._lines.states()
 
     def begin_unseen(self) -> None:
