@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,28 @@ from pydantic import ValidationError
 from scripted_switch import ScriptedSwitch
 from virtual_driver import until
 
-from ccbs import Profile
+from ccbs import CallbackService, Profile
+from ccbs.asterisk import calls, visitors
+from ccbs.asterisk.ari import Ari
+from ccbs.asterisk.player import Player
 from ccbs.cli.app import app
 from ccbs.config import ConfigError, load, schema
+from ccbs.config.asterisk import AsteriskSection
 from ccbs.config.document import read
-from ccbs.config.model import ConfigFile
+from ccbs.config.limits import EndpointLimits, EngineLimits
+from ccbs.config.model import AutodialSettings, CcbsSettings, ConfigFile
+from ccbs.config.section import Section
+from ccbs.control import ControlServer
+from ccbs.line_writer import LineWriter
+from ccbs.operator_desk import MOST_ROWS
+from ccbs.server import STOP_BOUND_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+OPERATING, STORE, STANDARDS, ASTERISK = (
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("operating", "store", "standards", "asterisk")
+)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -67,7 +82,7 @@ def test_every_command_is_on_the_operator_s_page() -> None:
 
 
 def test_the_examples_of_the_configuration_name_fields_that_there_are(tmp_path: Path) -> None:
-    examples = [text for text in blocks(OPERATING, "yaml") if not text.startswith("keys:")]
+    examples = [text for text in blocks(OPERATING + STORE, "yaml") if not text.startswith("keys:")]
     file = tmp_path / "examples.yml"
     file.write_text("".join(examples), encoding="utf-8")
     document = read(file)
@@ -80,6 +95,7 @@ def test_the_examples_of_the_configuration_name_fields_that_there_are(tmp_path: 
         "prompts",
         "limits",
         "route",
+        "store",
     }
     faults = []
     try:
@@ -90,11 +106,34 @@ def test_the_examples_of_the_configuration_name_fields_that_there_are(tmp_path: 
     assert faults == []
 
 
-def table_of(section: str) -> dict[str, list[int]]:
+def number(written: str) -> int:
+    return int(written.replace(",", ""))
+
+
+def table_headed(head: str, page: str = OPERATING) -> str:
+    """The rows of the table whose head begins so."""
+    assert page.count(f"\n| {head} |") == 1, head
+    return page.partition(f"\n| {head} |")[2].partition("\n\n")[0]
+
+
+def table_of(section: str, page: str = OPERATING) -> dict[str, list[int]]:
     """Default, least and most of each row of the table that this field heads."""
-    table, _, _ = OPERATING.partition(f"| `{section}` |")[2].partition("\n\n")
-    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+)–([\d,]+) \|", table, re.MULTILINE)
-    return {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+)–([\d,]+) \|",
+        table_headed(f"`{section}`", page),
+        re.MULTILINE,
+    )
+    return {name: [number(written) for written in numbers] for name, *numbers in rows}
+
+
+def drawn_of(section: type[Section]) -> dict[str, list[int]]:
+    """The same of each field of a section of the configuration that has a range."""
+    fields = section.model_json_schema()["properties"]
+    return {
+        name: [field["default"], field["minimum"], field["maximum"]]
+        for name, field in fields.items()
+        if "minimum" in field
+    }
 
 
 def test_the_table_of_the_profile_is_the_engine_s() -> None:
@@ -106,11 +145,89 @@ def test_the_table_of_the_profile_is_the_engine_s() -> None:
         assert numbers == [getattr(Profile.autodial(), name), bounds["minimum"], bounds["maximum"]]
 
 
-def test_the_table_of_limits_is_that_of_the_configuration() -> None:
-    drawn = schema()["$defs"]["EndpointLimits"]["properties"]
-    assert table_of("limits.endpoint") == {
-        name: [field["default"], field["minimum"], field["maximum"]] for name, field in drawn.items()
+@pytest.mark.parametrize(
+    ("section", "fields", "page"),
+    [
+        ("limits.endpoint", EndpointLimits, OPERATING),
+        ("limits.engine", EngineLimits, OPERATING),
+        ("asterisk", AsteriskSection, ASTERISK),
+    ],
+    ids=["limits.endpoint", "limits.engine", "asterisk"],
+)
+def test_the_table_of_a_section_is_that_of_the_configuration(
+    section: str, fields: type[Section], page: str
+) -> None:
+    assert table_of(section, page) == drawn_of(fields)
+    named = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table_headed(f"`{section}`", page), re.MULTILINE)
+    names = [name for row in named for name in re.findall(r"\w+", row)]
+    assert sorted(names) == sorted(fields.model_json_schema()["properties"])
+
+
+def test_the_texts_of_the_section_asterisk_have_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", table_headed("`asterisk`", ASTERISK), re.MULTILINE)
+    fields = AsteriskSection.model_json_schema()["properties"]
+    assert dict(rows) == {
+        name: field["default"] for name, field in fields.items() if isinstance(field.get("default"), str)
     }
+
+
+def test_the_settings_of_the_standards_are_the_engine_s() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d,]+|–) \| ([\d,]+|–) \| ([\d,]+)–([\d,]+) \|", STANDARDS, re.MULTILINE
+    )
+    drawn = {
+        **AutodialSettings.model_json_schema()["properties"],
+        **CcbsSettings.model_json_schema()["properties"],
+    }
+    bounds = {
+        name: next((kind for kind in field["anyOf"] if kind.get("type") == "integer"), None)
+        for name, field in drawn.items()
+    }
+    assert sorted(name for name, *_ in rows) == sorted(name for name in bounds if bounds[name] is not None)
+    for name, autodial, ccbs, least, most in rows:
+        for profile, written in ((Profile.autodial(), autodial), (Profile.ccbs(), ccbs)):
+            assert getattr(profile, name) == (None if written == "–" else number(written)), name
+        found = bounds[name]
+        assert found is not None
+        assert [number(least), number(most)] == [found["minimum"], found["maximum"]], name
+    engine = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+)–([\d,]+) \|$", STANDARDS, re.MULTILINE)
+    limits = {name: [number(written) for written in numbers] for name, *numbers in engine}
+    assert limits == {name: found for name, found in drawn_of(EngineLimits).items() if name != "queue"}
+
+
+async def test_the_bounds_that_are_fixed_are_those_of_the_code(tmp_path: Path) -> None:
+    def unless_given(taker: Callable[..., Any], name: str) -> float:
+        value: float = inspect.signature(taker).parameters[name].default
+        return value
+
+    recorder = (ROOT / "driver" / "src" / "recording" / "write.rs").read_text(encoding="utf-8")
+    recorded = re.search(r"waiting_limit: (\d+) << 20,", recorder)
+    assert recorded is not None
+    ari = Ari("http://127.0.0.1:1", "ccbs", "", timeout=1.0)
+    connector = ari._open().connector
+    assert connector is not None
+    bounds = [
+        f"{unless_given(LineWriter, 'limit'):,} each",
+        f"{unless_given(ControlServer, 'request_bytes'):,} bytes",
+        f"{MOST_ROWS:,}",
+        f"{recorded[1]} MiB",
+        f"{unless_given(CallbackService, 'request_timeout'):g} s",
+        f"{unless_given(CallbackService, 'release_timeout'):g} s",
+        f"{unless_given(CallbackService, 'stop_timeout'):g} s",
+        f"{STOP_BOUND_S:g} s",
+        f"{calls._MOST:,}",
+        f"{visitors._AT_ONCE:,}",
+        f"{unless_given(Player, 'longest'):g} s",
+        f"{connector.limit}",
+    ]
+    await ari.close()
+    rows = re.findall(
+        r"^\| .* \| (.*) \| .* \| (.*) \|$", table_headed("what | bound", OPERATING), re.MULTILINE
+    )
+    assert [bound for bound, _ in rows] == bounds
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "python").rglob("*.py*"))
+    counted = [name for _, named in rows for name in re.findall(r"`(\w+)`", named)]
+    assert [name for name in counted if name not in written and not name.endswith("_dropped")] == []
 
 
 def test_the_errors_shown_are_those_of_the_sample(tmp_path: Path) -> None:
