@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ccbs import CallbackService
+
 GUIDE = Path(__file__).parents[2] / "docs" / "embedding.md"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -63,3 +65,10 @@ def test_the_conformance_kit_runs_from_a_directory_of_one_s_own(tmp_path: Path) 
 
 def test_every_snippet_is_tried() -> None:
     assert len(SNIPPETS) == 5
+
+
+def test_every_fact_has_its_row() -> None:
+    facts = [name for name in vars(CallbackService) if re.match(r"(line|call|remove)_|line$|allow$", name)]
+    assert len(facts) > 8
+    page = GUIDE.read_text(encoding="utf-8")
+    assert [name for name in facts if not re.search(rf"^\| .*`service\.{name}\(", page, re.MULTILINE)] == []
