@@ -40,7 +40,7 @@ cargo llvm-cov clean --workspace
 CCBS_FUZZ=${CCBS_FUZZ-20000} PROPTEST_CASES=${PROPTEST_CASES-200} PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED-1} \
     CCBS_NETWORKS=${CCBS_NETWORKS-4} CCBS_RUNS=${CCBS_RUNS-40} \
     cargo llvm-cov test --quiet --locked --release --package "ccbs-$crate" --no-report
-# engine/src/watch, the rules that explorations and histories are held to, is compiled for tests alone.
+# engine/src/watch, the rules that explorations and histories are held to, is compiled for tests and for ccbs-explore alone.
 report=$(cargo llvm-cov report --release --summary-only --show-missing-lines \
     --ignore-filename-regex "^$PWD/(($others)/|engine/src/watch[./])" 2>/dev/null)
 sed -n "s|^$PWD/\(.*\): \([0-9, -]*\)\$|not run: \1: \2|p" <<<"$report"
