@@ -70,4 +70,4 @@ package: ## the wheel, into dist/
 
 .PHONY: clean
 clean: ## remove everything built; keeps the downloads of cargo and pip
-	rm -rf $(VENV) target dist demo-report .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis python/ccbs/_ccbs*.so
+	rm -rf $(VENV) target benches/engine/target dist demo-report .cache .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis python/ccbs/_ccbs*.so

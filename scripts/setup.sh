@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a machine with Rust and Python from a fresh clone to a built ccbs; does nothing twice.
 #
-#   scripts/setup.sh [GROUP]...    the steps of `base`, and the Debian packages of each GROUP of apt-packages.txt
+#   scripts/setup.sh [GROUP]...    the steps and Debian packages of `build`, and the Debian packages of each GROUP of apt-packages.txt
 #
 # PYTHON names the interpreter for the virtual environment; VENV its directory (.venv).
 set -euo pipefail

@@ -14,7 +14,8 @@ __all__ = ["simulate"]
 def simulate(settings: Mapping[str, object] | None = None, **more: object) -> dict[str, Any]:
     """Run an office on virtual time over the real engine, until its calls are placed and its orders ended.
 
-    :param settings: by name, as docs/simulate.md lists them, e.g. ``{"calls": 50_000, "attempts": 5}``.
+    :param settings: by name, e.g. ``{"calls": 50_000, "attempts": 5}``: those that
+        ``ccbs simulate --settings`` lists, numbers of the profile, limits of the engine (docs/simulate.md).
     :param more: the same as keywords; a name given twice counts as here.
     :returns: the report; the same settings give the same report, byte for byte.
     :raises InvalidValue: no such setting, or a value outside its range.

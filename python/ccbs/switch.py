@@ -1,7 +1,7 @@
 """The protocol that a switch implements to have call back on busy.
 
 Five methods; facts go the other way, by the methods of :class:`ccbs.CallbackService`
-(``line_busy``, ``line_free``, ``call_failed``, ``call_answered``, ``order``, ``cancel``, ``orders``).
+(``line_busy``, ``line_free``, ``call_failed``, ``call_answered``, ``order``, ``cancel``, ``ordered``).
 """
 
 from __future__ import annotations
