@@ -1,4 +1,4 @@
-//! Draws the life of an order and that of a line from their tables, as Mermaid state diagrams.
+//! Draws the life of an order and that of a line from their tables, as Mermaid state diagrams, and the table of counters.
 //!
 //! Without arguments they are printed. With `--check FILE` the program tells, by its exit code, whether
 //! the file holds exactly these; with `--write FILE` it puts them there, each between its two marks.
@@ -6,15 +6,17 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use ccbs_engine::COUNTERS;
 use ccbs_engine::life::{Input, State, TABLE, When};
 use ccbs_engine::line_life::{Fact, LINE_TABLE, News};
 
 /// The marks between which a picture stands, and what draws it.
 type Picture = (&'static str, &'static str, fn() -> String);
 
-const PICTURES: [Picture; 2] = [
+const PICTURES: [Picture; 3] = [
     ("<!-- drawn by life_diagram: begin -->\n", "<!-- drawn by life_diagram: end -->\n", diagram),
     ("<!-- line drawn by life_diagram: begin -->\n", "<!-- line drawn by life_diagram: end -->\n", line_diagram),
+    ("<!-- counters drawn by life_diagram: begin -->\n", "<!-- counters drawn by life_diagram: end -->\n", counters),
 ];
 
 fn main() -> ExitCode {
@@ -55,14 +57,14 @@ pub(crate) fn redrawn(file: &str) -> Result<(String, String), String> {
     for (begin, end, draw) in PICTURES {
         let marks = new.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
         let (before, after) = marks.ok_or_else(|| format!("{file}: expected the lines {begin:?} and {end:?}"))?;
-        new = format!("{before}{begin}```mermaid\n{}```\n{end}{after}", draw());
+        new = format!("{before}{begin}{}{end}{after}", draw());
     }
     Ok((old, new))
 }
 
 /// What is known of a line, with what the orders that it placed are told.
 fn line_diagram() -> String {
-    let mut text = String::from("stateDiagram-v2\n    [*] --> unknown: first named\n");
+    let mut text = String::from("```mermaid\nstateDiagram-v2\n    [*] --> unknown: first named\n");
     for row in LINE_TABLE.iter().filter(|row| row.from != row.to) {
         let fact = match row.on {
             Fact::Busy => "busy",
@@ -78,7 +80,7 @@ fn line_diagram() -> String {
         };
         let _ = writeln!(text, "    {} --> {}: {fact}{news}", row.from.as_str(), row.to.as_str());
     }
-    text
+    text + "```\n"
 }
 
 /// The states in the order in which the table has them, each with its transitions. What may happen in every
@@ -86,7 +88,7 @@ fn line_diagram() -> String {
 /// nothing but those.
 fn diagram() -> String {
     let mut text = String::from(
-        "stateDiagram-v2\n    [*] --> waiting: accepted (autodial)\n    [*] --> watching: accepted (ccbs)\n",
+        "```mermaid\nstateDiagram-v2\n    [*] --> waiting: accepted (autodial)\n    [*] --> watching: accepted (ccbs)\n",
     );
     let mut edges: Vec<(State, State, Vec<String>)> = Vec::new();
     for row in
@@ -105,7 +107,13 @@ fn diagram() -> String {
     for (from, to, labels) in edges {
         let _ = writeln!(text, "    {} --> {}: {}", name(from), name(to), labels.join(", "));
     }
-    text
+    text + "```\n"
+}
+
+/// Everything that the engine counts.
+fn counters() -> String {
+    let row = |text: String, (name, what): &(&str, &str)| text + &format!("| `{name}` | {what} |\n");
+    COUNTERS.iter().fold("| counter | counts |\n|---|---|\n".to_owned(), row)
 }
 
 fn name(state: State) -> &'static str {

@@ -8,8 +8,8 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Counter { $(#[doc = $doc] $variant,)* }
 
-        /// The names, in the order of [`Counter`].
-        pub(crate) const NAMES: &[&str] = &[$($name,)*];
+        /// The name of each counter, and what it counts.
+        pub const COUNTERS: &[(&str, &str)] = &[$(($name, $doc),)*];
     };
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Counters(Vec<u64>);
 
 impl Default for Counters {
     fn default() -> Self {
-        Self(vec![0; NAMES.len()])
+        Self(vec![0; COUNTERS.len()])
     }
 }
 
@@ -79,11 +79,11 @@ impl Counters {
 
     /// Whether there is a count for each name.
     pub(crate) fn fits(&self) -> bool {
-        self.0.len() == NAMES.len()
+        self.0.len() == COUNTERS.len()
     }
 
     /// All counts by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        NAMES.iter().copied().zip(self.0.iter().copied())
+        COUNTERS.iter().map(|(name, _)| *name).zip(self.0.iter().copied())
     }
 }

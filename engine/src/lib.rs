@@ -44,6 +44,7 @@ mod written;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, AttemptFailure, Prompt, ReleaseReason, Reply, Step};
+pub use counters::COUNTERS;
 pub use engine::Engine;
 pub use error::{EngineError, Inconsistent, SnapshotError};
 pub use event::{ConnectOutcome, Event, FailCause, LineKind, LineRef, PlayOutcome, RingOutcome};
