@@ -17,6 +17,7 @@ from ccbs.subscribers import ha1_md5, ha1_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "config" / "ccbs.yml"
+BESIDE_ASTERISK = ROOT / "config" / "asterisk" / "ccbs.yml"
 PUBLISHED = ROOT / "docs" / "ccbs.schema.json"
 
 
@@ -26,10 +27,11 @@ def test_the_published_schema_is_that_of_the_models() -> None:
     )
 
 
-def test_the_sample_is_valid_by_the_published_schema() -> None:
+@pytest.mark.parametrize("sample", [SAMPLE, BESIDE_ASTERISK], ids=["sip", "asterisk"])
+def test_the_samples_are_valid_by_the_published_schema(sample: Path) -> None:
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(published)
-    jsonschema.validate(read(SAMPLE).data, published)
+    jsonschema.validate(read(sample).data, published)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +43,26 @@ def test_the_sample_is_valid_by_the_published_schema() -> None:
         SOUND.replace("realm", "relm"),
         SOUND.replace("number: 101", "number: [101]"),
         SOUND.replace("[1XX]", "1XX"),
+        SOUND + "switch: asterisk\n",
+        SOUND + "asterisk: {context: office}\n",
+        "switch: asterisk\nasterisk: {contex: office}\nnumbering: {internal: [1XX]}\n",
+        "switch: asterisk\nasterisk: {context: office}\ntrunks: []\nnumbering: {internal: [1XX]}\n",
     ],
 )
 def test_the_published_schema_refuses_what_the_models_refuse(tmp_path: Path, broken: str) -> None:
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(read(write(tmp_path, broken)).data, published)
+
+
+def test_the_published_schema_tells_a_fault_by_the_switch_that_is_written(tmp_path: Path) -> None:
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    text = "switch: asterisk\nasterisk: {contex: office}\nnumbering: {internal: [1XX]}\n"
+    told = jsonschema.Draft202012Validator(published).iter_errors(read(write(tmp_path, text)).data)
+    assert sorted((error.json_path, error.message) for error in told) == [
+        ("$.asterisk", "'context' is a required property"),
+        ("$.asterisk", "Additional properties are not allowed ('contex' was unexpected)"),
+    ]
 
 
 def test_the_sample_holds_the_set_up_of_the_reference() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core.core_schema import ModelSchema
 
+from ccbs.config.asterisk import AsteriskFile
 from ccbs.config.model import ConfigFile
 from ccbs.config.problem import FieldPath
 
@@ -34,8 +35,20 @@ def draw(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of the configuration file (draft 2020-12)."""
-    return {"$schema": DIALECT, "title": "Configuration of ccbs serve", **draw(ConfigFile)}
+    """The JSON schema of the configuration file, whichever its switch (draft 2020-12)."""
+    models: list[type[BaseModel]] = [ConfigFile, AsteriskFile]
+    _, drawn = models_json_schema([(model, "validation") for model in models], schema_generator=_Plain)
+    return {
+        "$schema": DIALECT,
+        "title": "Configuration of ccbs serve",
+        "type": "object",
+        "properties": {"switch": {"enum": ["sip", "asterisk"]}},
+        # An editor tells what is wrong by the one that `switch` chooses; of `oneOf` it would tell both.
+        "if": {"properties": {"switch": {"const": "asterisk"}}, "required": ["switch"]},
+        "then": {"$ref": "#/$defs/AsteriskFile"},
+        "else": {"$ref": "#/$defs/ConfigFile"},
+        "$defs": drawn["$defs"],
+    }
 
 
 def _resolve(root: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
