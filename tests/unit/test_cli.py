@@ -24,6 +24,7 @@ from ccbs.subscribers import ha1_md5, ha1_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "config" / "ccbs.yml"
+BESIDE_ASTERISK = ROOT / "config" / "asterisk" / "ccbs.yml"
 
 
 def run(*arguments: str | Path, stdin: str | None = None) -> Result:
@@ -93,6 +94,12 @@ def test_check_as_json(tmp_path: Path) -> None:
     assert (problem["file"], problem["line"], problem["field"]) == (str(file), 7, "zzz")
     assert problem["todo"] == "remove it"
     assert json.loads(run("check", SAMPLE, "--json").stdout) == []
+
+
+def test_a_look_at_asterisk_is_refused_where_the_errors_are_told_as_json() -> None:
+    result = run("check", BESIDE_ASTERISK, "--json", "--connect")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "--json tells the errors of the file alone; give --json or --connect, not both.\n"
 
 
 def test_check_of_a_file_that_is_missing(tmp_path: Path) -> None:
@@ -189,6 +196,7 @@ def test_phone_config_of_a_subscriber_of_ha1_only_says_so(tmp_path: Path) -> Non
             ("102", "--config", SAMPLE, "--vendor", "acme"),
             "The vendor 'acme' is not known; known are yealink,",
         ),
+        (("102", "--config", BESIDE_ASTERISK), "with switch: asterisk phones are set up in Asterisk"),
         (("102", "--config", SAMPLE, "--vendor", "snom"), "Snom phones show no label of ours on such a key"),
     ],
 )

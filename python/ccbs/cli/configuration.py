@@ -5,37 +5,25 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from ccbs.cli.output import fail, print_json
-from ccbs.config import AsteriskConfig, Config, ConfigError, SubscriberConfig, load, load_any, schema
+from ccbs.config import AsteriskConfig, Config, ConfigError, SubscriberConfig, load_any, schema
 from ccbs.provisioning import Account, Incapable, SoftkeyPack, dial_string, read_pack, renderer, vendors
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
-__all__ = ["load_any_or_fail", "load_or_fail", "register", "warn_of_exposed"]
-
-Loaded = TypeVar("Loaded")
+__all__ = ["load_any_or_fail", "register", "warn_of_exposed"]
 
 _CONFIG = typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")
 
 
-def load_or_fail(file: Path) -> Config:
-    """Load a configuration of the SIP switch, or say everything that is wrong with it and leave."""
-    return _or_fail(load, file)
-
-
 def load_any_or_fail(file: Path) -> Config | AsteriskConfig:
     """Load a configuration of any switch, or say everything that is wrong with it and leave."""
-    return _or_fail(load_any, file)
-
-
-def _or_fail(loads: Callable[[Path], Loaded], file: Path) -> Loaded:
     try:
-        return loads(file)
+        return load_any(file)
     except ConfigError as error:
         count = len(error.problems)
         fail(f"{error}\n{file}: {count} error{'s' if count > 1 else ''}")
@@ -60,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Tell the errors as JSON.")] = False,
     connect: Annotated[
         bool,
@@ -70,26 +58,10 @@ def check(
     ] = False,
 ) -> None:
     """Check a configuration: every error with file, line, field and what was expected."""
+    if as_json and connect:
+        fail("--json tells the errors of the file alone; give --json or --connect, not both.")
     if as_json:
-        try:
-            config = load_any(file)
-        except ConfigError as error:
-            print_json(
-                [
-                    {
-                        "file": str(found.file),
-                        "line": found.line,
-                        "field": found.field,
-                        "what": found.what,
-                        "expected": found.expected,
-                        "todo": found.todo,
-                    }
-                    for found in error.problems
-                ]
-            )
-            raise typer.Exit(2) from None
-        print_json([])
-        warn_of_exposed(config)
+        _check_as_json(file)
         return
     config = load_any_or_fail(file)
     warn_of_exposed(config)
@@ -109,6 +81,28 @@ def check(
         f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "
         f"trunks: {len(config.trunks)}"
     )
+
+
+def _check_as_json(file: Path) -> None:
+    try:
+        config = load_any(file)
+    except ConfigError as error:
+        print_json(
+            [
+                {
+                    "file": str(found.file),
+                    "line": found.line,
+                    "field": found.field,
+                    "what": found.what,
+                    "expected": found.expected,
+                    "todo": found.todo,
+                }
+                for found in error.problems
+            ]
+        )
+        raise typer.Exit(2) from None
+    print_json([])
+    warn_of_exposed(config)
 
 
 def _look_at_asterisk(config: AsteriskConfig) -> None:
@@ -150,7 +144,9 @@ def phone_config(
     as_json: Annotated[bool, typer.Option("--json", help="Tell keys and settings as JSON.")] = False,
 ) -> None:
     """Print the settings of a subscriber's phone, with its softkeys."""
-    loaded = load_or_fail(config)
+    loaded = load_any_or_fail(config)
+    if isinstance(loaded, AsteriskConfig):
+        fail(f"{config}: with switch: asterisk phones are set up in Asterisk, so nothing is rendered.")
     subscriber = loaded.subscriber(number)
     if subscriber is None:
         fail(f"{config} has no subscriber {number}.")
