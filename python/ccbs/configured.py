@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ccbs._ccbs import Driver, Limits, Profile, RecordingError, StoreError, StoreFile
-from ccbs.config import Config, ServiceConfig, SubscriberConfig, TrunkConfig
-from ccbs.config.limits import EngineLimits
+from ccbs.config import BaseConfig, Config, ServiceConfig, SubscriberConfig, TrunkConfig
 from ccbs.prompts import Catalogue, PromptError
 from ccbs.sip import Trunk
 from ccbs.subscribers import Subscriber
@@ -14,8 +13,8 @@ from ccbs.subscribers import Subscriber
 __all__ = [
     "StartError",
     "engine_limits",
-    "limits_of",
     "open_driver",
+    "profile_of",
     "prompts_of",
     "subscriber_of",
     "trunk_of",
@@ -34,13 +33,16 @@ def subscriber_of(found: SubscriberConfig) -> Subscriber:
         ha1_md5=found.ha1_md5,
         ha1_sha256=found.ha1_sha256,
         call_waiting=found.call_waiting,
-        profile=None if found.service is None else _profile(found.service),
+        profile=profile_of(found.service),
         language=found.language,
         softkey_pack=found.softkey_pack,
     )
 
 
-def _profile(service: ServiceConfig) -> Profile:
+def profile_of(service: ServiceConfig | None) -> Profile | None:
+    """The numbers that a subscriber orders by; None where ordering is not allowed."""
+    if service is None:
+        return None
     make = Profile.autodial if service.profile == "autodial" else Profile.ccbs
     return make(**service.settings)
 
@@ -63,13 +65,9 @@ def trunk_of(trunk: TrunkConfig) -> Trunk:
     )
 
 
-def engine_limits(config: Config) -> Limits:
-    """The engine's limits of a configuration."""
-    return limits_of(config.limits.engine)
-
-
-def limits_of(written: EngineLimits) -> Limits:
-    """The same, of their section."""
+def engine_limits(config: BaseConfig) -> Limits:
+    """The engine's limits of a configuration, whatever its switch."""
+    written = config.limits.engine
     return Limits(
         orders_total=written.orders_total,
         recalls_at_once=written.recalls_at_once,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ccbs.config import AsteriskConfig, Config, ConfigError, load, load_any
+from ccbs.config import AsteriskConfig, Config, ConfigError, ServiceConfig, load, load_any
 
 ROOT = Path(__file__).parents[2]
 PLAIN = """\
@@ -43,8 +43,10 @@ def problems(tmp_path: Path, text: str) -> list[tuple[str, str]]:
 
 def test_the_words_are_those_of_the_other_switch(tmp_path: Path) -> None:
     config = loaded(tmp_path)
-    assert [(found.number, found.profile) for found in config.subscribers] == [("101", None), ("102", "ccbs")]
-    assert config.subscribers[1].settings == {"callee_idle_guard_s": 3}
+    assert [(found.number, found.service) for found in config.subscribers] == [
+        ("101", None),
+        ("102", ServiceConfig(profile="ccbs", settings={"callee_idle_guard_s": 3})),
+    ]
     assert config.password.get_secret_value() == "secret"
     assert config.numbering.trunks == {"city"}
     assert "secret" not in repr(config)

@@ -12,7 +12,7 @@ from broken_config import SOUND, write
 from ccbs import Profile
 from ccbs.config import ConfigError, ServiceConfig, load, schema
 from ccbs.config.document import read
-from ccbs.config.model import AutodialSettings
+from ccbs.config.services import AutodialSettings
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
 ROOT = Path(__file__).resolve().parents[2]

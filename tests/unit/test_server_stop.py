@@ -161,7 +161,7 @@ async def test_a_reload_is_whole_and_loses_no_order(tmp_path: Path) -> None:
         file.write_text(written.replace("realm: test", "realm: other").replace("file: calls", "file: more"))
         code, _, error = await command("reload", *at)
         assert code == 1
-        assert "listen, call_log.file: a change here needs a restart. Nothing has changed" in error
+        assert "call_log.file, listen: a change here needs a restart. Nothing has changed" in error
         assert "105" in (await command("lines", *at))[1]
 
         file.write_text(written.replace("cb_timer_internal_s: 3600", "cb_timer_internal_s: 1"))

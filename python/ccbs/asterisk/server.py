@@ -8,13 +8,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ccbs._ccbs import CcbsError, Profile
+from ccbs._ccbs import CcbsError
 from ccbs.asterisk.ari import Ari
 from ccbs.asterisk.endpoints import Endpoints
 from ccbs.asterisk.switch import AsteriskSwitch
 from ccbs.codes import ServiceCodes
 from ccbs.config import AsteriskConfig, AsteriskSubscriberConfig
-from ccbs.configured import limits_of, open_driver
+from ccbs.configured import engine_limits, open_driver, profile_of
 from ccbs.control import ControlError, ControlServer, Refused
 from ccbs.keeping import Keeping
 from ccbs.line_writer import LineWriter
@@ -68,7 +68,10 @@ class AsteriskServer(Server):
         config = self._asterisk
         switch = make_switch(config)
         driver = open_driver(
-            limits_of(config.limits), queue_limit=config.limits.queue, record=self._record, store=config.store
+            engine_limits(config),
+            queue_limit=config.limits.engine.queue,
+            record=self._record,
+            store=config.store,
         )
         keeping = Keeping(driver, config.store)
         keeping.restore_calls(switch.calls)
@@ -77,7 +80,7 @@ class AsteriskServer(Server):
             driver=driver,
             on_step=self._on_step,
             on_closed=lambda: self._on_fault("engine"),
-            facts_limit=config.limits.queue,
+            facts_limit=config.limits.engine.queue,
         )
         watches = self._watches(driver, keeping)
         self._reload = AsteriskReload(config, switch, keeping, self._supervisor)
@@ -180,15 +183,11 @@ def endpoints_of(config: AsteriskConfig) -> Endpoints:
 
 def asterisk_subscriber(found: AsteriskSubscriberConfig) -> Subscriber:
     """A subscriber of a configuration."""
-    profile = None
-    if found.profile is not None:
-        make = Profile.autodial if found.profile == "autodial" else Profile.ccbs
-        profile = make(**found.settings)
     return Subscriber(
         number=found.number,
         name=found.name,
         call_waiting=found.call_waiting,
-        profile=profile,
+        profile=profile_of(found.service),
         language=found.language,
     )
 

@@ -65,22 +65,16 @@ def check(
         return
     config = load_any_or_fail(file)
     warn_of_exposed(config)
+    allowed = sum(subscriber.service is not None for subscriber in config.subscribers)
+    told = f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {allowed}; "
     if isinstance(config, AsteriskConfig):
-        allowed = sum(found.profile is not None for found in config.subscribers)
-        typer.echo(
-            f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {allowed}; "
-            f"Asterisk at {config.asterisk.url}"
-        )
+        typer.echo(f"{told}Asterisk at {config.asterisk.url}")
         if connect:
             _look_at_asterisk(config)
         return
     if connect:
         fail(f"{file}: --connect is for switch: asterisk; the SIP switch is its own.")
-    ordering = sum(subscriber.service is not None for subscriber in config.subscribers)
-    typer.echo(
-        f"{file}: no errors; subscribers: {len(config.subscribers)}, of them may order: {ordering}; "
-        f"trunks: {len(config.trunks)}"
-    )
+    typer.echo(f"{told}trunks: {len(config.trunks)}")
 
 
 def _check_as_json(file: Path) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from ccbs.config.asterisk import AsteriskConfig, AsteriskSubscriberConfig
-from ccbs.config.load import (
+from ccbs.config.load import default_socket, load, load_any, socket_of
+from ccbs.config.problem import ConfigError, Problem
+from ccbs.config.resolved import (
+    AsteriskConfig,
+    AsteriskSubscriberConfig,
+    BaseConfig,
     Config,
     ServiceConfig,
     SubscriberConfig,
     TrunkConfig,
-    default_socket,
-    load,
-    load_any,
-    socket_of,
 )
-from ccbs.config.problem import ConfigError, Problem
 from ccbs.config.schema import schema
 
 __all__ = [
     "AsteriskConfig",
     "AsteriskSubscriberConfig",
+    "BaseConfig",
     "Config",
     "ConfigError",
     "Problem",

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from ccbs._ccbs import StoreFile
 from ccbs.config.document import Document
-from ccbs.config.limits import EngineLimits
-from ccbs.config.model import CallLog, Control, ExternalRule, Profiles, Prompts, ServiceCodes, Services, Store
+from ccbs.config.limits import LimitsSection
+from ccbs.config.model import CallLogSection, Control, ExternalRule, Prompts, ServiceCodesSection, Store
 from ccbs.config.plain import entries, section, text
 from ccbs.config.section import Section
+from ccbs.config.services import Profiles, Services
 from ccbs.config.written import Name, PhoneNumber, Secret, Text, Word
-from ccbs.numbering import Numbering
 
-__all__ = [
-    "AsteriskConfig",
-    "AsteriskFile",
-    "AsteriskSection",
-    "AsteriskSubscriber",
-    "AsteriskSubscriberConfig",
-    "check_asterisk",
-    "secret_of",
-]
+__all__ = ["AsteriskFile", "AsteriskSection", "AsteriskSubscriber", "check_asterisk"]
 
 _DIGIT = re.compile(r"[0-9*#]")
 
@@ -116,12 +103,6 @@ class AsteriskNumbering(Section):
     )
 
 
-class AsteriskLimits(Section):
-    """Bounds."""
-
-    engine: EngineLimits = EngineLimits()
-
-
 class AsteriskFile(Section):
     """The configuration of `ccbs serve` with Asterisk."""
 
@@ -130,79 +111,12 @@ class AsteriskFile(Section):
     subscribers: list[AsteriskSubscriber] = Field(default=[])
     profiles: Profiles = Profiles()
     numbering: AsteriskNumbering
-    service_codes: ServiceCodes = ServiceCodes()
-    limits: AsteriskLimits = AsteriskLimits()
+    service_codes: ServiceCodesSection = ServiceCodesSection()
+    limits: LimitsSection = LimitsSection()
     prompts: Prompts = Prompts()
-    call_log: CallLog = CallLog()
+    call_log: CallLogSection = CallLogSection()
     store: Store = Store()
     control: Control = Control()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsteriskSubscriberConfig:
-    """A subscriber, resolved.
-
-    :ivar number: the number.
-    :ivar name: shown to others, or None.
-    :ivar endpoint: the PJSIP endpoint.
-    :ivar call_waiting: whether the line takes a second call.
-    :ivar profile: ``autodial`` or ``ccbs`` where ordering is allowed, else None.
-    :ivar settings: the numbers of that profile that were given.
-    :ivar language: of the prompts.
-    """
-
-    number: str
-    name: str | None
-    endpoint: str | None
-    call_waiting: bool
-    profile: Literal["autodial", "ccbs"] | None
-    settings: Mapping[str, Any]
-    language: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsteriskConfig:
-    """A configuration with Asterisk that passed every check.
-
-    :ivar file: where from.
-    :ivar asterisk: section `asterisk`.
-    :ivar password: of its user.
-    :ivar subscribers: in the order of the file.
-    :ivar numbering: the numbering plan.
-    :ivar service_digits: e.g. ``37``.
-    :ivar limits: of the engine.
-    :ivar language: of prompts where a subscriber has none.
-    :ivar overrides: language → prompt → WAV file.
-    :ivar call_log_records: how many are kept in memory.
-    :ivar call_log_file: gets a JSON line for each call, or None.
-    :ivar store: where orders are kept, or None: in memory.
-    :ivar control_socket: path of the local socket.
-    :ivar control_clients: how many may be connected at a time.
-    :ivar control_timeout_s: how long a client may take.
-    :ivar exposed: files with passwords in them that every user of the machine may read.
-    """
-
-    file: Path
-    asterisk: AsteriskSection
-    password: SecretStr
-    subscribers: tuple[AsteriskSubscriberConfig, ...]
-    numbering: Numbering
-    service_digits: str
-    limits: EngineLimits
-    language: str
-    overrides: Mapping[str, Mapping[str, Path]]
-    call_log_records: int
-    call_log_file: Path | None
-    store: StoreFile | None
-    control_socket: Path
-    control_clients: int
-    control_timeout_s: int
-    exposed: tuple[Path, ...]
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The languages that somebody hears, sorted."""
-        return tuple(sorted({self.language, *(subscriber.language for subscriber in self.subscribers)}))
 
 
 def check_asterisk(document: Document, data: dict[str, Any]) -> None:
@@ -248,16 +162,3 @@ def check_asterisk(document: Document, data: dict[str, Any]) -> None:
                 "correct one of the two",
             )
         seen.setdefault(name, number)
-
-
-def secret_of(base: Path, written: AsteriskSection) -> SecretStr:
-    """The password, from wherever it stands.
-
-    :raises OSError, KeyError: when it went away since it was checked.
-    """
-    if written.password_file is not None:
-        with (base / written.password_file).open(encoding="utf-8") as stream:
-            return SecretStr(stream.readline(1024).strip())
-    if written.password_env is not None:
-        return SecretStr(os.environ[written.password_env])
-    return written.password or SecretStr("")

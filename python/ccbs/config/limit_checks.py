@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccbs.config.document import Document
-from ccbs.config.model import EndpointLimits
+from ccbs.config.limits import EndpointLimits
 from ccbs.config.plain import section
 
 __all__ = ["check_limits", "limit"]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ccbs.config.section import Section
 
-__all__ = ["EndpointLimits", "EngineLimits", "Limits"]
+__all__ = ["EndpointLimits", "EngineLimits", "LimitsSection", "SipLimitsSection"]
 
 
 class EngineLimits(Section):
@@ -173,8 +173,13 @@ class EndpointLimits(Section):
     )
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """Limits; every queue is bounded."""
 
     engine: EngineLimits = EngineLimits()
+
+
+class SipLimitsSection(LimitsSection):
+    """Limits; every queue is bounded."""
+
     endpoint: EndpointLimits = EndpointLimits()

@@ -5,189 +5,75 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypedDict, TypeVar
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from ccbs._ccbs import StoreFile
-from ccbs.config.asterisk import (
-    AsteriskConfig,
-    AsteriskFile,
-    AsteriskSubscriber,
-    AsteriskSubscriberConfig,
-    secret_of,
-)
+from ccbs.config.asterisk import AsteriskFile, AsteriskSection, AsteriskSubscriber
 from ccbs.config.checks import check_references
 from ccbs.config.document import Document, read
-from ccbs.config.model import (
-    AutodialSettings,
-    CcbsSettings,
-    CommonSettings,
-    ConfigFile,
-    Limits,
-    Listen,
-    Profiles,
-    Prompts,
-    Services,
-    Store,
-    SubscriberEntry,
-    TrunkEntry,
-    TrunkRegistrationEntry,
-)
+from ccbs.config.model import ConfigFile, Prompts, Store, SubscriberEntry, TrunkEntry
 from ccbs.config.problem import ConfigError, Problem
+from ccbs.config.resolved import (
+    AsteriskConfig,
+    AsteriskSubscriberConfig,
+    Config,
+    ServiceConfig,
+    SubscriberConfig,
+    TrunkConfig,
+)
+from ccbs.config.services import AutodialSettings, CcbsSettings, CommonSettings, Profiles, Services
 from ccbs.config.validate import validate
 from ccbs.config.written import as_written
 from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.subscribers import ha1_md5, ha1_sha256
 
-__all__ = [
-    "Config",
-    "ServiceConfig",
-    "SubscriberConfig",
-    "TrunkConfig",
-    "default_socket",
-    "load",
-    "load_any",
-    "socket_of",
-]
+__all__ = ["default_socket", "load", "load_any", "socket_of"]
+
+Written = TypeVar("Written", bound=BaseModel)
+Resolved = TypeVar("Resolved")
+
+_WithPassword = SubscriberEntry | TrunkEntry | AsteriskSection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceConfig:
-    """The service of a subscriber as orderer.
-
-    :ivar profile: ``autodial`` or ``ccbs``.
-    :ivar settings: its numbers that were given, own over profile.
-    """
-
-    profile: Literal["autodial", "ccbs"]
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberConfig:
-    """A subscriber, resolved.
-
-    :ivar number: the number, also the digest user name.
-    :ivar name: shown to others, or None.
-    :ivar ha1_md5: HA1 for MD5, or None when only the other may be used.
-    :ivar ha1_sha256: HA1 for SHA-256, or None when only the other may be used.
-    :ivar password: the password where the file tells it; None where it tells HA1 only.
-    :ivar call_waiting: whether the line takes a second call.
-    :ivar service: the service where ordering is allowed, else None.
-    :ivar language: of the prompts.
-    :ivar softkey_pack: name of the softkey preset, or None.
-    """
-
-    number: str
-    name: str | None
-    ha1_md5: str | None = field(repr=False)
-    ha1_sha256: str | None = field(repr=False)
-    password: SecretStr | None
-    call_waiting: bool
-    service: ServiceConfig | None
-    language: str
-    softkey_pack: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrunkConfig:
-    """A trunk, resolved.
-
-    :ivar name: its name.
-    :ivar host: IP address or host name.
-    :ivar port: its port.
-    :ivar username: digest user name, or None.
-    :ivar password: digest password, or None.
-    :ivar trusted: whether its asserted identity is believed.
-    :ivar transport: ``udp`` or ``tcp``.
-    :ivar registration: whether and how the switch registers there.
-    :ivar diversions: where it may divert calls to; None: as the numbering plan says.
-    :ivar lookup_s: how often its host name is looked up again, in seconds; 0: not once it is found.
-    """
-
-    name: str
-    host: str
-    port: int
-    username: str | None
-    password: SecretStr | None
-    trusted: bool
-    transport: str = "udp"
-    registration: TrunkRegistrationEntry | None = None
-    diversions: Literal["off", "internal", "any"] | None = None
-    lookup_s: int = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """A configuration that passed every check.
-
-    :ivar file: where from.
-    :ivar listen: section `listen`.
-    :ivar subscribers: in the order of the file.
-    :ivar trunks: in the order of the file.
-    :ivar numbering: the numbering plan.
-    :ivar diversions: which calls a callee's phone may divert: ``off``, ``internal`` or ``any``.
-    :ivar service_digits: e.g. ``37``.
-    :ivar limits: section `limits`.
-    :ivar language: of prompts where a subscriber has none.
-    :ivar overrides: language → prompt → WAV file.
-    :ivar call_log_records: how many are kept in memory.
-    :ivar call_log_file: gets a JSON line for each call, or None.
-    :ivar store: where orders are kept, or None: in memory.
-    :ivar stop_calls_s: how long calls may go on when the server is told to stop.
-    :ivar control_socket: path of the local socket.
-    :ivar control_clients: how many may be connected at a time.
-    :ivar control_timeout_s: how long a client may take.
-    :ivar softkey_packs: directory of the presets.
-    :ivar phone_server: the switch's name or address in the phones' settings.
-    :ivar route: the operator's own coroutine as ``module:function``, or None.
-    :ivar exposed: files with passwords or HA1 in them that every user of the machine may read.
-    """
+class _Shared(TypedDict):
+    """What is resolved alike of every file."""
 
     file: Path
-    listen: Listen
-    subscribers: tuple[SubscriberConfig, ...]
-    trunks: tuple[TrunkConfig, ...]
     numbering: Numbering
-    diversions: Literal["off", "internal", "any"]
     service_digits: str
-    limits: Limits
     language: str
-    overrides: Mapping[str, Mapping[str, Path]]
+    overrides: dict[str, dict[str, Path]]
     call_log_records: int
     call_log_file: Path | None
     store: StoreFile | None
-    stop_calls_s: int
     control_socket: Path
     control_clients: int
     control_timeout_s: int
-    softkey_packs: Path
-    phone_server: str
-    route: str | None
     exposed: tuple[Path, ...]
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The languages that somebody hears, sorted."""
-        return tuple(sorted({self.language, *(subscriber.language for subscriber in self.subscribers)}))
 
-    def subscriber(self, number: str) -> SubscriberConfig | None:
-        """The subscriber of a number, or None."""
-        return next((found for found in self.subscribers if found.number == number), None)
+class _SharedOfSubscriber(TypedDict):
+    """What is resolved alike of every subscriber."""
+
+    number: str
+    name: str | None
+    call_waiting: bool
+    service: ServiceConfig | None
+    language: str
 
 
 def load(file: Path) -> Config:
-    """Load a configuration.
+    """Load a configuration of the SIP switch.
 
     :param file: the YAML file.
     :returns: the configuration, ready for use.
     :raises ConfigError: with everything that is wrong with it.
     """
-    return _load(read(file), file)
+    return _load(read(file), ConfigFile, _resolve)
 
 
 def load_any(file: Path) -> Config | AsteriskConfig:
@@ -198,32 +84,25 @@ def load_any(file: Path) -> Config | AsteriskConfig:
     :raises ConfigError: with everything that is wrong with it.
     """
     document = read(file)
-    if not isinstance(document.data, dict) or document.data.get("switch") != "asterisk":
-        return _load(document, file)
-    written = validate(document, AsteriskFile)
+    if isinstance(document.data, dict) and document.data.get("switch") == "asterisk":
+        return _load(document, AsteriskFile, _resolve_asterisk)
+    return _load(document, ConfigFile, _resolve)
+
+
+def _load(
+    document: Document, model: type[Written], resolve: Callable[[Path, Path, Written], Resolved]
+) -> Resolved:
+    written = validate(document, model)
     check_references(document)
     if written is None or document.problems:
         raise ConfigError(document.problems)
+    file = document.file
     try:
-        return _resolve_asterisk(file, written)
-    except (OSError, KeyError) as error:
-        raise ConfigError([_no_password(file, error)]) from None
-
-
-def _load(document: Document, file: Path) -> Config:
-    written = validate(document, ConfigFile)
-    check_references(document)
-    if written is None or document.problems:
-        raise ConfigError(document.problems)
-    try:
-        return _resolve(file, written)
+        return resolve(file, Path(os.path.abspath(file)).parent, written)
     except (OSError, KeyError) as error:
         # A password's file or variable went away since it was checked.
-        raise ConfigError([_no_password(file, error)]) from None
-
-
-def _no_password(file: Path, error: Exception) -> Problem:
-    return Problem(file, 0, (), f"a password cannot be read: {error}", "its file or variable", "try again")
+        what = f"a password cannot be read: {error}"
+        raise ConfigError([Problem(file, 0, (), what, "its file or variable", "try again")]) from None
 
 
 def default_socket() -> Path:
@@ -255,35 +134,67 @@ def socket_of(file: Path) -> Path:
     return Path(os.path.abspath(file)).parent / socket
 
 
-def _resolve(file: Path, written: ConfigFile) -> Config:
-    base = Path(os.path.abspath(file)).parent
-    log = written.call_log
-    socket = written.control.socket
+def _resolve(file: Path, base: Path, written: ConfigFile) -> Config:
+    listen = written.listen
     return Config(
-        file=file,
-        listen=written.listen,
+        **_shared(file, base, written, [*written.subscribers, *written.trunks]),
         subscribers=tuple(_subscriber(base, written, entry) for entry in written.subscribers),
+        limits=written.limits,
+        listen=listen,
         trunks=tuple(_trunk(base, entry) for entry in written.trunks),
+        diversions=written.numbering.diversions,
+        stop_calls_s=written.stop.calls_s,
+        phone_server=written.provisioning.server or listen.advertise or listen.address,
+        softkey_packs=base / written.provisioning.softkey_packs,
+        route=written.route,
+    )
+
+
+def _resolve_asterisk(file: Path, base: Path, written: AsteriskFile) -> AsteriskConfig:
+    return AsteriskConfig(
+        **_shared(file, base, written, [written.asterisk]),
+        subscribers=tuple(
+            AsteriskSubscriberConfig(**_shared_of_subscriber(written, entry), endpoint=entry.endpoint)
+            for entry in written.subscribers
+        ),
+        limits=written.limits,
+        asterisk=written.asterisk,
+        password=_password(base, written.asterisk) or SecretStr(""),
+    )
+
+
+def _shared(
+    file: Path, base: Path, written: ConfigFile | AsteriskFile, secrets: Sequence[_WithPassword]
+) -> _Shared:
+    log, control = written.call_log, written.control
+    return _Shared(
+        file=file,
         numbering=Numbering(
             written.numbering.internal,
             [ExternalPrefix(rule.prefix, rule.trunk, rule.strip) for rule in written.numbering.external],
         ),
-        diversions=written.numbering.diversions,
         service_digits=written.service_codes.autodial,
-        limits=written.limits,
         language=written.prompts.language,
         overrides=_overrides(base, written.prompts),
         call_log_records=log.records,
         call_log_file=base / log.file if log.file else None,
         store=_store(base, written.store),
-        stop_calls_s=written.stop.calls_s,
-        control_socket=base / socket if socket else default_socket(),
-        control_clients=written.control.clients,
-        control_timeout_s=written.control.timeout_s,
-        phone_server=written.provisioning.server or written.listen.advertise or written.listen.address,
-        softkey_packs=base / written.provisioning.softkey_packs,
-        route=written.route,
-        exposed=tuple(found for found in _with_secrets(file, base, written) if _readable_by_all(found)),
+        control_socket=base / control.socket if control.socket else default_socket(),
+        control_clients=control.clients,
+        control_timeout_s=control.timeout_s,
+        exposed=tuple(found for found in _with_secrets(file, base, secrets) if _readable_by_all(found)),
+    )
+
+
+def _shared_of_subscriber(
+    written: ConfigFile | AsteriskFile, entry: SubscriberEntry | AsteriskSubscriber
+) -> _SharedOfSubscriber:
+    return _SharedOfSubscriber(
+        number=entry.number,
+        name=entry.name,
+        call_waiting=entry.call_waiting,
+        service=_service(written.profiles, entry.services),
+        language=entry.language or written.prompts.language,
     )
 
 
@@ -295,48 +206,6 @@ def _store(base: Path, written: Store) -> StoreFile | None:
     )
 
 
-def _resolve_asterisk(file: Path, written: AsteriskFile) -> AsteriskConfig:
-    base = Path(os.path.abspath(file)).parent
-    section, socket = written.asterisk, written.control.socket
-    secrets = [file] if section.password is not None else []
-    if section.password_file is not None:
-        secrets.append(base / section.password_file)
-    return AsteriskConfig(
-        file=file,
-        asterisk=section,
-        password=secret_of(base, section),
-        subscribers=tuple(_asterisk_subscriber(written, entry) for entry in written.subscribers),
-        numbering=Numbering(
-            written.numbering.internal,
-            [ExternalPrefix(rule.prefix, rule.trunk, rule.strip) for rule in written.numbering.external],
-        ),
-        service_digits=written.service_codes.autodial,
-        limits=written.limits.engine,
-        language=written.prompts.language,
-        overrides=_overrides(base, written.prompts),
-        call_log_records=written.call_log.records,
-        call_log_file=base / written.call_log.file if written.call_log.file else None,
-        store=_store(base, written.store),
-        control_socket=base / socket if socket else default_socket(),
-        control_clients=written.control.clients,
-        control_timeout_s=written.control.timeout_s,
-        exposed=tuple(found for found in secrets if _readable_by_all(found)),
-    )
-
-
-def _asterisk_subscriber(written: AsteriskFile, entry: AsteriskSubscriber) -> AsteriskSubscriberConfig:
-    service = _service(written.profiles, entry.services)
-    return AsteriskSubscriberConfig(
-        number=entry.number,
-        name=entry.name,
-        endpoint=entry.endpoint,
-        call_waiting=entry.call_waiting,
-        profile=service.profile if service is not None else None,
-        settings=service.settings if service is not None else {},
-        language=entry.language or written.prompts.language,
-    )
-
-
 def _overrides(base: Path, prompts: Prompts) -> dict[str, dict[str, Path]]:
     return {
         language: {name: base / path for name, path in files.items()}
@@ -344,11 +213,11 @@ def _overrides(base: Path, prompts: Prompts) -> dict[str, dict[str, Path]]:
     }
 
 
-def _with_secrets(file: Path, base: Path, written: ConfigFile) -> list[Path]:
-    entries: list[SubscriberEntry | TrunkEntry] = [*written.subscribers, *written.trunks]
-    # An HA1 lets in whoever has it, as the password does.
-    here = any(entry.password for entry in entries) or any(
-        entry.ha1_md5 or entry.ha1_sha256 for entry in written.subscribers
+def _with_secrets(file: Path, base: Path, entries: Sequence[_WithPassword]) -> list[Path]:
+    here = any(
+        # An HA1 lets in whoever has it, as the password does.
+        entry.password or (isinstance(entry, SubscriberEntry) and (entry.ha1_md5 or entry.ha1_sha256))
+        for entry in entries
     )
     others = {base / entry.password_file for entry in entries if entry.password_file is not None}
     return [*([file] if here else []), *sorted(others)]
@@ -359,7 +228,7 @@ def _readable_by_all(file: Path) -> bool:
     return stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
 
 
-def _password(base: Path, entry: SubscriberEntry | TrunkEntry) -> SecretStr | None:
+def _password(base: Path, entry: _WithPassword) -> SecretStr | None:
     if entry.password_file is not None:
         with (base / entry.password_file).open(encoding="utf-8") as stream:
             return SecretStr(stream.readline(1024).strip())
@@ -377,14 +246,10 @@ def _subscriber(base: Path, written: ConfigFile, entry: SubscriberEntry) -> Subs
         md5 = ha1_md5(entry.number, realm, secret) if "MD5" in digest else None
         sha256 = ha1_sha256(entry.number, realm, secret) if "SHA-256" in digest else None
     return SubscriberConfig(
-        number=entry.number,
-        name=entry.name,
+        **_shared_of_subscriber(written, entry),
         ha1_md5=md5.lower() if md5 else None,
         ha1_sha256=sha256.lower() if sha256 else None,
         password=password,
-        call_waiting=entry.call_waiting,
-        service=_service(written.profiles, entry.services),
-        language=entry.language or written.prompts.language,
         softkey_pack=entry.softkey_pack,
     )
 

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ccbs.config.document import Document, read
-from ccbs.config.model import Section
 from ccbs.config.problem import ConfigError
+from ccbs.config.section import Section
 from ccbs.config.validate import validate
 from ccbs.config.written import Label
 
