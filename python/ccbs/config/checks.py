@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import ipaddress
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,20 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from ccbs.config.asterisk import check_asterisk
+from ccbs.config.credential_checks import (
+    check_asterisk_password,
+    check_subscriber_password,
+    check_trunk_password,
+)
 from ccbs.config.document import Document
 from ccbs.config.limit_checks import check_limits
+from ccbs.config.listen_checks import check_listen, check_transport
 from ccbs.config.plain import entries, section, text
 from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.prompt_files import check_prompts
 from ccbs.config.service_checks import check_services
-from ccbs.config.validate import closest
+from ccbs.config.validate import meant
 from ccbs.config.written import is_number
 from ccbs.numbering import DialPattern
 from ccbs.provisioning.preset import read_pack
 
 __all__ = ["check_references", "find_coroutine"]
 
-CREDENTIALS = ("password", "password_file", "password_env")
 SOCKET_PATH_BYTES = 107
 """The longest path a Unix socket can have (``sun_path``)."""
 
@@ -43,16 +47,18 @@ def check_references(document: Document) -> None:
     if data.get("switch") == "asterisk":
         _check_numbers(document, data, patterns)
         check_asterisk(document, data)
-        _check_one_password(document, ("asterisk",), section(data, "asterisk"))
+        check_asterisk_password(document, ("asterisk",), section(data, "asterisk"))
         check_services(document, data)
         check_prompts(document, data)
         _check_paths(document, data)
         return
-    _check_subscribers(document, data, patterns)
+    _check_numbers(document, data, patterns)
+    for path, entry in entries(data, "subscribers"):
+        check_subscriber_password(document, path, entry)
     _check_trunks(document, data)
     _check_external(document, data)
     _check_packs(document, data)
-    _check_listen(document, data)
+    check_listen(document, data)
     check_limits(document, data)
     check_services(document, data)
     check_prompts(document, data)
@@ -103,12 +109,6 @@ def _check_patterns(document: Document, data: dict[str, Any]) -> list[DialPatter
     return patterns if sound else None
 
 
-def _check_subscribers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
-    _check_numbers(document, data, patterns)
-    for path, entry in entries(data, "subscribers"):
-        _check_credentials(document, path, entry)
-
-
 def _check_numbers(document: Document, data: dict[str, Any], patterns: list[DialPattern] | None) -> None:
     _unique(document, entries(data, "subscribers"), "number")
     for path, entry in entries(data, "subscribers"):
@@ -124,100 +124,12 @@ def _check_numbers(document: Document, data: dict[str, Any], patterns: list[Dial
             )
 
 
-def _check_one_password(document: Document, path: FieldPath, entry: dict[str, Any]) -> None:
-    given = [name for name in CREDENTIALS if entry.get(name) is not None]
-    expected = "password_file, password_env or password"
-    if entry and not given:
-        document.problem(path, "has no password", expected, "add one, that of ari.conf")
-    if len(given) > 1:
-        document.problem(
-            (*path, given[1]), f"stands beside {given[0]}", expected, "keep one of them", key=True
-        )
-    for name in given:
-        _check_secret(document, path, name, entry[name])
-
-
-def _check_credentials(document: Document, path: FieldPath, entry: dict[str, Any]) -> None:
-    given = [name for name in CREDENTIALS if entry.get(name) is not None]
-    hashed = [name for name in ("ha1_md5", "ha1_sha256") if entry.get(name) is not None]
-    expected = "a password (password, password_file or password_env) or its HA1 (ha1_md5, ha1_sha256)"
-    if not given and not hashed:
-        document.problem(path, "has no password", expected, "add one; `ccbs ha1` makes the HA1")
-    if len(given) > 1 or (given and hashed):
-        document.problem(
-            (*path, (given + hashed)[1]),
-            f"stands beside {given[0]}",
-            expected,
-            "keep one of the two",
-            key=True,
-        )
-    if hashed and entry.get("digest") is not None:
-        document.problem(
-            (*path, "digest"),
-            f"stands beside {hashed[0]}, which says it already",
-            "digest beside a password only",
-            "remove it",
-            key=True,
-        )
-    for name in given:
-        _check_secret(document, path, name, entry[name])
-
-
-def _check_secret(document: Document, path: FieldPath, name: str, value: Any) -> None:
-    source = text(value)
-    if source is None or name == "password":
-        return
-    if name == "password_env":
-        if not os.environ.get(source):
-            document.problem(
-                (*path, name),
-                f"the environment variable {source} is not set",
-                "a variable that holds the password",
-                "set it before the start",
-            )
-        return
-    file = document.file.parent / source
-    try:
-        with file.open(encoding="utf-8") as stream:
-            password = stream.readline(1024).strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        document.problem((*path, name), f"{file} cannot be read: {why}", "a readable file", "check the path")
-        return
-    if not password:
-        document.problem(
-            (*path, name), f"{file} has an empty first line", "the password in it", "write it there"
-        )
-
-
 def _check_trunks(document: Document, data: dict[str, Any]) -> None:
     _unique(document, entries(data, "trunks"), "name")
     # A trunk is known by the address that its calls come from.
     _unique(document, entries(data, "trunks"), "address")
     for path, entry in entries(data, "trunks"):
-        given = [name for name in CREDENTIALS if entry.get(name) is not None]
-        for name in given:
-            _check_secret(document, path, name, entry[name])
-        if len(given) > 1:
-            document.problem(
-                (*path, given[1]),
-                f"stands beside {given[0]}",
-                "one source of the password",
-                "keep one of the two",
-                key=True,
-            )
-        if given and entry.get("username") is None:
-            document.problem(
-                (*path, given[0]), "is given without a username", "both or neither", "add username", key=True
-            )
-        if entry.get("username") is not None and not given:
-            document.problem(
-                (*path, "username"),
-                "is given without a password",
-                "both or neither",
-                "add password, password_file or password_env",
-                key=True,
-            )
+        check_trunk_password(document, path, entry)
         if entry.get("register") is not None and entry.get("username") is None:
             document.problem(
                 (*path, "register"),
@@ -226,7 +138,7 @@ def _check_trunks(document: Document, data: dict[str, Any]) -> None:
                 "add username and password",
                 key=True,
             )
-        _check_transport(document, data, path, entry)
+        check_transport(document, data, path, entry)
 
 
 def _check_external(document: Document, data: dict[str, Any]) -> None:
@@ -247,20 +159,8 @@ def _check_external(document: Document, data: dict[str, Any]) -> None:
                 ("numbering", *path, "trunk"),
                 f"no trunk is named {trunk!r}",
                 known,
-                _meant(trunk, trunks, "add the trunk"),
+                meant(trunk, trunks, "add the trunk"),
             )
-
-
-def _unspecified(value: Any) -> bool:
-    try:
-        return ipaddress.ip_address(text(value) or "").is_unspecified
-    except ValueError:
-        return False
-
-
-def _meant(name: str, names: list[str], otherwise: str) -> str:
-    meant = closest(name, names)
-    return f"did you mean {meant}?" if meant else otherwise
 
 
 def _check_packs(document: Document, data: dict[str, Any]) -> None:
@@ -281,7 +181,7 @@ def _check_packs(document: Document, data: dict[str, Any]) -> None:
                 (*path, "softkey_pack"),
                 f"there is no preset {file}",
                 known,
-                _meant(name, names, "write the preset"),
+                meant(name, names, "write the preset"),
             )
             continue
         seen.add(name)
@@ -289,84 +189,6 @@ def _check_packs(document: Document, data: dict[str, Any]) -> None:
             read_pack(file)
         except ConfigError as error:
             document.problems.extend(error.problems)
-
-
-def _listeners(data: dict[str, Any]) -> list[tuple[FieldPath, dict[str, Any]]]:
-    return [(("listen",), section(data, "listen")), *entries(data, "listen", "also")]
-
-
-def _check_transport(
-    document: Document, data: dict[str, Any], path: FieldPath, trunk: dict[str, Any]
-) -> None:
-    """Note a trunk that none of our addresses can reach."""
-    transport = trunk.get("transport", "udp")
-    listeners = [
-        entry for _, entry in _listeners(data) if transport in entry.get("transports", ("udp", "tcp"))
-    ]
-    if not listeners:
-        document.problem(
-            (*path, "transport" if "transport" in trunk else "name"),
-            f"needs {transport}, and no address of the section listen has it",
-            "a transport of the section listen",
-            f"add {transport} to listen.transports, or set the trunk's transport",
-        )
-        return
-    try:
-        version = ipaddress.ip_address(str(trunk.get("address", ""))).version
-    except ValueError:
-        return
-    families = {6 if ":" in str(entry.get("address", "127.0.0.1")) else 4 for entry in listeners}
-    if version not in families:
-        document.problem(
-            (*path, "address"),
-            f"is of IPv{version}, and no address of the section listen is",
-            f"an address of IPv{families.pop()}, or one more address in listen.also",
-            "add one to listen.also",
-        )
-
-
-def _check_listen(document: Document, data: dict[str, Any]) -> None:
-    bound: dict[tuple[str, int], FieldPath] = {}
-    for path, listen in _listeners(data):
-        if _unspecified(listen.get("address")) and listen.get("advertise") is None:
-            document.problem(
-                (*path, "address"),
-                "is every address, and nothing says which of them phones are told",
-                "advertise, or one address of this machine",
-                "add advertise",
-            )
-        if _unspecified(listen.get("advertise")):
-            document.problem(
-                (*path, "advertise"),
-                "is no address that can be called",
-                "an address that phones reach",
-                "correct it",
-            )
-        address, told = (str(listen.get(name, "")) for name in ("address", "advertise"))
-        if address and told and (":" in address) != (":" in told):
-            document.problem(
-                (*path, "advertise"),
-                "is of another IP version than address",
-                "an address of the same IP version",
-                "correct one of the two",
-            )
-        where = (address or "127.0.0.1", port) if isinstance(port := listen.get("port", 5060), int) else None
-        if where is not None and where[1] and bound.setdefault(where, path) != path:
-            document.problem(
-                (*path, "address"),
-                f"is listened on already, at port {where[1]}",
-                "each address and port once",
-                "remove one of the two",
-            )
-    ports = section(data, "listen", "rtp_ports")
-    first, last = ports.get("first", 16_384), ports.get("last", 32_766)
-    if isinstance(first, int) and isinstance(last, int) and first >= last:
-        document.problem(
-            ("listen", "rtp_ports"),
-            f"the first port, {first}, is not below the last, {last}",
-            "first below last",
-            "swap or widen them",
-        )
 
 
 def _check_paths(document: Document, data: dict[str, Any]) -> None:

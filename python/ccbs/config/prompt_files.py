@@ -8,9 +8,9 @@ from typing import Any
 from ccbs._ccbs import InvalidPrompt, prompt_seconds
 from ccbs.config.document import Document
 from ccbs.config.limit_checks import limit
+from ccbs.config.plain import entries, section, text
 from ccbs.config.problem import FieldPath
-from ccbs.config.validate import closest
-from ccbs.config.written import as_written
+from ccbs.config.validate import meant
 from ccbs.prompts import LANGUAGES, LARGEST_WAV, names
 
 __all__ = ["check_prompts"]
@@ -20,30 +20,26 @@ _WAV = "a WAV file (mono or stereo, linear or G.711, any rate)"
 
 def check_prompts(document: Document, data: dict[str, Any]) -> None:
     """Note unknown languages and prompts, and files that are missing or cannot be played."""
-    section = data.get("prompts")
-    section = section if isinstance(section, dict) else {}
-    _check_language(document, ("prompts", "language"), section.get("language"))
-    subscribers = data.get("subscribers")
-    for index, entry in enumerate(subscribers if isinstance(subscribers, list) else []):
-        if isinstance(entry, dict):
-            _check_language(document, ("subscribers", index, "language"), entry.get("language"))
-    overrides = section.get("overrides")
-    for language, files in (overrides if isinstance(overrides, dict) else {}).items():
-        path: FieldPath = ("prompts", "overrides", language)
-        _check_language(document, path, language, key=True)
-        for name, file in (files if isinstance(files, dict) else {}).items():
-            _check_name(document, (*path, name), name)
-            text = as_written(file)
-            if isinstance(text, str) and text:
-                _check_file(document, (*path, name), document.file.parent / text, limit(data, "prompt_s"))
+    prompts = section(data, "prompts")
+    _check_language(document, ("prompts", "language"), prompts.get("language"))
+    for path, entry in entries(data, "subscribers"):
+        _check_language(document, (*path, "language"), entry.get("language"))
+    overrides = section(prompts, "overrides")
+    for language in overrides:
+        of_language: FieldPath = ("prompts", "overrides", language)
+        _check_language(document, of_language, language, key=True)
+        for name, file in section(overrides, language).items():
+            _check_name(document, (*of_language, name), name)
+            if (written := text(file)) is not None:
+                path = (*of_language, name)
+                _check_file(document, path, document.file.parent / written, limit(data, "prompt_s"))
 
 
 def _check_language(document: Document, path: FieldPath, value: Any, *, key: bool = False) -> None:
-    value = as_written(value)
     known = list(LANGUAGES)
-    if isinstance(value, str) and value and value not in known:
-        meant = closest(value, known)
-        todo = f"did you mean {meant}?" if meant else "choose one of them"
+    value = text(value)
+    if value is not None and value not in known:
+        todo = meant(value, known, "choose one of them")
         document.problem(
             path, f"there are no prompts in {value!r}", f"one of {', '.join(known)}", todo, key=key
         )
@@ -52,9 +48,9 @@ def _check_language(document: Document, path: FieldPath, value: Any, *, key: boo
 def _check_name(document: Document, path: FieldPath, name: str) -> None:
     known = list(names())
     if name not in known:
-        meant = closest(name, known)
-        todo = f"did you mean {meant}?" if meant else "remove it"
-        document.problem(path, "is no prompt", f"one of {', '.join(known)}", todo, key=True)
+        document.problem(
+            path, "is no prompt", f"one of {', '.join(known)}", meant(name, known, "remove it"), key=True
+        )
 
 
 def _check_file(document: Document, path: FieldPath, file: Path, prompt_s: int) -> None:

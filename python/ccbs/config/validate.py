@@ -13,7 +13,7 @@ from ccbs.config.problem import FieldPath
 from ccbs.config.schema import draw, expected_at, fields_at
 from ccbs.config.written import as_written
 
-__all__ = ["closest", "validate"]
+__all__ = ["meant", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,10 +21,16 @@ _SECRET = ("password", "ha1_md5", "ha1_sha256")
 _NOT_BOOLEAN = {"yes", "no", "on", "off", "Yes", "No", "On", "Off", "YES", "NO", "ON", "OFF"}
 
 
-def closest(name: str, names: list[str]) -> str | None:
-    """The name that was probably meant, or None."""
+def meant(name: str, names: list[str], otherwise: str) -> str:
+    """What to do about a name that is not known.
+
+    :param name: as written.
+    :param names: those that are known.
+    :param otherwise: what to do where none of them is like it.
+    """
     found = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1, cutoff=0.6)
-    return next((known for known in names if found and known.lower() == found[0]), None)
+    like = next((known for known in names if found and known.lower() == found[0]), None)
+    return f"did you mean {like}?" if like else otherwise
 
 
 def validate(document: Document, model: type[Model]) -> Model | None:
@@ -53,8 +59,7 @@ def _note(document: Document, drawn: dict[str, Any], detail: ErrorDetails) -> No
         path = path[:-1]
     if kind == "extra_forbidden":
         names = fields_at(drawn, path[:-1])
-        meant = closest(str(path[-1]), names)
-        todo = f"did you mean {meant}?" if meant else "remove it"
+        todo = meant(str(path[-1]), names, "remove it")
         document.problem(path, "is not a field here", f"one of {', '.join(names)}", todo, key=True)
         return
     expected = str(context.get("expected") or expected_at(drawn, path))

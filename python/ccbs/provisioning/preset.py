@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ccbs.config.document import Document, read
-from ccbs.config.problem import ConfigError
+from ccbs.config.plain import entries
+from ccbs.config.problem import ConfigError, FieldPath
 from ccbs.config.section import Section
 from ccbs.config.validate import validate
 from ccbs.config.written import Label
@@ -76,19 +77,16 @@ def read_pack(file: Path) -> SoftkeyPack:
 
 
 def _check_positions(document: Document) -> None:
-    keys = document.data.get("keys") if isinstance(document.data, dict) else None
-    taken: dict[int, int] = {}
-    for index, key in enumerate(keys if isinstance(keys, list) else []):
-        position = key.get("position") if isinstance(key, dict) else None
+    taken: dict[int, FieldPath] = {}
+    for path, key in entries(document.data if isinstance(document.data, dict) else {}, "keys"):
+        position = key.get("position")
         if not isinstance(position, int):
             continue
-        path = ("keys", index, "position")
         if position in taken:
-            line = document.line(("keys", taken[position], "position"))
             document.problem(
-                path,
-                f"{position} is taken by the key of line {line}",
+                (*path, "position"),
+                f"{position} is taken by the key of line {document.line(taken[position])}",
                 "a position for each key",
                 "choose another",
             )
-        taken.setdefault(int(position), index)
+        taken.setdefault(int(position), (*path, "position"))
