@@ -10,11 +10,19 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from ccbs._ccbs import Accepted, Cancelled, Confirmed, Denied, NothingOrdered, Ordered
+from ccbs._ccbs import (
+    Accepted,
+    Cancelled,
+    Confirmed,
+    Denied,
+    InvalidValue,
+    NothingOrdered,
+    Ordered,
+    Overload,
+)
 
 __all__ = ["CodeRequest", "CodeVerb", "OrderDesk", "Orders", "ServiceCodes", "UnknownCode", "sign_prompt"]
 
@@ -138,8 +146,6 @@ class OrderDesk:
         :returns: the names of the prompts to play, in this order (``ccbs.prompts``).
         :raises UnknownCode: when it is no service code of ours.
         """
-        from ccbs._ccbs import Cancelled, Denied, InvalidValue, Ordered, Overload
-
         request = self.codes.parse(dialled)
         try:
             match request.verb:
