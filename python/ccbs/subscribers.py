@@ -6,14 +6,17 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ccbs._ccbs import Profile
 
-__all__ = ["Directory", "Subscriber", "ha1_md5", "ha1_sha256"]
+__all__ = ["NUMBER_PATTERN", "Directory", "Subscriber", "ha1_md5", "ha1_sha256"]
 
-_NUMBER = re.compile(r"\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+NUMBER_PATTERN: Final = r"\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63}"
+"""What a subscriber's number may be."""
+
+_NUMBER = re.compile(NUMBER_PATTERN)
 _HEX = re.compile(r"[0-9a-f]+")
 
 

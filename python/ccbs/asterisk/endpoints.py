@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ccbs.asterisk.ari import Ari, AriRefused
+from ccbs.subscribers import NUMBER_PATTERN
 
 __all__ = ["Endpoints", "endpoint_of_channel", "pjsip_endpoints"]
 
@@ -53,9 +54,7 @@ class Endpoints:
             raise ValueError(f"endpoint rule {rule!r}: expected {{number}} in it once, e.g. {{number}}")
         before, after = rule.split("{number}")
         self._rule = rule
-        self._expression = re.compile(
-            re.escape(before) + r"(\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63})" + re.escape(after)
-        )
+        self._expression = re.compile(f"{re.escape(before)}({NUMBER_PATTERN}){re.escape(after)}")
         self._by_number = dict(table or {})
         self._by_endpoint: dict[str, str] = {}
         self.trunks: Final = frozenset(trunks)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ccbs.config.document import WrittenFloat, WrittenInt
+from ccbs.subscribers import NUMBER_PATTERN
 
 __all__ = [
     "Address",
@@ -111,7 +112,6 @@ def _address(value: Any) -> Any:
         ) from None
 
 
-_NUMBER = r"\+?[0-9A-Za-z][0-9A-Za-z._-]{0,63}"
 _DIAL = r"[0-9*#+]{1,64}"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _REALM = r'[^"\\]{1,128}'
@@ -120,7 +120,7 @@ _IP = "an IP address such as 192.0.2.10"
 
 def is_number(text: str) -> bool:
     """Whether a text may be a subscriber's number."""
-    return re.fullmatch(_NUMBER, text) is not None
+    return re.fullmatch(NUMBER_PATTERN, text) is not None
 
 
 # Validators written later run first.
@@ -136,8 +136,8 @@ Word = Annotated[
 ]
 PhoneNumber = Annotated[
     str,
-    _text("a number such as 101 (digits, letters, . _ -, perhaps a leading +)", 65, _NUMBER),
-    _schema("a number such as 101 (digits, letters, . _ -, perhaps a leading +)", pattern=_NUMBER),
+    _text("a number such as 101 (digits, letters, . _ -, perhaps a leading +)", 65, NUMBER_PATTERN),
+    _schema("a number such as 101 (digits, letters, . _ -, perhaps a leading +)", pattern=NUMBER_PATTERN),
 ]
 DialString = Annotated[
     str, _text("1 to 64 of 0-9 * # +", 64, _DIAL), _schema("1 to 64 of 0-9 * # +", pattern=_DIAL)
