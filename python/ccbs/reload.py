@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from ccbs._ccbs import CcbsError, Overload
+from ccbs.changes import told
 from ccbs.config import AsteriskConfig, Config, ConfigError, load_any
 from ccbs.configured import StartError, prompts_of, subscriber_of, trunk_of
 from ccbs.control import Refused
@@ -18,9 +19,9 @@ from ccbs.sip import SipSwitch
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.supervisor import Supervisor
 
-__all__ = ["Members", "Reload", "SipReload"]
+__all__ = ["Reload", "SipReload", "SubscriberSwitch"]
 
-_SOCKET_FULL_S: Final = 0.02
+_QUEUE_FULL_S: Final = 0.02
 _WRITTEN_AS: Final = {
     "diversions": "numbering.diversions",
     "service_digits": "service_codes.autodial",
@@ -37,7 +38,7 @@ _WRITTEN_AS: Final = {
 _LOG = logging.getLogger("ccbs.server")
 
 
-class Members(Protocol):
+class SubscriberSwitch(Protocol):
     """A switch whose subscribers can be changed."""
 
     @property
@@ -105,11 +106,7 @@ class Reload(ABC):
             # A look at the file may take as long as its disk does.
             read = await asyncio.to_thread(load_any, now.file)
         except ConfigError as error:
-            count = len(error.problems)
-            raise Refused(
-                f"{error}\n{now.file}: {count} error{'s' if count > 1 else ''}; "
-                "what was in force stays in force"
-            ) from None
+            raise Refused(f"{error}\n{now.file}: {error.count}; what was in force stays in force") from None
         if type(read) is not type(now):
             raise Refused(f"{now.file}: `switch` is another: that needs a restart. Nothing has changed.")
         fixed = [field.name for field in dataclasses.fields(now)]
@@ -129,7 +126,9 @@ class Reload(ABC):
     @abstractmethod
     async def _carry_out(self, read: Any) -> Mapping[str, int]: ...
 
-    async def _put_members(self, switch: Members, wanted: Iterable[Subscriber]) -> dict[str, int]:
+    async def _put_subscribers(
+        self, switch: SubscriberSwitch, wanted: Iterable[Subscriber]
+    ) -> dict[str, int]:
         counts = {"added": 0, "changed": 0, "removed": 0}
         by_number = {subscriber.number: subscriber for subscriber in wanted}
         for number, subscriber in by_number.items():
@@ -181,7 +180,7 @@ class SipReload(Reload):
             if before.get(name) != trunk:
                 await taken(switch.put_trunk, trunk_of(trunk))
         switch.put_numbering(read.numbering)
-        counts = await self._put_members(switch, wanted)
+        counts = await self._put_subscribers(switch, wanted)
         for name in before.keys() - after.keys():
             await taken(switch.remove_trunk, name)
         self._now = read
@@ -199,13 +198,4 @@ async def taken(call: Callable[..., None], *arguments: Any) -> None:
         try:
             return call(*arguments)
         except Overload:
-            await asyncio.sleep(_SOCKET_FULL_S)
-
-
-def told(changes: Mapping[str, int]) -> str:
-    """What has changed, in words.
-
-    :param changes: as :meth:`Reload.__call__` gives them.
-    """
-    words = [f"{name.replace('_', ' ')}: {count}" for name, count in changes.items() if count]
-    return ", ".join(words) or "nothing has changed"
+            await asyncio.sleep(_QUEUE_FULL_S)

@@ -15,6 +15,7 @@ import termios
 from pathlib import Path
 
 import pytest
+import typer.main
 from broken_config import SOUND, write
 from typer.testing import CliRunner, Result
 
@@ -131,6 +132,21 @@ def test_help_names_every_command() -> None:
     result = run("--help")
     for command in ("serve", "check", "schema", "phone-config", "ha1", "orders", "lines", "calls", "cancel"):
         assert f"  {command} " in result.stdout
+
+
+def test_what_a_command_takes_is_shown_in_capitals() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    shown = {
+        name: [part.metavar for part in command.params if part.param_type_name == "argument"]
+        for name, command in commands.items()
+    }
+    assert {name: metavars for name, metavars in shown.items() if metavars} == {
+        "check": ["FILE"],
+        "phone-config": ["NUMBER"],
+        "ha1": ["NUMBER", "REALM"],
+        "cancel": ["ORDER"],
+        "explain": ["FILE"],
+    }
 
 
 def test_ha1_of_a_password_from_stdin() -> None:

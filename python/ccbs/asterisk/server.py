@@ -170,7 +170,7 @@ class AsteriskReload(Reload):
             )
         wanted = [asterisk_subscriber(found) for found in read.subscribers]
         self._switch.put_endpoints(endpoints_of(read))
-        counts = await self._put_members(self._switch, wanted)
+        counts = await self._put_subscribers(self._switch, wanted)
         self._now = read
         return {f"subscribers_{what}": count for what, count in counts.items()}
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ccbs.changes import told
 from ccbs.cli.output import CANNOT, REFUSED, fail, print_json, print_table
 from ccbs.config import ConfigError, default_socket, socket_of
 from ccbs.control import ControlError, Refused, ask
@@ -126,7 +127,9 @@ def counters(socket: _Socket = None, config: _Config = None, as_json: _Json = Fa
 
 
 def cancel(
-    order: Annotated[int, typer.Argument(help="The order's number, as `ccbs orders` shows it.", min=0)],
+    order: Annotated[
+        int, typer.Argument(metavar="ORDER", help="The order's number, as `ccbs orders` shows it.", min=0)
+    ],
     socket: _Socket = None,
     config: _Config = None,
     as_json: _Json = False,
@@ -145,8 +148,7 @@ def reload(socket: _Socket = None, config: _Config = None, as_json: _Json = Fals
     if as_json:
         print_json(found)
         return
-    words = [f"{name.replace('_', ' ')}: {count}" for name, count in found.items() if count]
-    typer.echo(f"The configuration was read anew: {', '.join(words) or 'nothing has changed'}.")
+    typer.echo(f"The configuration was read anew: {told(found)}.")
 
 
 def _rows(

@@ -25,8 +25,7 @@ def load_any_or_fail(file: Path) -> Config | AsteriskConfig:
     try:
         return load_any(file)
     except ConfigError as error:
-        count = len(error.problems)
-        fail(f"{error}\n{file}: {count} error{'s' if count > 1 else ''}")
+        fail(f"{error}\n{file}: {error.count}")
 
 
 def warn_of_exposed(config: Config | AsteriskConfig) -> None:
@@ -131,7 +130,7 @@ def print_schema() -> None:
 
 
 def phone_config(
-    number: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber's number.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The subscriber's number.")],
     config: Annotated[Path, _CONFIG],
     vendor: Annotated[str, typer.Option(help="The phone's vendor.")] = "yealink",
     reveal: Annotated[bool, typer.Option("--reveal", help="Write the password out.")] = False,
@@ -197,8 +196,8 @@ def _account(config: Config, subscriber: SubscriberConfig) -> Account:
 
 
 def ha1(
-    number: Annotated[str, typer.Argument(help="The subscriber's number.")],
-    realm: Annotated[str, typer.Argument(help="listen.realm of the configuration.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The subscriber's number.")],
+    realm: Annotated[str, typer.Argument(metavar="REALM", help="listen.realm of the configuration.")],
 ) -> None:
     """Make the HA1 of a password, which is asked for or read from stdin."""
     if sys.stdin.isatty():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ccbs._ccbs import InvalidValue, RecordingError, StoreError, Stories, Story, explain
-from ccbs.cli.output import fail, print_json
+from ccbs.cli.output import fail, moment, print_json
 
 __all__ = ["register"]
 
@@ -21,7 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def tell(
     file: Annotated[Path, typer.Argument(help="The store or a recording.", metavar="FILE")],
-    order: Annotated[int | None, typer.Option(help="The order, by its identity.", min=0)] = None,
+    order: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="The order's number, as `ccbs orders` shows it.", min=0),
+    ] = None,
     number: Annotated[str | None, typer.Option(help="Every order by or for this number.")] = None,
     most: Annotated[int, typer.Option(help="How many orders of the number, the newest.", min=1)] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -54,19 +56,11 @@ def _print(story: Story) -> None:
     typer.echo(f"Order {story.order}: {story.caller} waits for {story.callee}")
     day = None
     for sentence in story.sentences:
-        moment = _moment(sentence.at)
-        if moment.date() != day:
-            day = moment.date()
+        at = moment(sentence.at)
+        if at.date() != day:
+            day = at.date()
             typer.echo(f"{day}")
-        typer.echo(f"{moment:%H:%M:%S}.{sentence.at % 1000:03d} {sentence.text}")
-
-
-def _moment(unix_ms: int) -> datetime.datetime:
-    try:
-        return datetime.datetime.fromtimestamp(unix_ms // 1000).astimezone()
-    except (OverflowError, ValueError, OSError):
-        # A clock may have said anything.
-        return datetime.datetime.max
+        typer.echo(f"{at:%H:%M:%S}.{sentence.at % 1000:03d} {sentence.text}")
 
 
 def _as_data(told: Stories) -> dict[str, object]:

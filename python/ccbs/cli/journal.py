@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ccbs._ccbs import InvalidValue, StoreError, compact_store, export_store, verify_store
-from ccbs.cli.output import fail
+from ccbs.cli.output import fail, moment
 
 __all__ = ["register"]
 
@@ -83,11 +82,7 @@ def compact(file: StorePath) -> None:
 
 
 def _moment(unix_ms: int) -> str:
-    try:
-        moment = datetime.datetime.fromtimestamp(unix_ms // 1000).astimezone()
-    except (OverflowError, ValueError, OSError):
-        moment = datetime.datetime.max
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{unix_ms % 1000:03d}"
+    return f"{moment(unix_ms):%Y-%m-%d %H:%M:%S}.{unix_ms % 1000:03d}"
 
 
 def _short(kept: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["CANNOT", "REFUSED", "fail", "print_json", "print_table"]
+__all__ = ["CANNOT", "REFUSED", "fail", "moment", "print_json", "print_table"]
 
 REFUSED = 1
 """Exit code: the running server did not carry the request out."""
@@ -29,6 +30,18 @@ def fail(sentence: str, code: int = CANNOT) -> NoReturn:
     """
     typer.echo(sentence, err=True)
     raise typer.Exit(code)
+
+
+def moment(unix_ms: int) -> datetime.datetime:
+    """A moment in the time of this machine.
+
+    :param unix_ms: milliseconds since 1970.
+    """
+    try:
+        return datetime.datetime.fromtimestamp(unix_ms // 1000).astimezone()
+    except (OverflowError, ValueError, OSError):
+        # A clock may have said anything.
+        return datetime.datetime.max
 
 
 def print_json(value: Any) -> None:

@@ -61,3 +61,9 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = sorted(problems, key=lambda p: (str(p.file), p.line, p.field))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def count(self) -> str:
+        """How many there are, in words: ``1 error``, ``2 errors``."""
+        count = len(self.problems)
+        return f"{count} error{'s' if count > 1 else ''}"
