@@ -253,7 +253,7 @@ class Stop(Section):
 
 
 class Control(Section):
-    """The local socket for `ccbs orders`, `ccbs lines`, `ccbs calls` and `ccbs cancel`."""
+    """The local socket for `ccbs orders`, `lines`, `calls`, `counters`, `cancel` and `reload`."""
 
     socket: Text | None = Field(
         default=None, description="Its path, relative to this file; see docs/operating.md."
