@@ -25,8 +25,9 @@ from ccbs.config import ConfigError, load, schema
 from ccbs.config.asterisk import AsteriskSection
 from ccbs.config.document import read
 from ccbs.config.limits import EndpointLimits, EngineLimits
-from ccbs.config.model import AutodialSettings, CcbsSettings, ConfigFile
+from ccbs.config.model import ConfigFile
 from ccbs.config.section import Section
+from ccbs.config.services import AutodialSettings, CcbsSettings
 from ccbs.control import ControlServer
 from ccbs.line_writer import LineWriter
 from ccbs.operator_desk import MOST_ROWS
