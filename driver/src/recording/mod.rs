@@ -22,6 +22,7 @@
 mod read;
 mod write;
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use thiserror::Error;
@@ -35,8 +36,8 @@ pub use write::{Recorded, Recorder, RecorderSettings};
 pub const LONGEST_BODY: u32 = 1 << 30;
 
 /// The layout's version; one more with each change of what is written. Version 1 had no `Lines`, version 2 no
-/// `Started`; they are read too.
-pub const VERSION: u32 = 3;
+/// `Started`, version 3 no outcome `NotTried`; they are read too.
+pub const VERSION: u32 = 4;
 
 const OLDEST: u32 = 1;
 
@@ -50,13 +51,52 @@ const RECORD: u8 = b'R';
 /// Why a recording cannot be made or read.
 #[derive(Debug, Error)]
 pub enum RecordingError {
-    /// The system refused.
-    #[error("{path}: {error}")]
-    Io {
+    /// There is no path.
+    #[error("the path is empty; expected that of a file")]
+    NoPath,
+    /// The system refused to have it read.
+    #[error("{path}: {error}; expected a file that `ccbs serve --record` wrote, or a store; check the path")]
+    Unreadable {
         /// Which file.
         path: String,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
+    },
+    /// The system refused to have it written.
+    #[error("{path}: {error}; {}", way_out(error))]
+    Unwritable {
+        /// Which file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The state or an input that it would begin with has no form in it.
+    #[error("{path}: {why}, so there is no recording of this run")]
+    NoForm {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A directory, a pipe, a device: some would hold up whoever opens them, others have no end.
+    #[error("{path} is no regular file; expected {expected}")]
+    Irregular {
+        /// Which file.
+        path: String,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// Something else is there, which would be lost.
+    #[error("{path} is no recording and would be replaced; expected {FREE}")]
+    Occupied {
+        /// Which file.
+        path: String,
+    },
+    /// It is one of the files that the store writes.
+    #[error("{path} is a file of the store; expected a path of the recording's own")]
+    OfStore {
+        /// Which file.
+        path: String,
     },
     /// It is no recording.
     #[error("{path} is no recording: {why}; expected a file that `ccbs serve --record` wrote")]
@@ -92,8 +132,22 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
-    fn io(path: &Path, error: std::io::Error) -> Self {
-        Self::Io { path: path.display().to_string(), error }
+    fn unreadable(path: &Path, error: io::Error) -> Self {
+        Self::Unreadable { path: path.display().to_string(), error }
+    }
+
+    fn unwritable(path: &Path, error: io::Error) -> Self {
+        Self::Unwritable { path: path.display().to_string(), error }
+    }
+}
+
+/// Where a recording may begin.
+const FREE: &str = "a path where nothing is, or an older recording";
+
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "make room for it",
+        _ => "its directory must be there, and ccbs be allowed to write in it",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading a recording.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,14 @@ enum Source {
 impl Recording {
     /// Opens a recording, or a store that may be in use, and restores the engine that it begins with.
     pub fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
+        if path.as_os_str().is_empty() {
+            return Err(RecordingError::NoPath);
+        }
+        // Before it is opened: a pipe would hold up whoever opens it.
+        if !fs::metadata(path).map_err(|error| RecordingError::unreadable(path, error))?.is_file() {
+            let path = path.display().to_string();
+            return Err(RecordingError::Irregular { path, expected: "a recording or a store" });
+        }
         #[cfg(feature = "sqlite")]
         if is_store(path) {
             let mut journal = Box::new(JournalReader::open(path)?);
@@ -97,12 +105,27 @@ struct Frames {
     over: bool,
 }
 
+/// Whether a regular file begins as a recording of any version.
+pub(super) fn is_recording(path: &Path) -> Result<bool, RecordingError> {
+    let head = match Frames::at_beginning(path)?.frame() {
+        Err(error @ RecordingError::Unreadable { .. }) => return Err(error),
+        head => head,
+    };
+    let Ok(Some((FILE_HEAD, content))) = head else { return Ok(false) };
+    Ok(rmp_serde::from_slice::<(String, u32)>(&content).is_ok_and(|(name, _)| name == NAME))
+}
+
 impl Frames {
-    fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
-        let file = File::open(path).map_err(|error| RecordingError::io(path, error))?;
-        let size = file.metadata().map_err(|error| RecordingError::io(path, error))?.len();
+    fn at_beginning(path: &Path) -> Result<Self, RecordingError> {
+        let file = File::open(path).map_err(|error| RecordingError::unreadable(path, error))?;
+        let size = file.metadata().map_err(|error| RecordingError::unreadable(path, error))?.len();
         let file = BufReader::with_capacity(1 << 20, file);
-        let mut recording = Self { path: path.to_owned(), file, at: 0, size, torn: None, over: false };
+        Ok(Self { path: path.to_owned(), file, at: 0, size, torn: None, over: false })
+    }
+
+    fn open(path: &Path) -> Result<(Self, Engine), RecordingError> {
+        let mut recording = Self::at_beginning(path)?;
+        let size = recording.size;
         match recording.frame() {
             Ok(Some((FILE_HEAD, content))) => recording.check_head(&content)?,
             Ok(Some(_)) => return Err(recording.foreign("its first frame is no head")),
@@ -191,13 +214,13 @@ impl Frames {
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<(), RecordingError> {
-        self.file.read_exact(into).map_err(|error| RecordingError::io(&self.path, error))
+        self.file.read_exact(into).map_err(|error| RecordingError::unreadable(&self.path, error))
     }
 
     fn rest_is_zero(&mut self) -> Result<bool, RecordingError> {
         let mut chunk = [0; 4096];
         loop {
-            match self.file.read(&mut chunk).map_err(|error| RecordingError::io(&self.path, error))? {
+            match self.file.read(&mut chunk).map_err(|error| RecordingError::unreadable(&self.path, error))? {
                 0 => return Ok(true),
                 read if chunk[..read].iter().any(|&byte| byte != 0) => return Ok(false),
                 _ => {}

@@ -1,8 +1,8 @@
 //! Writing a recording beside a store, never in the way of it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use ccbs_engine::{Engine, Limits, Millis};
 
-use super::{FILE_HEAD, NAME, RecordingError, SNAPSHOT, VERSION, frame, record_frame};
+use super::read::is_recording;
+use super::{FILE_HEAD, FREE, NAME, RecordingError, SNAPSHOT, VERSION, frame, record_frame};
 use crate::commit::lock;
 use crate::store::{Kept, Note, Record, Store, StoreError};
 
@@ -87,9 +88,10 @@ struct Batch {
     records: u64,
 }
 
-impl<S> Recorder<S> {
-    /// Begins a recording at `path`, mode 600, with the state of `engine`. A file of that name that is not empty is
-    /// kept as `path` with `.1` appended; an older `.1` is replaced.
+impl<S: Store> Recorder<S> {
+    /// Begins a recording at `path`, mode 600, with the state of `engine`. A recording of that name is kept as `path`
+    /// with `.1` appended; an older `.1` is replaced. Nothing else is: a file of the store, another file that is not
+    /// empty, and what is no regular file are refused, at either path.
     pub fn create(path: &Path, engine: &Engine, inner: S, settings: RecorderSettings) -> Result<Self, RecordingError> {
         Self::begin(path, &engine.snapshot(), &[], inner, settings)
     }
@@ -101,15 +103,19 @@ impl<S> Recorder<S> {
         inner: S,
         settings: RecorderSettings,
     ) -> Result<Self, RecordingError> {
-        let failed = |error| RecordingError::io(path, error);
-        let head = rmp_serde::to_vec(&(NAME, VERSION)).map_err(|error| failed(io::Error::other(error)))?;
-        let too_long = || failed(io::Error::other("the engine's state is too long for a recording"));
+        if inner.files().iter().any(|file| is_same(file, path)) {
+            return Err(RecordingError::OfStore { path: path.display().to_string() });
+        }
+        let failed = |error| RecordingError::unwritable(path, error);
+        let no_form = |why: String| RecordingError::NoForm { path: path.display().to_string(), why };
+        let head = rmp_serde::to_vec(&(NAME, VERSION)).map_err(|error| no_form(error.to_string()))?;
+        let too_long = || no_form("the engine's state is too long".to_owned());
         let mut begin = frame(FILE_HEAD, &head).ok_or_else(too_long)?;
         begin.extend(frame(SNAPSHOT, state).ok_or_else(too_long)?);
         for record in records {
             begin.extend(record_frame(record).ok_or_else(too_long)?);
         }
-        let mut file = open(path).map_err(failed)?;
+        let mut file = open(path)?;
         file.write_all(&begin).map_err(failed)?;
 
         let recorded = Arc::new(Recorded::default());
@@ -128,6 +134,28 @@ impl<S> Recorder<S> {
         Ok(Self { inner, kept: None, batches: Some(batches), done, recorded, settings })
     }
 
+    /// Begins a recording at `path` with what `inner` has kept, or with an engine of `limits` where that is nothing;
+    /// else as [`Recorder::create`].
+    pub fn over(
+        path: &Path,
+        limits: &Limits,
+        mut inner: S,
+        settings: RecorderSettings,
+    ) -> Result<Self, RecordingError> {
+        let kept = inner.load()?;
+        let mut recorder = if let Some(state) = &kept.snapshot {
+            Self::begin(path, state, &kept.records, inner, settings)?
+        } else {
+            let engine = Engine::new(limits.clone())
+                .map_err(|error| RecordingError::NoForm { path: path.display().to_string(), why: error.to_string() })?;
+            Self::create(path, &engine, inner, settings)?
+        };
+        recorder.kept = Some(kept);
+        Ok(recorder)
+    }
+}
+
+impl<S> Recorder<S> {
     /// What it has done so far; stays readable when the recorder is gone.
     pub fn recorded(&self) -> Arc<Recorded> {
         Arc::clone(&self.recorded)
@@ -163,28 +191,6 @@ impl<S> Recorder<S> {
     }
 }
 
-impl<S: Store> Recorder<S> {
-    /// Begins a recording at `path` with what `inner` has kept, or with an engine of `limits` where that is nothing;
-    /// else as [`Recorder::create`].
-    pub fn over(
-        path: &Path,
-        limits: &Limits,
-        mut inner: S,
-        settings: RecorderSettings,
-    ) -> Result<Self, RecordingError> {
-        let kept = inner.load()?;
-        let mut recorder = if let Some(state) = &kept.snapshot {
-            Self::begin(path, state, &kept.records, inner, settings)?
-        } else {
-            let engine = Engine::new(limits.clone())
-                .map_err(|error| RecordingError::io(path, io::Error::other(error.to_string())))?;
-            Self::create(path, &engine, inner, settings)?
-        };
-        recorder.kept = Some(kept);
-        Ok(recorder)
-    }
-}
-
 impl<S: Store> Store for Recorder<S> {
     fn load(&mut self) -> Result<Kept, StoreError> {
         match self.kept.take() {
@@ -210,6 +216,10 @@ impl<S: Store> Store for Recorder<S> {
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.inner.tidy()
     }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.inner.files()
+    }
 }
 
 impl<S> Drop for Recorder<S> {
@@ -220,18 +230,47 @@ impl<S> Drop for Recorder<S> {
     }
 }
 
-/// Opens the file, empty and private.
-fn open(path: &Path) -> io::Result<File> {
-    if fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+/// Opens the file, empty and private, where nothing but a recording is put out of the way.
+fn open(path: &Path) -> Result<File, RecordingError> {
+    let failed = |error| RecordingError::unwritable(path, error);
+    if path.as_os_str().is_empty() {
+        return Err(RecordingError::NoPath);
+    }
+    if holds_recording(path)? {
         let mut kept = path.as_os_str().to_owned();
         kept.push(".1");
-        fs::rename(path, kept)?;
+        holds_recording(Path::new(&kept))?;
+        fs::rename(path, kept).map_err(failed)?;
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(failed)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(file)
+}
+
+/// Whether there is a recording, or nothing that could be lost; anything else is an error.
+fn holds_recording(path: &Path) -> Result<bool, RecordingError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(RecordingError::unwritable(path, error)),
+        Ok(found) if !found.is_file() => {
+            Err(RecordingError::Irregular { path: path.display().to_string(), expected: FREE })
+        }
+        Ok(found) if found.len() == 0 => Ok(false),
+        Ok(_) if is_recording(path)? => Ok(true),
+        Ok(_) => Err(RecordingError::Occupied { path: path.display().to_string() }),
+    }
+}
+
+/// Whether two paths lead to one file, there or not.
+fn is_same(one: &Path, other: &Path) -> bool {
+    if let (Ok(one), Ok(other)) = (fs::metadata(one), fs::metadata(other)) {
+        return (one.dev(), one.ino()) == (other.dev(), other.ino());
+    }
+    let place = |path: &Path| {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(directory.canonicalize().ok()?.join(path.file_name()?))
+    };
+    place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 struct Writer {
@@ -267,7 +306,7 @@ impl Writer {
                 self.recorded.records.fetch_add(batch.records, Ordering::Relaxed);
             }
             Err(error) => {
-                // A device has no length to set, and a torn tail is told by whoever reads it.
+                // A torn tail is told by whoever reads it.
                 let _ = self.file.set_len(self.recorded.bytes());
                 self.recorded.lost.fetch_add(batch.records, Ordering::Relaxed);
                 self.recorded.fail(&format!(

@@ -4,6 +4,7 @@
 mod sqlite;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use ccbs_engine::{Action, Engine, EngineError, Event, Limits, Millis, Number};
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,11 @@ pub trait Store: Send + 'static {
     /// Work that no action need wait for; called between commits.
     fn tidy(&mut self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// The files that it writes, there or not yet: nothing else may be written to them.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 }
 

@@ -123,10 +123,38 @@ fn files_of_others_and_of_other_versions_are_left_alone() {
 
     let place = Place::new();
     drop(ordered(&place, Profile::autodial()));
-    place.sqlite().execute_batch("PRAGMA user_version = 2").unwrap();
-    assert!(refused(&place).contains("a store of format 2, this ccbs knows format 1. Run the ccbs that wrote it"));
-    let told = JournalReader::open(&place.path()).map(|_| ()).unwrap_err();
-    assert!(told.message.contains("format 2"), "{told}");
+    for format in [0, 3] {
+        place.sqlite().execute_batch(&format!("PRAGMA user_version = {format}")).unwrap();
+        let expected =
+            format!("a store of format {format}, this ccbs knows formats 1 to 2. Run the ccbs that wrote it");
+        assert!(refused(&place).contains(&expected));
+        let told = JournalReader::open(&place.path()).map(|_| ()).unwrap_err();
+        assert!(told.message.contains(&expected), "{told}");
+    }
+}
+
+#[test]
+fn a_store_of_an_older_format_is_read_and_is_of_the_newest_once_it_is_written_to() {
+    let place = Place::new();
+    drop(ordered(&place, Profile::autodial()));
+    let format = || place.sqlite().query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    place.sqlite().execute_batch("PRAGMA user_version = 1").unwrap();
+    assert_eq!(verify(&place.path(), &mut || true).unwrap().unwrap().orders, 1);
+    assert_eq!(format(), 1, "who only reads changes nothing");
+    let (commit, _) = place.open_with(LONG, BEGIN).unwrap();
+    assert_eq!(commit.with_engine(|engine| engine.orders().count()), 1);
+    drop(commit);
+    assert_eq!(format(), 2, "an older ccbs would take what may be in it now for damage");
+}
+
+#[test]
+fn who_checks_a_store_is_not_told_to_check_it() {
+    let place = Place::new();
+    drop(ordered(&place, Profile::autodial()));
+    place.sqlite().execute_batch("UPDATE journal SET record = zeroblob(40)").unwrap();
+    let told = verify(&place.path(), &mut || true).unwrap_err().message;
+    assert!(told.ends_with("restore it from a copy or begin without its orders"), "{told}");
+    assert!(refused(&place).ends_with("; `ccbs journal verify` tells what can be read"));
 }
 
 #[test]

@@ -10,10 +10,11 @@ import typer
 
 from ccbs._ccbs import InvalidValue, StoreError, compact_store, export_store, verify_store
 from ccbs.cli.output import fail, moment
+from ccbs.cli.paths import file_path
 
 __all__ = ["register"]
 
-StorePath = Annotated[Path, typer.Argument(help="The store (store.path).", metavar="FILE")]
+StorePath = Annotated[Path, typer.Argument(help="The store (store.path).", metavar="FILE", parser=file_path)]
 
 journal = typer.Typer(help="Look at the store: its inputs, and whether it is sound.", no_args_is_help=True)
 

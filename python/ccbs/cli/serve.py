@@ -11,6 +11,7 @@ import typer
 
 from ccbs.cli.configuration import load_any_or_fail, warn_of_exposed
 from ccbs.cli.output import fail
+from ccbs.cli.paths import clash, file_path
 from ccbs.config import AsteriskConfig
 
 __all__ = ["register"]
@@ -26,11 +27,18 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", metavar="FILE")],
     trace: Annotated[
-        Path | None, typer.Option(help="Write each SIP message as a JSON line to this file.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Write each SIP message as a JSON line to this file.", metavar="FILE", parser=file_path
+        ),
     ] = None,
     record: Annotated[
         Path | None,
-        typer.Option(help="Write the engine's inputs to this file, for `ccbs explain`.", metavar="FILE"),
+        typer.Option(
+            help="Write the engine's inputs to this file, for `ccbs explain`.",
+            metavar="FILE",
+            parser=file_path,
+        ),
     ] = None,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="How much is logged to stderr.")
@@ -39,6 +47,8 @@ def serve(
     """Run the switch until SIGTERM or SIGINT."""
     loaded = load_any_or_fail(config)
     warn_of_exposed(loaded)
+    if (refusal := clash(loaded, trace=trace, record=record)) is not None:
+        fail(refusal)
     # Only this command needs the whole switch.
     from ccbs.line_writer import LineHandler, LineWriter
     from ccbs.server import StartError, run

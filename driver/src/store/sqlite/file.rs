@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{FORMAT, StoreError, lock, log};
+use super::{FORMAT, OLDEST, StoreError, lock, log};
 
 /// "ccbs".
 const APPLICATION: i32 = 0x6363_6273;
@@ -18,8 +18,10 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 const BUSY: Duration = Duration::from_secs(2);
 
 /// Of a damaged store.
-const WAY_OUT: &str = "`ccbs journal verify` tells what can be read; move it away together with its -wal, and restore it \
-                       from a copy or begin without its orders";
+const WAY_OUT: &str = "Move it away together with its -wal, and restore it from a copy or begin without its orders";
+
+/// The same, but for who does just that.
+const LOOK: &str = "; `ccbs journal verify` tells what can be read";
 
 const TABLES: &str = "
 CREATE TABLE journal (
@@ -50,10 +52,15 @@ CREATE TABLE notes (
 /// Whether the file at `path` is one of `SQLite`'s.
 pub fn is_store(path: &Path) -> bool {
     let mut head = [0; 16];
-    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
+    // A pipe would hold up whoever opens it.
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    is_file && fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
 }
 
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(unwritable(path, "it is no regular file"));
+    }
     // SQLite would make it readable to everybody; registrations and call logs are nobody else's.
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     made.map_err(|error| unwritable(path, &error.to_string()))?;
@@ -72,6 +79,11 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let found = set_up(&file).map_err(|error| failed(path, "opened", &error))?;
     check(path, found)?;
     journaling(&file).map_err(|error| failed(path, "opened", &error))?;
+    // From here on it may hold what an older ccbs does not know; where there is no room to say so, a later start does.
+    match raise(&file, found.1).map_err(|error| failed(path, "opened", &error)) {
+        Err(error) if !error.passing => return Err(error),
+        _ => {}
+    }
     // After a sync that failed the log may be in the system's memory and not on the disk, and no later sync would tell:
     // what it says is written anew.
     match checkpoint(&file, "TRUNCATE").map_err(|error| failed(path, "opened", &error)) {
@@ -82,8 +94,22 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(file)
 }
 
+/// What is known of a store's file without opening it: a pipe would hold up whoever opens it.
+pub(super) fn found(path: &Path) -> Result<fs::Metadata, StoreError> {
+    const EXPECTED: &str = "expected the file that store.path names in a configuration of ccbs; check the path";
+    if path.as_os_str().is_empty() {
+        return Err(StoreError::broken(format!("the path of the store is empty; {EXPECTED}")));
+    }
+    let shown = path.display();
+    let found = fs::metadata(path).map_err(|error| StoreError::broken(format!("{shown}: {error}; {EXPECTED}")))?;
+    if !found.is_file() {
+        return Err(StoreError::broken(format!("{shown} is no regular file; {EXPECTED}")));
+    }
+    Ok(found)
+}
+
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
-    fs::metadata(path).map_err(|error| StoreError::broken(format!("{}: {error}", path.display())))?;
+    found(path)?;
     if let Err(error) = check_log(path) {
         // A server that writes meanwhile is ahead of who reads the log from its beginning.
         if !lock::is_held(path) {
@@ -155,6 +181,10 @@ fn make(file: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
+fn raise(file: &Connection, format: i32) -> rusqlite::Result<()> {
+    if format == FORMAT { Ok(()) } else { file.execute_batch(&format!("PRAGMA user_version = {FORMAT}")) }
+}
+
 /// A commit returns when the log has it on the disk.
 fn journaling(file: &Connection) -> rusqlite::Result<()> {
     // Where the switch to it fails, SQLite goes on with the mode of before and says so here only.
@@ -185,9 +215,9 @@ fn check(path: &Path, (application, format): (i32, i32)) -> Result<(), StoreErro
             "{path} is no store of ccbs: it is an SQLite file of another program. Give store.path another file"
         )));
     }
-    if format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(StoreError::broken(format!(
-            "{path} is a store of format {format}, this ccbs knows format {FORMAT}. Run the ccbs that wrote it, or \
+            "{path} is a store of format {format}, this ccbs knows formats {OLDEST} to {FORMAT}. Run the ccbs that wrote it, or \
              give store.path a new file, which has none of its orders"
         )));
     }
@@ -226,7 +256,7 @@ pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreE
              from a copy"
         )),
         Some(ErrorCode::DatabaseCorrupt) => {
-            StoreError::broken(format!("the store {shown} is damaged: {error}. {WAY_OUT}"))
+            StoreError::broken(format!("the store {shown} is damaged: {error}. {WAY_OUT}{LOOK}"))
         }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             unwritable(path, &error.to_string())
@@ -239,7 +269,13 @@ pub(super) fn failed(path: &Path, what: &str, error: &rusqlite::Error) -> StoreE
     }
 }
 
+/// The error as it is told by who has just checked the store.
+pub(super) fn after_a_check(mut error: StoreError) -> StoreError {
+    error.message = error.message.replace(LOOK, "");
+    error
+}
+
 /// Something that was kept is not as it was written.
 pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
-    StoreError::broken(format!("the store {} is damaged: {what}. {WAY_OUT}", path.display()))
+    StoreError::broken(format!("the store {} is damaged: {what}. {WAY_OUT}{LOOK}", path.display()))
 }

@@ -65,7 +65,7 @@ pub(super) fn is_held(store: &Path) -> bool {
 }
 
 /// The lock's file: that of the store's own name, whatever link leads to it.
-fn beside(store: &Path) -> PathBuf {
+pub(super) fn beside(store: &Path) -> PathBuf {
     let mut path = store.canonicalize().unwrap_or_else(|_| store.to_owned()).into_os_string();
     path.push(".lock");
     path.into()

@@ -39,8 +39,11 @@ pub use file::is_store;
 pub use read::{JournalEntry, JournalReader};
 pub use verify::{Verified, compact, verify};
 
-/// The layout's version; one more with each change of what is written.
-const FORMAT: i32 = 1;
+/// The layout's version; one more with each change of what is written, in the records too. Format 1 had no outcome
+/// `NotTried`; it is read too, and is of the newest format from then on.
+const FORMAT: i32 = 2;
+
+const OLDEST: i32 = 1;
 
 /// Pages in the log from which on they are written to the file, unless told otherwise.
 const LOG_PAGES: u32 = 1_000;
@@ -215,6 +218,17 @@ impl Store for SqliteStore {
             return Ok(());
         }
         self.try_checkpoint().map_err(|problem| problem.told(&self.path))
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        // SQLite's are beside the file itself, whatever link leads to it.
+        let file = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let beside = |ending: &str| {
+            let mut path = file.as_os_str().to_owned();
+            path.push(ending);
+            path.into()
+        };
+        vec![self.path.clone(), beside("-wal"), beside("-shm"), lock::beside(&self.path)]
     }
 }
 

@@ -28,6 +28,10 @@ pub struct Verified {
 /// Checks a store, which may be in use: every page of the file and every sum, and repeats the records through the
 /// engine, which must come by every snapshot. `go_on` is asked now and then; `None` when it says no.
 pub fn verify(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Verified>, StoreError> {
+    check(path, go_on).map_err(file::after_a_check)
+}
+
+fn check(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Verified>, StoreError> {
     file::pages(path, &file::open_for_reading(path)?, "integrity_check")?;
     let mut reader = JournalReader::open(path)?;
     let mut found = Verified { notes: reader.notes()?.len() as u64, ..Verified::default() };
@@ -77,10 +81,7 @@ pub fn verify(path: &Path, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Ver
 /// Gives the room of what was removed back to the disk; the store must not be in use. How many bytes the file had
 /// before and has now.
 pub fn compact(path: &Path) -> Result<(u64, u64), StoreError> {
-    let size = || {
-        let size = std::fs::metadata(path).map(|found| found.len());
-        size.map_err(|error| StoreError::broken(format!("{}: {error}", path.display())))
-    };
+    let size = || file::found(path).map(|found| found.len());
     size()?;
     let _lock = Lock::take(path)?;
     let file = file::open_for_writing(path)?;
