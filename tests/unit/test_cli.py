@@ -307,3 +307,34 @@ def test_ha1_asks_twice_at_a_terminal_and_shows_nothing() -> None:
     assert started.returncode == 0
     assert output.decode().startswith(f"ha1_md5: {ha1_md5('101', 'r', 'hush-hush')}\n")
     assert b"hush" not in seen
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [("simulate", "--settings"), ("simulate", "--calls=9", "--json"), ("--help",)]
+)
+def test_an_output_without_room_is_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    command = [sys.executable, "-m", "ccbs", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+        said = "The output cannot be written: No space left on device; make room or write elsewhere."
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (2, said)
+        assert "Traceback" not in done.stderr
+        both = subprocess.run(command, stdout=full, stderr=full, env=environment, check=False)
+        assert both.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("explain", "", "--order", "1"), ("journal", "show", ""), ("serve", "-c", "a.yml", "--record", "")],
+)
+def test_an_empty_path_is_refused_as_one(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "the path is empty; expected that of a file." in result.stderr
