@@ -1,6 +1,6 @@
 //! The simulated office.
 
-use ccbs_simulate::{OFFICE, SettingError, Settings, SimulationError};
+use ccbs_simulate::{SettingError, Settings, SimulationError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -24,14 +24,34 @@ fn simulate(py: Python<'_>, settings: Given<Vec<(String, String)>>) -> Result<St
     }
 }
 
-/// Every setting of the simulated office itself: name, default, least, most, and what it is.
+/// Checks the settings of an office without running it.
 #[pyfunction]
-fn simulate_settings() -> Vec<(&'static str, &'static str, &'static str, &'static str, &'static str)> {
-    OFFICE.to_vec()
+#[pyo3(signature = (settings), text_signature = "(settings)")]
+fn simulate_check(settings: Given<Vec<(String, String)>>) -> Result<(), Error> {
+    let settings = settings.named("settings")?;
+    Settings::of(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    Ok(())
+}
+
+/// The names of all settings that an office of a profile has.
+#[pyfunction]
+#[pyo3(signature = (profile), text_signature = "(profile)")]
+fn simulate_names(profile: Given<String>) -> Result<Vec<&'static str>, Error> {
+    let settings = Settings::of([("profile", profile.named("profile")?.as_str())])?;
+    Ok(settings.all().into_iter().map(|(name, _)| name).collect())
+}
+
+/// Every setting of a simulated office: name, default, least, most, and what it is.
+#[pyfunction]
+fn simulate_settings() -> Vec<(String, String, String, String, String)> {
+    let listed = Settings::listed().into_iter();
+    listed.map(|found| (found.name, found.default, found.least, found.most, found.what)).collect()
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(simulate, module)?)?;
+    module.add_function(wrap_pyfunction!(simulate_check, module)?)?;
+    module.add_function(wrap_pyfunction!(simulate_names, module)?)?;
     module.add_function(wrap_pyfunction!(simulate_settings, module)?)
 }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use office::Office;
 pub use report::{Attempts, Calls, Checks, Orders, Report, Traffic, Waiting};
-pub use settings::{OFFICE, SettingError, Settings};
+pub use settings::{Listed, SettingError, Settings};
 
 /// Why there is no report.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -47,7 +47,7 @@ macro_rules! numbers {
         }
 
         /// The office's own settings: name, default, least, most, what it is.
-        pub const OFFICE: &[(&str, &str, &str, &str, &str)] =
+        const OFFICE: &[(&str, &str, &str, &str, &str)] =
             &[$((stringify!($name), stringify!($default), stringify!($min), stringify!($max), $what),)+];
 
         impl Settings {
@@ -94,6 +94,9 @@ numbers! {
     check_every: u64 = 100_000, 1, 1_000_000_000, "Inputs of the engine between two checks of its whole state.";
 }
 
+/// Subscribers and external numbers of an office.
+const MOST_LINES: u32 = 1_000_000;
+
 fn parse<T>(name: &str, value: &str, min: &T, max: &T) -> Result<T, SettingError>
 where
     T: std::str::FromStr + PartialOrd + std::fmt::Display,
@@ -137,8 +140,16 @@ impl Settings {
         if self.recall_answer_share + self.recall_decline_share > 1.0 {
             return Err(SettingError::new("recall_decline_share", "with recall_answer_share it is above 1"));
         }
-        if self.subscribers + self.external_numbers > 1_000_000 {
-            return Err(SettingError::new("external_numbers", "with subscribers it is above 1000000"));
+        if self.subscribers + self.external_numbers > MOST_LINES {
+            let (one, other) = (self.subscribers, self.external_numbers);
+            let most = MOST_LINES - other;
+            return Err(SettingError::new(
+                "subscribers",
+                format!(
+                    "{one} and external_numbers {other} are above {MOST_LINES} together; set external_numbers to 0 or \
+                     subscribers to at most {most}"
+                ),
+            ));
         }
         Ok(self)
     }
@@ -152,18 +163,82 @@ impl Settings {
             return Ok(());
         }
         if let Some(number) = number_of(&mut self.profile, &mut self.limits, name) {
-            *number = parse(name, value, &0, &u32::MAX)?;
+            // The engine checks the range when all is set: one number may bound another.
+            let Ok(parsed) = value.parse() else { return Err(self.no_number(name, value)) };
+            *number = parsed;
             return Ok(());
         }
         if let Some(switch) = switch_of(&mut self.profile, name) {
             *switch = flag(name, value)?;
             return Ok(());
         }
+        let mut other = self.other_profile();
+        if number_of(&mut other, &mut self.limits, name).is_some() || switch_of(&mut other, name).is_some() {
+            let other = profile_name(&other);
+            return Err(SettingError::new(name, format!("it belongs to profile {other}: add profile={other}")));
+        }
         let mut known = String::new();
         for (name, _) in self.all() {
             let _ = write!(known, " {name}");
         }
         Err(SettingError::new(name, format!("no such setting of this profile; there are{known}")))
+    }
+
+    fn other_profile(&self) -> Profile {
+        match self.profile.drive {
+            Drive::Timer { .. } => Profile::ccbs(),
+            Drive::Release { .. } => Profile::autodial(),
+        }
+    }
+
+    /// What is wrong with a number of the profile or the engine that is none.
+    fn no_number(&self, name: &str, value: &str) -> SettingError {
+        let (min, max) = range(&self.profile, name).unwrap_or((0, u32::MAX.into()));
+        let is_whole =
+            !value.is_empty() && value.trim_start_matches(['-', '+']).bytes().all(|octet| octet.is_ascii_digit());
+        SettingError::new(
+            name,
+            if is_whole {
+                format!("{value} is outside {min}–{max}")
+            } else {
+                format!("'{value}' is no number of {min}–{max}")
+            },
+        )
+    }
+
+    /// What is listed for people: the office's own settings, those of both profiles, and the engine's limits.
+    pub fn listed() -> Vec<Listed> {
+        let mut listed: Vec<Listed> = OFFICE
+            .iter()
+            .map(|&(name, default, least, most, what)| Listed::new(name, default, least, most, what))
+            .collect();
+        let day = "Calls through the day as in an office; else at one rate round the clock.";
+        listed.push(Listed::new("office_day", "true", "false", "true", day));
+        listed.push(Listed::new(
+            "profile",
+            "autodial",
+            "autodial",
+            "ccbs",
+            "The service of every subscriber as orderer.",
+        ));
+        let all = |profile| Self { profile, ..Self::default() }.all();
+        let (timer, release) = (Profile::autodial(), Profile::ccbs());
+        let (of_timer, of_release) = (all(timer.clone()), all(release.clone()));
+        for name in NUMBERS.iter().chain(SWITCHES) {
+            let default_in = |settings: &[(&str, String)]| {
+                settings.iter().find(|(found, _)| found == name).map(|(_, default)| default.clone())
+            };
+            let (profile, default, what) = match (default_in(&of_timer), default_in(&of_release)) {
+                (Some(default), Some(_)) if LIMITS.contains(name) => (&timer, default, "Limit of the engine."),
+                (Some(default), Some(_)) => (&timer, default, "Of both profiles."),
+                (Some(default), None) => (&timer, default, "Of profile autodial."),
+                (None, default) => (&release, default.unwrap_or_default(), "Of profile ccbs."),
+            };
+            let (least, most) = range(profile, name)
+                .map_or(("false".to_owned(), "true".to_owned()), |(least, most)| (least.to_string(), most.to_string()));
+            listed.push(Listed::new(name, &default, &least, &most, what));
+        }
+        listed
     }
 
     /// Every setting by name, as text.
@@ -184,6 +259,39 @@ impl Settings {
         }
         all
     }
+}
+
+/// A setting as it is listed for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What it is unless given.
+    pub default: String,
+    /// The least, or the first of its words.
+    pub least: String,
+    /// The most, or the last of its words.
+    pub most: String,
+    /// What it is.
+    pub what: String,
+}
+
+impl Listed {
+    fn new(name: &str, default: &str, least: &str, most: &str, what: &str) -> Self {
+        let [name, default, least, most, what] = [name, default, least, most, what].map(str::to_owned);
+        Self { name, default, least, most, what }
+    }
+}
+
+/// The range of a number of the profile or of the engine, as the engine itself says it of one that is too large.
+fn range(profile: &Profile, name: &str) -> Option<(u64, u64)> {
+    let (mut profile, mut limits) = match profile.drive {
+        Drive::Timer { .. } => (Profile::autodial(), Limits::default()),
+        Drive::Release { .. } => (Profile::ccbs(), Limits::default()),
+    };
+    *number_of(&mut profile, &mut limits, name)? = u32::MAX;
+    let told = profile.check().and_then(|()| limits.check()).err()?;
+    (told.field == name).then_some((told.min, told.max))
 }
 
 fn out_of_range(error: &ccbs_engine::OutOfRange) -> SettingError {
@@ -218,7 +326,11 @@ const NUMBERS: &[&str] = &[
     "recalls_at_once",
     "recalls_per_second",
     "offers_per_caller",
+    "unconfigured_lines",
 ];
+
+const LIMITS: &[&str] =
+    &["orders_total", "recalls_at_once", "recalls_per_second", "offers_per_caller", "unconfigured_lines"];
 
 const SWITCHES: &[&str] = &["retention", "callee_no_answer_to_nr", "offer_nr", "offer_nl"];
 
@@ -244,6 +356,7 @@ fn number_of<'a>(profile: &'a mut Profile, limits: &'a mut Limits, name: &str) -
         ("recalls_at_once", _) => &mut limits.recalls_at_once,
         ("recalls_per_second", _) => &mut limits.recalls_per_second,
         ("offers_per_caller", _) => &mut limits.offers_per_caller,
+        ("unconfigured_lines", _) => &mut limits.unconfigured_lines,
         _ => return None,
     })
 }

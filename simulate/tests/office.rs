@@ -129,7 +129,15 @@ fn a_wrong_setting_is_named() {
         (("answer_share", "1.5"), "answer_share", "outside 0–1"),
         (("answer_share", "NaN"), "answer_share", ""),
         (("profile", "other"), "profile", "not one of autodial, ccbs"),
-        (("retention", "true"), "retention", "no such setting"),
+        (("attempts", "-1"), "attempts", "-1 is outside 1–20"),
+        (("attempts", "1099511627776"), "attempts", "1099511627776 is outside 1–20"),
+        (("attempts", ""), "attempts", "'' is no number of 1–20"),
+        (("orders_total", "1.5"), "orders_total", "'1.5' is no number of 1–10000000"),
+        (("unconfigured_lines", "0"), "unconfigured_lines", "0 is outside 1–10000000"),
+        (("retention", "true"), "retention", "it belongs to profile ccbs: add profile=ccbs"),
+        (("poll_first_s", "60"), "poll_first_s", "it belongs to profile ccbs: add profile=ccbs"),
+        (("nothing", "1"), "nothing", "no such setting of this profile; there are seed"),
+        (("subscribers", "1000000"), "subscribers", "set external_numbers to 0 or subscribers to at most 999500"),
         (("office_day", "perhaps"), "office_day", "not one of true, false"),
         (("recalls_per_second", "0"), "recalls_per_second", "outside 1–10000"),
         (("recall_decline_share", "0.5"), "recall_decline_share", "above 1"),
@@ -139,6 +147,34 @@ fn a_wrong_setting_is_named() {
         assert!(error.message.contains(words), "{error}");
     }
     assert!(Settings::of([("retention", "false"), ("profile", "ccbs")]).is_ok(), "the profile counts first");
+    let short = [("profile", "ccbs"), ("poll_longest_s", "30"), ("poll_first_s", "20")];
+    assert!(Settings::of(short).is_ok(), "a number that bounds another may come after it");
+    let error = Settings::of([("profile", "ccbs"), ("attempts", "5")]).unwrap_err();
+    assert_eq!(error.to_string(), "attempts: it belongs to profile autodial: add profile=autodial");
+}
+
+#[test]
+fn every_setting_is_listed_with_a_default_and_a_range_that_are_taken() {
+    let listed = Settings::listed();
+    for profile in ["autodial", "ccbs"] {
+        for (name, default) in Settings::of([("profile", profile)]).unwrap().all() {
+            let found =
+                listed.iter().find(|found| found.name == name).unwrap_or_else(|| panic!("{name} is not listed"));
+            if name != "profile" {
+                let value = |text: &str| text.parse::<f64>().ok();
+                let same = found.default == default || value(&found.default.replace('_', "")) == value(&default);
+                assert!(same, "{name}: {} and {default}", found.default);
+            }
+            // What another setting bounds besides is left to it.
+            if ["subscribers", "recall_answer_share", "recall_decline_share", "poll_first_s"].contains(&name) {
+                continue;
+            }
+            for bound in [&found.least, &found.most] {
+                let bound = bound.replace('_', "");
+                assert!(Settings::of([("profile", profile), (name, bound.as_str())]).is_ok(), "{name}={bound}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -46,13 +46,36 @@ def test_compare_shows_both_and_the_difference() -> None:
     assert [report["settings"]["profile"] for report in both] == ["autodial", "ccbs"]
 
 
+def test_another_profile_is_compared_though_the_first_has_numbers_of_its_own() -> None:
+    result = run("--calls", "500", "--set", "attempts=5", "--compare", "profile=ccbs,callee_idle_guard_s=10")
+    assert result.exit_code == 0, result.output
+    assert "profile ccbs has no attempts: left out of its run" in result.stderr
+    assert "attempts 5" in result.stdout
+    assert "callee_idle_guard_s 10" in result.stdout
+
+
+def test_each_comparison_is_a_run_of_its_own() -> None:
+    result = run("--calls", "500", "--compare", "attempts=5", "--compare", "attempts=7", "--json")
+    reports = json.loads(result.stdout)["reports"]
+    assert [report["settings"]["attempts"] for report in reports] == ["3", "5", "7"]
+    heads = run("--calls", "500", "--compare", "attempts=5", "--compare", "attempts=7").stdout.splitlines()[1]
+    assert heads.strip() == "attempts 3  attempts 5  attempts 7"
+
+
+def test_nothing_runs_before_every_variant_is_checked() -> None:
+    result = run("--calls", "500", "--compare", "attempts=5", "--compare", "attempts=21")
+    assert (result.exit_code, result.stderr) == (2, "attempts: 21 is outside 1–20.\n")
+
+
 def test_every_setting_is_listed_and_taken() -> None:
     listed = run("--settings").stdout
+    of_ccbs = set(_ccbs.simulate_names("ccbs"))
+    names = {name for name, *_ in _ccbs.simulate_settings()}
+    assert names == of_ccbs | set(_ccbs.simulate_names("autodial"))
     for name, default, *_ in _ccbs.simulate_settings():
         assert name in listed
-        ccbs.simulate(
-            {"calls": 10, name: default.replace("_", "")} | ({"calls": 10} if name == "calls" else {})
-        )
+        given = {"profile": "ccbs" if name in of_ccbs else "autodial"} | {name: default.replace("_", "")}
+        ccbs.simulate(given | {"calls": 10})
     page = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
     report = ccbs.simulate(calls=10)
     for section in ("calls", "orders", "attempts", "waiting_s", "traffic", "faults", "checks"):
@@ -67,7 +90,17 @@ def test_every_setting_is_listed_and_taken() -> None:
         (("--set", "attempts"), "--set: expected NAME=VALUE, got 'attempts'."),
         (("--set", "nothing=1"), "nothing: no such setting of this profile; there are seed calls"),
         (("--profile", "other"), "profile: 'other' is not one of autodial, ccbs"),
-        (("--compare", "callee_idle_guard_s=1"), "callee_idle_guard_s: no such setting of this profile"),
+        (("--compare", "callee_idle_guard_s=1"), "it belongs to profile ccbs: add profile=ccbs."),
+        (("--set", "attempts=-1"), "attempts: -1 is outside 1–20."),
+        (("--subscribers", "1000000"), "set external_numbers to 0 or subscribers to at most 999500."),
+        (("--set", "attempts=5,attempts=7"), "--set: attempts is given twice, as 5 and as 7. Leave one"),
+        (("--set", "attempts=5", "--set", "attempts=7"), "--set: attempts is given twice, as 5 and as 7."),
+        (("--compare", "attempts=5,attempts=7"), "--compare: attempts is given twice, as 5 and as 7."),
+        (("--seed", "5", "--set", "seed=7"), "seed is given twice, by --seed and by --set. Leave one of"),
+        (
+            ("--faults", "0.1", "--set", "fault_rate=0.2"),
+            "fault_rate is given twice, by --faults and by --set.",
+        ),
     ],
 )
 def test_a_wrong_setting_leaves_with_2(arguments: tuple[str, ...], said: str) -> None:

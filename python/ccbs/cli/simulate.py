@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ccbs._ccbs import CcbsError, InvalidValue, simulate_settings
+from ccbs._ccbs import CcbsError, InvalidValue, simulate_check, simulate_names, simulate_settings
 from ccbs.cli.output import REFUSED, fail, print_json, print_table
 from ccbs.simulation import simulate
 
@@ -32,12 +32,11 @@ def run(
     compare: Annotated[
         list[str] | None,
         typer.Option(
-            help="Run a second time with these other settings, and show both.", metavar="NAME=VALUE[,…]"
+            help="Run once more with these other settings, and show all; may be repeated.",
+            metavar="NAME=VALUE[,…]",
         ),
     ] = None,
-    show_settings: Annotated[
-        bool, typer.Option("--settings", help="List the settings of the office and leave.")
-    ] = False,
+    show_settings: Annotated[bool, typer.Option("--settings", help="List the settings and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Simulate an office on virtual time: how often is who rung back, after how long, by which numbers?"""
@@ -51,20 +50,23 @@ def run(
         "profile": profile,
         "fault_rate": faults,
     }
-    base = {name: str(value) for name, value in named.items() if value is not None} | _pairs(
-        "--set", settings
-    )
-    variants = [base]
-    if compare:
-        changed = _pairs("--compare", compare)
-        variants.append({**base, **changed})
+    base = {name: str(value) for name, value in named.items() if value is not None}
+    for name, value in _pairs("--set", settings or ()).items():
+        if name in base:
+            option = "--faults" if name == "fault_rate" else f"--{name}"
+            fail(f"{name} is given twice, by {option} and by --set. Leave one of them out.")
+        base[name] = value
+    try:
+        variants = [base, *(_changed(base, _pairs("--compare", [text])) for text in compare or ())]
+        for variant in variants:
+            simulate_check(list(variant.items()))
+    except InvalidValue as error:
+        fail(f"{error}.")
     reports = []
     for variant in variants:
         began = time.monotonic()
         try:
             reports.append(simulate(variant))
-        except InvalidValue as error:
-            fail(f"{error}.")
         except CcbsError as error:
             fail(f"{error}. Repeat it with: ccbs simulate {_options(variant)}", REFUSED)
         typer.echo(f"{reports[-1]['calls']['placed']} calls in {time.monotonic() - began:.1f} s", err=True)
@@ -74,14 +76,26 @@ def run(
         _print(reports)
 
 
-def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    pairs = {}
-    for part in (part for text in given or () for part in text.split(",")):
-        name, equals, value = part.partition("=")
+def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in (part for text in given for part in text.split(",")):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             fail(f"{option}: expected NAME=VALUE, got {part!r}.")
-        pairs[name.strip()] = value.strip()
+        if name in pairs:
+            fail(f"{option}: {name} is given twice, as {pairs[name]} and as {value}. Leave one of them out.")
+        pairs[name] = value
     return pairs
+
+
+def _changed(base: Mapping[str, str], changed: Mapping[str, str]) -> dict[str, str]:
+    """The settings with others in place of some; numbers that another profile does not have are left out."""
+    before, after = (found.get("profile", "autodial") for found in (base, {**base, **changed}))
+    strange = set(simulate_names(before)) - set(simulate_names(after))
+    left_out = [name for name in base if name in strange]
+    if left_out:
+        typer.echo(f"profile {after} has no {', '.join(left_out)}: left out of its run", err=True)
+    return {name: value for name, value in base.items() if name not in left_out} | dict(changed)
 
 
 def _options(variant: Mapping[str, str]) -> str:
