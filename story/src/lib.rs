@@ -8,6 +8,7 @@ mod narrator;
 mod words;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::Path;
 
 use ccbs_driver::Input;
@@ -100,7 +101,7 @@ pub enum StoryError {
 pub fn explain(
     path: &Path,
     which: &Which,
-    most: usize,
+    most: NonZero<usize>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Stories, StoryError> {
     let (orders, left_out) = find(path, which, most, go_on)?;
@@ -116,7 +117,12 @@ pub fn explain(
 type Pairs = BTreeMap<OrderId, (Number, Number)>;
 
 /// The orders whose stories are wanted, with their caller and callee.
-fn find(path: &Path, which: &Which, most: usize, go_on: &mut dyn FnMut() -> bool) -> Result<(Pairs, u64), StoryError> {
+fn find(
+    path: &Path,
+    which: &Which,
+    most: NonZero<usize>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(Pairs, u64), StoryError> {
     let (recording, mut engine) = Recording::open(path)?;
     let mut found = Pairs::new();
     let (mut left_out, mut all, mut first, mut last) = (0, 0_u64, None, None);
@@ -130,7 +136,7 @@ fn find(path: &Path, which: &Which, most: usize, go_on: &mut dyn FnMut() -> bool
         };
         if wanted {
             found.insert(order, (caller.clone(), callee.clone()));
-            if found.len() > most.max(1) {
+            if found.len() > most.get() {
                 found.pop_first();
                 left_out += 1;
             }

@@ -1,7 +1,9 @@
 //! One order's story, moment by moment.
 
+use std::collections::BTreeMap;
+
 use ccbs_engine::life::State;
-use ccbs_engine::{Action, Engine, Event, LineRef, Look, Millis, Number, OrderId, Reply, Step};
+use ccbs_engine::{Action, Engine, Event, LineRef, Look, Millis, Number, OrderId, RecallId, Reply, Step};
 
 use crate::words::{self, Names, duration, outcome};
 use crate::{Sentence, Story};
@@ -28,6 +30,8 @@ pub(crate) struct Narrator {
     /// Why it does not move, as told last.
     why: Option<String>,
     callee_was_free: bool,
+    /// The last prompt of each recall.
+    played: BTreeMap<RecallId, u32>,
     ended: Option<Millis>,
     /// The moment that ended it is not told twice.
     end_told_at: Option<Millis>,
@@ -44,6 +48,7 @@ impl Narrator {
             since: engine.now(),
             why: None,
             callee_was_free: false,
+            played: BTreeMap::new(),
             ended: None,
             end_told_at: None,
             sentences: Vec::new(),
@@ -110,7 +115,7 @@ impl Narrator {
         if self.end_told_at.take_if(|at| *at == moment.now).is_some() {
             return;
         }
-        if let Some(words) = moment.event.and_then(|event| outcome(event, &self.names)) {
+        if let Some(words) = moment.event.and_then(|event| self.outcome(event)) {
             let text = match moment.event {
                 Some(Event::Released { .. }) => format!("{words}; the order had ended, its lines are free for others"),
                 _ => format!("{words}; the order has ended, this changes nothing"),
@@ -169,11 +174,27 @@ impl Narrator {
         }
     }
 
+    /// Whether this moment gives the attempt back, because nobody knows what became of it.
+    fn was_cut_off(&self, moment: &Moment<'_>) -> bool {
+        let cut = |look: &Look| matches!(look.state, State::Ringing | State::Announcing | State::Calling);
+        matches!(moment.event, Some(Event::Restarted)) && self.last.as_ref().is_some_and(cut)
+    }
+
+    /// An outcome of a recall of this order, in words.
+    fn outcome(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::PlayOutcome { recall, play, .. } if *play > self.played.get(recall).copied().unwrap_or(0) => {
+                Some(words::outcome_of_no_prompt(*play))
+            }
+            _ => outcome(event, &self.names),
+        }
+    }
+
     /// What the event means to this order's lines, in words; `None` when nothing.
     fn fact(&mut self, moment: &Moment<'_>, after: Option<&Look>, mine: &[&Action], own: bool) -> Option<String> {
         let event = moment.event?;
         if own {
-            return outcome(event, &self.names);
+            return self.outcome(event);
         }
         let (line, which) = match event {
             Event::LineBusy { line }
@@ -231,7 +252,12 @@ impl Narrator {
                     Step::CallerAnswered => return None,
                     _ => {}
                 }
-                let text = words::step(step, moment.now, after, &self.names);
+                let text = match step {
+                    Step::AttemptFailed { attempt, attempts, due, .. } if self.was_cut_off(moment) => {
+                        words::cut_off(*attempt, *attempts, *due, moment.now)
+                    }
+                    _ => words::step(step, moment.now, after, &self.names),
+                };
                 Some(match (step, self.accepted) {
                     (Step::Ended { .. }, Some(accepted)) => {
                         format!("{text}, {} after it was accepted", duration(moment.now - accepted))
@@ -239,7 +265,10 @@ impl Narrator {
                     _ => text,
                 })
             }
-            Action::Play { prompts, .. } => Some(words::prompts(prompts, &self.names)),
+            Action::Play { recall, play, prompts, .. } => {
+                self.played.insert(*recall, *play);
+                Some(words::prompts(prompts, &self.names))
+            }
             Action::Release { reason, .. } => Some(words::release(*reason, moment.event.is_none()).to_owned()),
             _ => None,
         }

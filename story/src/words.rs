@@ -154,9 +154,8 @@ pub(crate) fn step(step: &Step, now: Millis, after: Option<&Look>, names: &Names
         Step::CallerAnswered => format!("caller {caller} answered"),
         Step::CalleeCalled => format!("callee {callee} is called"),
         Step::AttemptFailed { attempt, attempts, failure, due } => {
-            let next =
-                due.map_or_else(String::new, |due| format!("; it is tried again in {} at the earliest", until(due)));
-            format!("{} failed: {}{next}", words_of_attempt(*attempt, *attempts), failure_words(*failure, names))
+            let attempt = words_of_attempt(*attempt, *attempts);
+            format!("{attempt} failed: {}{}", failure_words(*failure, names), tried_again(*due, now))
         }
         Step::CalleeBusy => format!("callee {callee} is not available; the order keeps its place and waits for it"),
         Step::CalleeFree { due } => format!("callee {callee} is available; its idle guard runs for {}", until(*due)),
@@ -168,6 +167,22 @@ pub(crate) fn step(step: &Step, now: Millis, after: Option<&Look>, names: &Names
         }
         Step::Ended { reason } => format!("the order ended: {}", reason.as_str()),
     }
+}
+
+/// An attempt whose recall a restart cut off.
+pub(crate) fn cut_off(attempt: u32, attempts: Option<u32>, due: Option<Millis>, now: Millis) -> String {
+    let attempt = words_of_attempt(attempt, attempts);
+    format!("{attempt} was cut off by the restart, so it is not used{}", tried_again(due, now))
+}
+
+fn tried_again(due: Option<Millis>, now: Millis) -> String {
+    let at = |due: Millis| format!("; it is tried again in {} at the earliest", duration(due.saturating_sub(now)));
+    due.map_or_else(String::new, at)
+}
+
+/// What the switch says of a prompt that it was not told to play.
+pub(crate) fn outcome_of_no_prompt(play: u32) -> String {
+    format!("an outcome of prompt {play} of the recall, which there never was")
 }
 
 fn words_of_attempt(attempt: u32, attempts: Option<u32>) -> String {

@@ -1,6 +1,7 @@
 //! Stories: an order's whole life out of a recording, word for word, with why it did not move.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use ccbs_driver::recording::{Recorder, RecorderSettings};
@@ -95,7 +96,7 @@ impl Run {
 
     fn tell(&mut self, which: &Which) -> Result<Stories, StoryError> {
         self.commit = None;
-        explain(&self.path, which, 100, &mut || true)
+        explain(&self.path, which, NonZero::new(100).unwrap(), &mut || true)
     }
 
     fn story(&mut self, order: u64) -> Vec<String> {
@@ -213,6 +214,42 @@ fn a_switch_that_never_answers_is_told() {
 }
 
 #[test]
+fn an_attempt_that_a_restart_cuts_off_is_told_as_given_back() {
+    for profile in [Profile::autodial(), Profile::ccbs()] {
+        let mut run = Run::new("cut-off", &profile);
+        run.at(0, busy("101"));
+        run.order(0, "102", "101");
+        run.at(1_000, free("101"));
+        run.until(12_000);
+        run.at(13_000, Event::Restarted);
+        for number in ["101", "102"] {
+            run.at(14_000, free(number));
+        }
+        run.until(35_000);
+        let told = run.story(1);
+        let cut = told.iter().position(|text| text.contains("was cut off by the restart, so it is not used"));
+        let cut = cut.unwrap_or_else(|| panic!("{told:#?}"));
+        assert!(told[cut].starts_with("13.000 ") && told[cut].contains("attempt 1"), "{told:#?}");
+        assert!(told[cut + 1..].iter().any(|text| text.contains("attempt 1") && text.contains("begins")), "{told:#?}");
+        assert!(!told.join("\n").contains("the switch failed"), "{told:#?}");
+    }
+}
+
+#[test]
+fn an_outcome_of_a_prompt_that_never_was_is_told_as_one() {
+    let mut run = Run::new("stray", &Profile::autodial());
+    run.order(0, "102", "101");
+    run.rung(11_000, 1, RingOutcome::Answered);
+    run.at(12_000, Event::PlayOutcome { recall: RecallId(1), play: 99, outcome: PlayOutcome::Played });
+    run.played(13_000, 1);
+    let told = run.story(1);
+    let stray = "12.000 an outcome of prompt 99 of the recall, which there never was; nothing waited for this: late, double \
+                 or out of order; it changes nothing";
+    assert!(told.contains(&stray.to_owned()), "{told:#?}");
+    assert!(told.contains(&"13.000 the prompt was heard; callee 101 is called".to_owned()), "{told:#?}");
+}
+
+#[test]
 fn a_number_has_the_stories_of_all_its_orders() {
     let mut run = Run::new("number", &Profile::autodial());
     run.order(0, "102", "101");
@@ -224,7 +261,7 @@ fn a_number_has_the_stories_of_all_its_orders() {
     assert_eq!(orders, [1, 2]);
     assert!(lines(&told.stories[0]).join("\n").contains("102 cancels all orders; the order ended: cancelled"));
     assert_eq!(told.torn_bytes, None);
-    let newest = explain(&run.path, &Which::Number("101".into()), 1, &mut || true).unwrap();
+    let newest = explain(&run.path, &Which::Number("101".into()), NonZero::<usize>::MIN, &mut || true).unwrap();
     assert_eq!((newest.stories.len(), newest.stories[0].order.0, newest.left_out), (1, 2, 1));
 }
 
@@ -246,7 +283,7 @@ fn a_torn_tail_is_said_and_what_is_before_is_told() {
     run.commit = None;
     let bytes = fs::read(&run.path).unwrap();
     fs::write(&run.path, &bytes[..bytes.len() - 5]).unwrap();
-    let told = explain(&run.path, &Which::Order(OrderId(1)), 1, &mut || true).unwrap();
+    let told = explain(&run.path, &Which::Order(OrderId(1)), NonZero::<usize>::MIN, &mut || true).unwrap();
     assert!(told.torn_bytes.is_some_and(|bytes| bytes > 5));
     assert_eq!(told.stories.len(), 1);
 }
