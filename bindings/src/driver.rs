@@ -55,12 +55,12 @@ impl Driver {
 #[pymethods]
 impl Driver {
     #[new]
-    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = None, store = Given(Ok(None))), text_signature = "(limits=None, *, queue_limit=65536, record=None, store=None)")]
+    #[pyo3(signature = (limits = Given(Ok(None)), *, queue_limit = Given(Ok(65_536)), record = Given(Ok(None)), store = Given(Ok(None))), text_signature = "(limits=None, *, queue_limit=65536, record=None, store=None)")]
     fn new(
         py: Python<'_>,
         limits: Given<Option<Limits>>,
         queue_limit: Given<usize>,
-        record: Option<PathBuf>,
+        record: Given<Option<PathBuf>>,
         store: Given<Option<StoreFile>>,
     ) -> Result<Self, Error> {
         let queue_limit = queue_limit.named("queue_limit")?;
@@ -70,7 +70,7 @@ impl Driver {
         let limits = limits.named("limits")?.map_or_else(ccbs_engine::Limits::default, |limits| limits.to_engine());
         let engine = ccbs_engine::Engine::new(limits.clone())?;
         let settings = Settings { inbox_limit: queue_limit, outbox_limit: queue_limit, ..Settings::default() };
-        let store = store.named("store")?;
+        let (store, record) = (store.named("store")?, record.named("record")?);
         let wake = Wake::new()?;
         let theirs = wake.clone();
         let (clock, wakes) = (SystemClock::new(), move || theirs.set());
@@ -185,8 +185,9 @@ impl Driver {
         numbers: Given<Many<Number>>,
     ) -> Result<Bound<'py, PyList>, Error> {
         let driver = self.inner.get()?;
-        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
-        let actions = py.detach(|| driver.with_engine(|engine| engine.unpack_actions(&packed)))?;
+        let given = packed::from_python(records, &numbers.named("numbers")?)?;
+        let actions =
+            py.detach(|| driver.with_engine(|engine| engine.unpack_actions(&given))).map_err(packed::in_records)?;
         Ok(actions::to_list(py, &actions)?)
     }
 

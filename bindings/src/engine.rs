@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use ccbs_engine::{EngineError, LineId};
+use ccbs_engine::{EngineError, LineId, SnapshotError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -99,8 +99,8 @@ impl Engine {
         records: &Bound<'py, PyAny>,
         numbers: Given<Many<Number>>,
     ) -> Result<Bound<'py, PyList>, Error> {
-        let packed = packed::from_python(records, &numbers.named("numbers")?)?;
-        let actions = py.detach(|| lock(&self.engine).unpack_actions(&packed))?;
+        let given = packed::from_python(records, &numbers.named("numbers")?)?;
+        let actions = py.detach(|| lock(&self.engine).unpack_actions(&given)).map_err(packed::in_records)?;
         Ok(actions::to_list(py, &actions)?)
     }
 
@@ -117,9 +117,17 @@ impl Engine {
 
     /// An engine that goes on where the snapshot was taken.
     #[staticmethod]
-    fn restore(py: Python<'_>, snapshot: &[u8]) -> Result<Self, Error> {
-        let engine = py.detach(|| ccbs_engine::Engine::restore(snapshot));
-        engine.map(Self::of).map_err(|error| Error::Snapshot(error.to_string()))
+    fn restore(py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> Result<Self, Error> {
+        let snapshot = packed::plain_bytes("snapshot", snapshot)?;
+        // Bytes never change, so they are read in place without Python's lock.
+        let state = snapshot.as_bytes();
+        let engine = py.detach(|| ccbs_engine::Engine::restore(state));
+        engine.map(Self::of).map_err(|error| {
+            Error::Snapshot(match error {
+                SnapshotError::Version { .. } => error.to_string(),
+                _ => format!("{error}; take another copy, or begin with an empty engine"),
+            })
+        })
     }
 
     /// Every order, oldest first.

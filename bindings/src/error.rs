@@ -169,9 +169,8 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
         match error {
-            EngineError::UnknownLine(_) | EngineError::InvalidNumber { .. } => {
-                Self::InvalidValue { field: "line".into(), message }
-            }
+            EngineError::UnknownLine(_) => Self::InvalidValue { field: "line".into(), message },
+            EngineError::InvalidNumber { .. } => Self::InvalidValue { field: "number".into(), message },
             EngineError::Profile(inner) => Self::InvalidValue { field: format!("profile.{}", inner.field), message },
         }
     }

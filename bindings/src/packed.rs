@@ -93,13 +93,33 @@ fn bytes<'py>(
             format!("a buffer of {item}-byte items '{format}', expected bytes or {record}-byte items of {layout}"),
         ));
     }
+    contiguous(name, &view).map(Some)
+}
+
+/// The bytes of a contiguous buffer of any items.
+pub(crate) fn plain_bytes<'py>(name: &str, given: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
+    if let Ok(bytes) = given.cast_exact::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let view = match PyMemoryView::from(given) {
+        Ok(view) => view,
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyTypeError>(given.py()) => {
+            let expected = "expected bytes or another buffer";
+            return Err(Error::Type(format!("{name}: {expected}, got {}", given.get_type().name()?)));
+        }
+        Err(error) => return Err(Error::invalid(name, error.value(given.py()))),
+    };
+    contiguous(name, &view)
+}
+
+fn contiguous<'py>(name: &str, view: &Bound<'py, PyMemoryView>) -> Result<Bound<'py, PyBytes>, Error> {
     if !view.getattr("c_contiguous")?.is_truthy()? {
         return Err(Error::invalid(
             name,
             "the buffer is not C-contiguous; give a copy, as numpy.ascontiguousarray makes",
         ));
     }
-    Ok(Some(view.call_method0("tobytes")?.cast_into::<PyBytes>().map_err(PyErr::from)?))
+    Ok(view.call_method0("tobytes")?.cast_into::<PyBytes>().map_err(PyErr::from)?)
 }
 
 /// Whether a buffer's format (PEP 3118) has these fields and no others, in their order, little-endian.
@@ -146,6 +166,12 @@ impl From<BatchError> for Error {
     fn from(error: BatchError) -> Self {
         Self::InvalidValue { message: error.to_string(), field: error.field }
     }
+}
+
+/// What is wrong with packed actions that were given as `records`.
+pub(crate) fn in_records(error: BatchError) -> Error {
+    let field = error.field.replacen("actions", "records", 1);
+    BatchError { field, ..error }.into()
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ccbs_engine::LONGEST_NUMBER;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyBytes, PySequence, PyString, PyTuple};
 
 use crate::error::Error;
 
@@ -106,7 +106,29 @@ where
         if object.is_instance_of::<PyString>() {
             return Err(PyTypeError::new_err("expected a sequence of them, got one 'str'"));
         }
-        object.extract().map(Self)
+        object.extract().map(Self).map_err(|error| Self::placed(object, &error).unwrap_or(error))
+    }
+}
+
+impl<T> Many<T> {
+    /// The error of the first item that was not taken, with its place; `None` when it is not an item's.
+    fn placed<'py>(object: Borrowed<'_, 'py, PyAny>, error: &PyErr) -> Option<PyErr>
+    where
+        T: for<'a> FromPyObject<'a, 'py>,
+    {
+        let py = object.py();
+        let items = object.cast::<PySequence>().ok()?.to_list().ok()?;
+        let place = items.iter().position(|item| item.extract::<T>().is_err())?;
+        let text = error.value(py).to_string();
+        let text = format!("[{place}]: {}", text.strip_prefix(": ").unwrap_or(&text));
+        if error.is_instance_of::<PyTypeError>(py) {
+            return Some(PyTypeError::new_err(text));
+        }
+        error
+            .value(py)
+            .hasattr("field")
+            .ok()?
+            .then(|| Error::InvalidValue { field: String::new(), message: text }.into())
     }
 }
 
@@ -222,6 +244,12 @@ impl Wrong {
         let Self { error, given } = self;
         let text = error.value(py).to_string();
         let text = text.strip_prefix(": ").unwrap_or(&text);
+        // That of an item begins with its place.
+        let (place, text) = match text.split_once("]: ") {
+            Some((place, rest)) if text.starts_with('[') => (format!("{place}]"), rest),
+            _ => (String::new(), text),
+        };
+        let field = &format!("{field}{place}");
         if error.is_instance_of::<PyTypeError>(py) {
             return Error::Type(format!("{field}: {text}"));
         }

@@ -1,5 +1,6 @@
 //! Stories out of recordings.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use ccbs_engine::OrderId;
@@ -53,9 +54,11 @@ fn explain(
     let which = match (order.named("order")?, number.named("number")?) {
         (Some(order), None) => Which::Order(OrderId(order)),
         (None, Some(number)) => Which::Number(number.0.to_string()),
-        _ => return Err(Error::invalid("order", "give either order or number")),
+        (Some(_), Some(_)) => return Err(Error::invalid("number", "order is given, too; give either order or number")),
+        (None, None) => return Err(Error::invalid("order", "number is missing, too; give either order or number")),
     };
     let (path, most) = (path.named("path")?, most.named("most")?);
+    let most = NonZero::new(most).ok_or_else(|| Error::invalid("most", "0 is below 1"))?;
     let mut interrupted = None;
     let told = py.detach(|| ccbs_story::explain(&path, &which, most, &mut || go_on(&mut interrupted)));
     if let Some(error) = interrupted {

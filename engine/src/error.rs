@@ -1,5 +1,7 @@
 //! What the engine refuses.
 
+use std::io::ErrorKind;
+
 use thiserror::Error;
 
 use crate::{LineId, OutOfRange};
@@ -45,4 +47,18 @@ pub enum SnapshotError {
     /// Readable, but it contradicts itself.
     #[error("snapshot contradicts itself: {0}")]
     Inconsistent(#[from] Inconsistent),
+}
+
+impl SnapshotError {
+    /// Why reading stopped at byte `at` of `length`, in the head or after it.
+    pub(crate) fn of_reading(error: &rmp_serde::decode::Error, at: u64, length: usize, in_head: bool) -> Self {
+        use rmp_serde::decode::Error::{InvalidDataRead, InvalidMarkerRead};
+        Self::Malformed(match error {
+            InvalidMarkerRead(found) | InvalidDataRead(found) if found.kind() == ErrorKind::UnexpectedEof => {
+                format!("it ends after {length} bytes, cut short")
+            }
+            _ if in_head => "it does not begin as one".to_owned(),
+            _ => format!("what stands before byte {at} of {length} is not what the engine writes"),
+        })
+    }
 }

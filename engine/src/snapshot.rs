@@ -104,14 +104,17 @@ impl Engine {
     /// contradict themselves.
     pub fn restore(snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let mut bytes = Cursor::new(snapshot);
-        let (magic, version): (String, u32) = rmp_serde::from_read(&mut bytes).map_err(malformed)?;
+        let head = rmp_serde::from_read(&mut bytes);
+        let unread = |error, at, in_head| SnapshotError::of_reading(&error, at, snapshot.len(), in_head);
+        let (magic, version): (String, u32) = head.map_err(|error| unread(error, bytes.position(), true))?;
         if magic != MAGIC {
             return Err(malformed(format!("begins with {magic:?}, not {MAGIC:?}")));
         }
         if version != VERSION {
             return Err(SnapshotError::Version { found: version, expected: VERSION });
         }
-        let read: Read = rmp_serde::from_read(&mut bytes).map_err(malformed)?;
+        let read = rmp_serde::from_read(&mut bytes);
+        let read: Read = read.map_err(|error| unread(error, bytes.position(), false))?;
         if bytes.position() != snapshot.len() as u64 {
             return Err(malformed("bytes after its end"));
         }

@@ -803,7 +803,7 @@ class Engine:
         :param records: records of ``ACTION_DTYPE``, or their bytes.
         :param numbers: the numbers that came with them.
         :returns: the actions, in this order.
-        :raises InvalidValue: names the record and its field, e.g. ``actions[3].callee``.
+        :raises InvalidValue: names the record and its field, e.g. ``records[3].callee``.
         """
 
     def next_deadline(self) -> int | None:
@@ -816,11 +816,11 @@ class Engine:
         """Return the whole state, for :meth:`restore`."""
 
     @staticmethod
-    def restore(snapshot: bytes) -> Engine:
+    def restore(snapshot: Buffer | Array) -> Engine:
         """Return an engine that goes on where the snapshot was taken.
 
-        :param snapshot: what :meth:`snapshot` returned, here or in another process.
-        :raises SnapshotError: damaged, or of another format.
+        :param snapshot: what :meth:`snapshot` returned, here or in another process; any C-contiguous buffer.
+        :raises SnapshotError: damaged, or of another format; with what to do.
         """
 
     def orders(self) -> list[OrderView]:
@@ -961,14 +961,14 @@ class Driver:
         :param limits: limits of the whole engine.
         :param queue_limit: events that may wait to be applied, and actions that may wait to be drained;
             when so many wait, no more events are applied until :meth:`drain` is called. At least 1.
-        :param record: a file that gets every committed input, mode 600, for :func:`explain`; what it held is
-            kept as the same name with ``.1`` appended. A recording that cannot go on (disk full) ends,
-            is told by :meth:`recording_failure`, and disturbs no order.
+        :param record: a file that gets every committed input, mode 600, for :func:`explain`; an older
+            recording there is kept as the same name with ``.1`` appended, anything else is refused. One that
+            cannot go on (disk full) ends, is told by :meth:`recording_failure`, and disturbs no order.
         :param store: where inputs are kept so that orders outlive the process; ``None``: in memory. What it
             has kept is restored first, told that the process has started anew, and found in
             :meth:`recovered`. Held by one process at a time.
         :raises InvalidValue: ``queue_limit`` is below 1.
-        :raises RecordingError: the file cannot be begun.
+        :raises RecordingError: the file cannot be begun, or something else is there.
         :raises StoreError: the store is damaged, of another version, in use, or cannot be written.
         :raises CcbsError: the machine gave no thread or no descriptor.
         """
@@ -1069,7 +1069,7 @@ class Driver:
         :param records: records of ``ACTION_DTYPE``, or their bytes.
         :param numbers: the numbers that came with them.
         :returns: the actions, in this order.
-        :raises InvalidValue: names the record and its field, e.g. ``actions[3].callee``.
+        :raises InvalidValue: names the record and its field, e.g. ``records[3].callee``.
         """
 
     def orders(self) -> list[OrderView]:
@@ -1163,8 +1163,22 @@ def simulate(settings: Sequence[tuple[str, str]]) -> str:
     :raises CcbsError: the engine broke one of its rules; the message names the seed.
     """
 
+def simulate_check(settings: Sequence[tuple[str, str]]) -> None:
+    """Check the settings of an office without running it.
+
+    :param settings: names and values.
+    :raises InvalidValue: no such setting, or a value outside its range.
+    """
+
+def simulate_names(profile: str) -> list[str]:
+    """Return the names of all settings that an office of a profile has.
+
+    :param profile: ``autodial`` or ``ccbs``.
+    :raises InvalidValue: another.
+    """
+
 def simulate_settings() -> list[tuple[str, str, str, str, str]]:
-    """Return the settings of the office itself: name, default, least, most, and what it is."""
+    """Return the settings of an office, those of both profiles: name, default, least, most, what it is."""
 
 # --- SIP: see sip/src/api.rs for what each command and event means ----------------------------------
 

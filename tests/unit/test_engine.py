@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 import pytest
 
-from ccbs import Engine, Limits, Profile, SnapshotError
+from ccbs import Engine, InvalidValue, Limits, Profile, SnapshotError
 from ccbs.actions import (
     Accepted,
     Action,
@@ -242,12 +243,32 @@ def test_a_restored_engine_goes_on_like_the_original() -> None:
     assert restored.engine.snapshot() == world.engine.snapshot()
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "noise"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "inside"])
 def test_a_damaged_snapshot_is_an_error(damage: str) -> None:
     snapshot = World.refused().engine.snapshot()
-    damaged = {"empty": b"", "cut": snapshot[: len(snapshot) // 2], "noise": b"\xff" * 64}[damage]
-    with pytest.raises(SnapshotError, match="snapshot"):
+    half = len(snapshot) // 2
+    damaged, said = {
+        "empty": (b"", "it ends after 0 bytes, cut short"),
+        "cut": (snapshot[:half], f"it ends after {half} bytes, cut short"),
+        "noise": (b"\xff" * 64, "it does not begin as one"),
+        "inside": (
+            snapshot[:14] + b"\xff" * 90,
+            r"what stands before byte \d+ of 104 is not what the engine writes",
+        ),
+    }[damage]
+    way_out = "take another copy, or begin with an empty engine"
+    with pytest.raises(SnapshotError, match=f"^not a snapshot of the engine, or damaged: {said}; {way_out}$"):
         Engine.restore(damaged)
+
+
+def test_a_snapshot_comes_in_any_contiguous_buffer() -> None:
+    snapshot = World.refused().engine.snapshot()
+    for given in (bytearray(snapshot), memoryview(snapshot), np.frombuffer(snapshot, np.uint8)):
+        assert Engine.restore(given).snapshot() == snapshot
+    with pytest.raises(TypeError, match=r"^snapshot: expected bytes or another buffer, got str$"):
+        Engine.restore("text")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match=r"^snapshot: the buffer is not C-contiguous"):
+        Engine.restore(memoryview(snapshot)[::2])
 
 
 def test_an_engine_may_be_used_from_several_threads() -> None:

@@ -96,7 +96,7 @@ BAD: list[tuple[str, Callable[[], Any], str, str]] = [
     ("large id", lambda: Released(2**64), "recall", "too large"),
     ("unknown cause", lambda: CallFailed("2", "1", "bored"), "cause", "busy, no-reply, not-logged-in"),
     ("unknown outcome", lambda: RingResult(1, "yes"), "outcome", "answered"),
-    ("unknown prompt", lambda: Play(1, 1, 1, ["hello"]), "prompts", "activated"),
+    ("unknown prompt", lambda: Play(1, 1, 1, ["hello"]), "prompts[0]", "activated"),
     ("attempts", lambda: Profile.autodial(attempts=21), "attempts", "21 is outside 1–20"),
     ("offer window", lambda: Profile.autodial(offer_window_s=4), "offer_window_s", "5–300"),
     (
@@ -164,3 +164,17 @@ def test_an_exception_of_the_sequence_comes_through() -> None:
 def test_copies_are_refused_rather_than_shared() -> None:
     with pytest.raises(TypeError):
         copy.deepcopy(Engine())
+
+
+def test_what_is_wrong_in_a_sequence_is_named_with_its_place() -> None:
+    for given, error, said in (
+        (["1", ""], InvalidValue, r"^numbers\[1\]: a number has 1–\d+ bytes, got 0$"),
+        (["1", "2", 3], TypeError, r"^numbers\[2\]: 'int' object"),
+        ("12", TypeError, "^numbers: expected a sequence of them"),
+    ):
+        with pytest.raises(error, match=said) as caught:
+            Engine().handles(given)  # type: ignore[arg-type]
+        assert getattr(caught.value, "field", "numbers[1]") == "numbers[1]"
+    with pytest.raises(InvalidValue, match=r"^records: ") as caught_records:
+        Engine().unpack_actions(b"x")
+    assert caught_records.value.field == "records"

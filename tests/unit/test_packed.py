@@ -247,7 +247,7 @@ def test_a_line_without_a_handle_is_named_by_its_number_and_gets_none() -> None:
     assert sorted(numbers) == ["+49 30 1", "+49 30 2"]
     actions = made.unpack_actions(rows, numbers)
     assert Reply(1, Accepted(1, "+49 30 1", 1)) in actions
-    with pytest.raises(InvalidValue, match=r"actions\[0\].callee: 2147483648 is no handle that was given"):
+    with pytest.raises(InvalidValue, match=r"records\[0\].callee: 2147483648 is no handle that was given"):
         made.unpack_actions(rows)
     for row in np.frombuffer(rows, np.dtype(ACTION_DTYPE)):
         assert row["callee"] & packed.IN_NUMBERS, "no number is kept for ever because it was named"
@@ -438,7 +438,7 @@ def test_a_wrong_action_record_is_named_with_its_field() -> None:
         with pytest.raises(InvalidValue, match=what) as caught:
             made.unpack_actions(wrong)
         expected = "more" if field == "id" else field
-        assert caught.value.field == f"actions[{index}].{expected}"
+        assert caught.value.field == f"records[{index}].{expected}"
     with pytest.raises(InvalidValue, match="1 records of the same action, expected to follow, are missing"):
         made.unpack_actions(good[:1])
 

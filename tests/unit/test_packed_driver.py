@@ -77,7 +77,7 @@ def test_handles_are_for_numbers_of_lines(driver: Driver) -> None:
     assert driver.line("1") == driver.handles(["2", "1"])[1]
     assert driver.number(driver.line("2")) == "2"
     assert driver.handles([]) == []
-    with pytest.raises(InvalidValue, match=r"^numbers: a number has 1–255 bytes, got 0"):
+    with pytest.raises(InvalidValue, match=r"^numbers\[1\]: a number has 1–255 bytes, got 0"):
         driver.handles(["3", ""])
     with pytest.raises(InvalidValue, match=r"^number: a number has 1–255 bytes, got 256"):
         driver.line("4" * 256)

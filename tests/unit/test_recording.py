@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import stat
@@ -13,11 +14,12 @@ import time
 from pathlib import Path
 
 import pytest
+from broken_config import SOUND, write
 from test_server import busy_order, serving
 from typer.testing import CliRunner, Result
 
 import ccbs
-from ccbs import Driver, InvalidValue, Profile, RecordingError
+from ccbs import Driver, InvalidValue, Profile, RecordingError, StoreFile
 from ccbs.actions import Reply, Ring
 from ccbs.cli.app import app
 from ccbs.events import CallFailed, Event, Line, LineBusy, LineFree, Order, Service
@@ -89,6 +91,7 @@ def test_explain_prints_a_story_with_times(tmp_path: Path) -> None:
         (("--number", "555"), "has no order by or for 555"),
         ((), "Give either --order ID or --number NUMBER."),
         (("--order", "1", "--number", "102"), "Give either --order ID or --number NUMBER."),
+        (("--order", "1", "--most", "5"), "--most goes with --number; with --order there is one order."),
     ],
 )
 def test_what_is_not_there_leaves_with_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -121,8 +124,16 @@ def test_files_that_are_no_recording_leave_with_2(tmp_path: Path) -> None:
 
 
 def test_explain_wants_one_of_order_and_number(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="either order or number"):
+    with pytest.raises(InvalidValue, match="either order or number") as caught:
         ccbs.explain(tmp_path / "run")
+    assert caught.value.field == "order"
+    with pytest.raises(InvalidValue, match="either order or number") as caught:
+        ccbs.explain(tmp_path / "run", order=1, number="102")
+    assert caught.value.field == "number"
+    with pytest.raises(InvalidValue, match="most: 0 is below 1"):
+        ccbs.explain(tmp_path / "run", number="102", most=0)
+    with pytest.raises(TypeError, match=r"record: .*int"):
+        Driver(record=5)  # type: ignore[arg-type]
     with pytest.raises(RecordingError, match="No such file"):
         ccbs.explain(tmp_path / "run", order=1)
     with pytest.raises(RecordingError, match="No such file"):
@@ -190,3 +201,95 @@ async def test_a_recording_that_cannot_be_written_is_one_sentence_and_exit_code_
     assert code == 2
     assert "The recording cannot be written: " in log
     assert "Give --record another path." in log
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--record", "ccbs.yml"), "--record would write to {0}/ccbs.yml, which is the configuration. Give"),
+        (
+            ("--record", "calls.jsonl"),
+            "/calls.jsonl, which is the call log (call_log.file). Give --record another",
+        ),
+        (("--record", "s"), "/s, which is the control socket"),
+        (("--record", "orders.db"), "/orders.db, which is the store's (store.path)"),
+        (("--record", "orders.db-wal"), "/orders.db-wal, which is the store's (store.path)"),
+        (("--record", "link"), "/link, which is the configuration"),
+        (
+            ("--trace", "c.rec", "--record", "c.rec"),
+            "/c.rec, which is the file of --trace. Give --record another",
+        ),
+        (("--trace", "c.rec.1", "--record", "c.rec"), "/c.rec.1, which is the file of --trace"),
+        (("--trace", "ccbs.yml"), "--trace would write to {0}/ccbs.yml, which is the configuration"),
+        (
+            ("--trace", "orders.db"),
+            "/orders.db, which is the store's (store.path). Give --trace another path.",
+        ),
+    ],
+)
+def test_serve_never_writes_over_what_it_needs(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    more = "call_log: {file: calls.jsonl}\ncontrol: {socket: s}\nstore: {path: orders.db}\n"
+    config = write(tmp_path, SOUND + more)
+    (tmp_path / "link").symlink_to("ccbs.yml")
+    before = sorted(tmp_path.iterdir())
+    paths = [option if option.startswith("--") else str(tmp_path / option) for option in options]
+    result = run("serve", "--config", config, *paths)
+    assert result.exit_code == 2
+    assert said.format(tmp_path) in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert config.read_text(encoding="utf-8") == SOUND + more
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_recording_takes_no_place_but_that_of_a_recording(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("of somebody else", encoding="utf-8")
+    with pytest.raises(
+        RecordingError, match=r"notes.txt is no recording and would be replaced; expected a path"
+    ):
+        Driver(record=other)
+    assert other.read_text(encoding="utf-8") == "of somebody else"
+    store = tmp_path / "orders.db"
+    driver = Driver(store=StoreFile(store))
+    driver.submit([Line("101"), Line("102"), Service("102", Profile.autodial()), CallFailed("102", "101")])
+    driver.submit([Order(1, "102")])
+    driver.close()
+    with pytest.raises(RecordingError, match=r"orders.db is a file of the store; expected a path of the rec"):
+        Driver(store=StoreFile(store), record=store)
+    with pytest.raises(RecordingError, match=r"orders.db is no recording"):
+        Driver(record=store)
+    driver = Driver(store=StoreFile(store))
+    assert [view.order for view in driver.orders()] == [1]
+    driver.close()
+
+
+def test_what_is_no_regular_file_holds_nobody_up(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for command in (
+        ("explain", pipe, "--order", "1"),
+        ("journal", "show", pipe),
+        ("journal", "verify", tmp_path),
+    ):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "is no regular file; expected" in result.stderr
+    with pytest.raises(RecordingError, match="is no regular file; expected a path where nothing is"):
+        Driver(record=pipe)
+
+
+def test_a_path_that_leads_nowhere_is_told_with_what_was_expected(tmp_path: Path) -> None:
+    result = run("explain", tmp_path / "none", "--order", "1")
+    assert result.stderr.endswith(
+        "none: No such file or directory (os error 2); expected a file that `ccbs serve --record` wrote, "
+        "or a store; check the path.\n"
+    )
+    result = run("journal", "show", tmp_path / "none")
+    assert (
+        "none: No such file or directory (os error 2); expected the file that store.path names"
+        in result.stderr
+    )
+    with pytest.raises(RecordingError, match="the path is empty; expected that of a file"):
+        Driver(record="")
+    with pytest.raises(RecordingError, match="the path is empty; expected that of a file"):
+        ccbs.explain("", order=1)

@@ -231,7 +231,7 @@ async def test_a_damaged_store_is_restored_from_a_copy_or_begun_anew(tmp_path: P
         code, told = await refusing.ends()
     assert code == 2
     assert (
-        "move it away together with its -wal, and restore it from a copy or begin without its orders" in told
+        "Move it away together with its -wal, and restore it from a copy or begin without its orders" in told
     )
 
     def move_away(to: str) -> None:

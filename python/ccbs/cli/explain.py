@@ -9,6 +9,7 @@ import typer
 
 from ccbs._ccbs import InvalidValue, RecordingError, StoreError, Stories, Story, explain
 from ccbs.cli.output import fail, moment, print_json
+from ccbs.cli.paths import file_path
 
 __all__ = ["register"]
 
@@ -19,20 +20,24 @@ def register(app: typer.Typer) -> None:
 
 
 def tell(
-    file: Annotated[Path, typer.Argument(help="The store or a recording.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The store or a recording.", metavar="FILE", parser=file_path)],
     order: Annotated[
         int | None,
         typer.Option(metavar="ID", help="The order's number, as `ccbs orders` shows it.", min=0),
     ] = None,
     number: Annotated[str | None, typer.Option(help="Every order by or for this number.")] = None,
-    most: Annotated[int, typer.Option(help="How many orders of the number, the newest.", min=1)] = 1000,
+    most: Annotated[
+        int | None, typer.Option(help="How many orders of the number, the newest; 1000 unless given.", min=1)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell an order's whole life in plain sentences, with why it did not move."""
     if (order is None) == (number is None):
         fail("Give either --order ID or --number NUMBER.")
+    if order is not None and most is not None:
+        fail("--most goes with --number; with --order there is one order. Leave it out.")
     try:
-        told = explain(file, order=order, number=number, most=most)
+        told = explain(file, order=order, number=number, most=1_000 if most is None else most)
     except (RecordingError, StoreError, InvalidValue) as error:
         fail(f"{error}.")
     if as_json:
