@@ -133,6 +133,8 @@ fn condition(when: When) -> Option<&'static str> {
         When::CalleeSilent => "callee silent (ccbs)",
         When::NotRetained => "busy again without retention (ccbs)",
         When::TurnsNoReply => "callee silent and turns into NR (ccbs)",
+        When::CallerNotReached => "caller not reached, its line not seen busy (ccbs)",
+        When::CallerSeenBusy => "caller not reached, its line seen busy (ccbs)",
         When::NotReached => "not reached though the line is not seen so (ccbs)",
     })
 }

@@ -150,7 +150,7 @@ impl Engine {
         require!(order.is_eligible() == in_line, "order {id}: {state:?}, but its turn does not agree");
         let busy = self.lines.presence(order.caller) == Presence::Busy && held_by[0].is_none();
         require!(
-            !(busy && matches!(state, State::Queued | State::Guarding | State::Pausing)),
+            !(busy && matches!(state, State::Queued | State::Guarding | State::Pausing | State::RetryingCaller)),
             "order {id}: {state:?} though its caller is busy"
         );
         require!(
@@ -200,7 +200,9 @@ impl Engine {
             State::Watching => release_driven && (in_recall || availability == Availability::Away),
             State::CalleeGuard => release_driven && (in_recall || availability == Availability::Available),
             State::Polling => release_driven && (in_recall || availability == Availability::Unseen),
-            State::Retrying => release_driven && (in_recall || availability != Availability::Away),
+            State::Retrying | State::RetryingCaller => {
+                release_driven && (in_recall || availability != Availability::Away)
+            }
             State::Queued | State::Suspended | State::Guarding | State::Pausing => {
                 !release_driven || in_recall || availability != Availability::Away
             }

@@ -92,16 +92,23 @@ impl Engine {
                 AttemptFailure::CalleeBusy | AttemptFailure::CalleeUnreachable | AttemptFailure::NotTried => {
                     self.availability(order) == Availability::Available
                 }
-                AttemptFailure::CallerBusy => {
-                    self.lines.presence(order.caller) != Presence::Busy
-                        && self.availability(order) != Availability::Away
-                }
-                AttemptFailure::CallerUnreachable | AttemptFailure::SwitchFailed => {
-                    self.availability(order) != Availability::Away
-                }
+                AttemptFailure::SwitchFailed => self.availability(order) != Availability::Away,
                 _ => false,
             }),
+            When::CallerNotReached => self.caller_not_reached(slot),
+            When::CallerSeenBusy => {
+                self.lines.presence(order.caller) == Presence::Busy && self.caller_not_reached(slot)
+            }
         }
+    }
+
+    /// Whether nothing but the caller's phone keeps an order of profile `ccbs` waiting. A callee that had a call of
+    /// its own meanwhile does too: its guard runs anew.
+    fn caller_not_reached(&self, slot: u32) -> bool {
+        let order = &self.orders[slot];
+        self.ccbs_failed(slot, |of| matches!(of, AttemptFailure::CallerBusy | AttemptFailure::CallerUnreachable))
+            && self.availability(order) != Availability::Away
+            && !self.lines.ties(order.callee).stirred
     }
 
     fn effect(&mut self, slot: u32, effect: Effect, told: Told, out: &mut Vec<Action>) {
@@ -235,7 +242,7 @@ impl Engine {
         self.counters.add(Counter::AttemptsFailed);
         let due = match self.orders[slot].state {
             State::Waiting => self.start_cb_timer(slot),
-            State::Retrying => Some(self.start_wait(slot)),
+            State::Retrying | State::RetryingCaller => Some(self.start_wait(slot)),
             _ => None,
         };
         let (attempt, attempts) = (self.orders[slot].attempt, self.profile(slot).attempts());

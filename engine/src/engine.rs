@@ -216,7 +216,9 @@ impl Engine {
                     State::CalleeGuard | State::Guarding | State::Pausing => {
                         self.input(slot, Input::GuardOver, Told::Nothing, out)
                     }
-                    State::Polling | State::Retrying => self.input(slot, Input::WaitOver, Told::Nothing, out),
+                    State::Polling | State::Retrying | State::RetryingCaller => {
+                        self.input(slot, Input::WaitOver, Told::Nothing, out)
+                    }
                     state => {
                         self.counters.add(match state {
                             State::Ringing => Counter::OverdueRing,
@@ -276,7 +278,10 @@ impl Engine {
     /// When the CB timer, the callee's guard or a wait of an order is over, while it runs.
     pub(crate) fn due(&self, slot: u32) -> Option<Millis> {
         let order = &self.orders[slot];
-        let shown = matches!(order.state, State::Waiting | State::CalleeGuard | State::Polling | State::Retrying);
+        let shown = matches!(
+            order.state,
+            State::Waiting | State::CalleeGuard | State::Polling | State::Retrying | State::RetryingCaller
+        );
         order.timer.filter(|_| shown).and_then(|timer| self.wheel.deadline(timer))
     }
 

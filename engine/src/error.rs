@@ -37,12 +37,14 @@ pub enum SnapshotError {
     #[error("not a snapshot of the engine, or damaged: {0}")]
     Malformed(String),
     /// Written by a version whose format is not known here.
-    #[error("snapshot of format {found}, expected {expected}: restore it with the version that wrote it")]
+    #[error("snapshot of format {found}, expected {oldest} to {newest}: restore it with the version that wrote it")]
     Version {
         /// The format found.
         found: u32,
-        /// The format known.
-        expected: u32,
+        /// The oldest format known.
+        oldest: u32,
+        /// The newest format known, which is the one that is written.
+        newest: u32,
     },
     /// Readable, but it contradicts itself.
     #[error("snapshot contradicts itself: {0}")]

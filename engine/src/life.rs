@@ -25,9 +25,11 @@ pub enum State {
     CalleeGuard,
     /// The callee's state cannot be seen: a wait runs, after which it is tried.
     Polling,
-    /// A phone said busy or could not be reached though its line is not seen so, or the switch failed or could
-    /// not even try: a wait runs, after which it is tried again.
+    /// The callee's phone said busy or could not be reached though its line is not seen so, or the switch failed
+    /// or could not even try: a wait runs, after which it is tried again.
     Retrying,
+    /// The same for the caller's phone; where its line turns out to be busy, its release is waited for instead.
+    RetryingCaller,
     /// It may be recalled: the order waits for its turn, that is for lines that are in no recall and for the
     /// limits on recalls.
     Queued,
@@ -138,9 +140,14 @@ pub enum When {
     NotRetained,
     /// `ccbs`: the callee did not answer, and that turns the order into kind NR, which has life left.
     TurnsNoReply,
-    /// `ccbs`: a phone said busy or could not be reached though its line is not seen so, or the switch failed,
-    /// or could not even try though the callee is available.
+    /// `ccbs`: the callee's phone said busy or could not be reached though its line is not seen so, or the switch
+    /// failed, or could not even try though the callee is available.
     NotReached,
+    /// `ccbs`: the caller's phone said busy or could not be reached, and nothing is known that keeps the order from
+    /// being tried again but this.
+    CallerNotReached,
+    /// The same, and the caller's line is seen busy.
+    CallerSeenBusy,
 }
 
 /// What is done on the way, in the order given.
@@ -221,6 +228,7 @@ const EXPIRE: &[Effect] = &[E::End(EndReason::Expired)];
 const END: &[Effect] = &[E::EndAsTold];
 const END_IN_RECALL: &[Effect] = &[E::Release(ReleaseReason::OrderEnded), E::EndAsTold];
 const FAIL_AND_WAIT: &[Effect] = &[E::FailAttempt, E::FreeLines];
+const FAIL_AND_SUSPEND: &[Effect] = &[E::FailAttempt, E::Suspend, E::FreeLines];
 const FAIL_AND_EXPIRE: &[Effect] = &[E::FailAttempt, E::End(EndReason::Expired), E::FreeLines];
 const FAIL_AND_EXHAUST: &[Effect] = &[E::FailAttempt, E::End(EndReason::AttemptsExhausted), E::FreeLines];
 const FAIL_AND_CALLER_SILENT: &[Effect] = &[E::FailAttempt, E::End(EndReason::CallerNoAnswer), E::FreeLines];
@@ -280,6 +288,14 @@ pub static TABLE: &[Row] = &[
     row(S::Retrying,    I::Restarted,      Always,        S::Polling,     &[E::AwaitLines]),
     row(S::Retrying,    I::LifeOver,       Always,        S::Ended,       EXPIRE),
     row(S::Retrying,    I::End,            Always,        S::Ended,       END),
+
+    // Whether the 486 of its phone or the report of its line comes first: a busy caller is waited for.
+    row(S::RetryingCaller, I::CallerBusy,  Always,        S::Suspended,   &[E::Suspend]),
+    row(S::RetryingCaller, I::WaitOver,    Always,        S::Queued,      &[]),
+    row(S::RetryingCaller, I::CalleeBusy,  Always,        S::Watching,    &[E::AwaitCallee]),
+    row(S::RetryingCaller, I::Restarted,   Always,        S::Polling,     &[E::AwaitLines]),
+    row(S::RetryingCaller, I::LifeOver,    Always,        S::Ended,       EXPIRE),
+    row(S::RetryingCaller, I::End,         Always,        S::Ended,       END),
 
     // Waiting for its turn.
     row(S::Queued,      I::Turn,           Always,        S::Ringing,     &[E::Ring]),
@@ -364,6 +380,8 @@ pub static TABLE: &[Row] = &[
     row(S::Failed,      I::Attempted,      When::NotRetained,    S::Ended, FAIL_AND_EXHAUST),
     row(S::Failed,      I::Attempted,      When::TurnsNoReply, S::Watching, FAIL_AND_TURN),
     row(S::Failed,      I::Attempted,      LifeOver,      S::Ended,       FAIL_AND_EXPIRE),
+    row(S::Failed,      I::Attempted,      When::CallerSeenBusy,   S::Suspended, FAIL_AND_SUSPEND),
+    row(S::Failed,      I::Attempted,      When::CallerNotReached, S::RetryingCaller, FAIL_AND_WAIT),
     row(S::Failed,      I::Attempted,      When::NotReached, S::Retrying, FAIL_AND_WAIT),
     row(S::Failed,      I::Attempted,      ReleaseDriven, S::Watching,    FAIL_AND_LOOK),
     row(S::Failed,      I::Attempted,      Always,        S::Waiting,     FAIL_AND_WAIT),

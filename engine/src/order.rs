@@ -31,7 +31,7 @@ pub(crate) struct Order {
     /// The place of its recall while one is in progress; since when it is eligible, while it is. An order has
     /// less than a day to live, so the low half of that time will do.
     place_or_since: u32,
-    /// How long the next wait of `Polling` or `Retrying` is (s).
+    /// How long the next wait of `Polling`, `Retrying` or `RetryingCaller` is (s).
     pub(crate) wait_s: u16,
     pub(crate) state: State,
     /// What it waits for, in the lowest two bits; then [`ELIGIBLE`] and [`IN_RECALL`].

@@ -21,7 +21,10 @@ use crate::written::{Numbered, Slots, WrittenLine, WrittenOrder, write_line, wri
 const MAGIC: &str = "ccbs-engine";
 
 /// The format of snapshots; one more with each change of what is written.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+
+/// The oldest format that is read: 3 lacks a state, and is 4 otherwise.
+const OLDEST: u32 = 3;
 
 /// No order is eligible for so long (ms): its life is over before.
 const LONGEST_TURN: Millis = 1 << 32;
@@ -110,8 +113,8 @@ impl Engine {
         if magic != MAGIC {
             return Err(malformed(format!("begins with {magic:?}, not {MAGIC:?}")));
         }
-        if version != VERSION {
-            return Err(SnapshotError::Version { found: version, expected: VERSION });
+        if !(OLDEST..=VERSION).contains(&version) {
+            return Err(SnapshotError::Version { found: version, oldest: OLDEST, newest: VERSION });
         }
         let read = rmp_serde::from_read(&mut bytes);
         let read: Read = read.map_err(|error| unread(error, bytes.position(), false))?;

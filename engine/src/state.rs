@@ -42,6 +42,7 @@ impl State {
             Self::CalleeGuard => "callee-guard",
             Self::Polling => "polling",
             Self::Retrying => "retrying",
+            Self::RetryingCaller => "retrying-caller",
             Self::Queued => "queued",
             Self::Suspended => "suspended",
             Self::Guarding => "guarding",

@@ -136,6 +136,8 @@ struct Standing {
     new_call: bool,
     /// Whether its callee's line was known when it was called.
     known_when_called: bool,
+    /// Profile `ccbs`: whether its caller's phone was not reached by the last attempt, and no more is known since.
+    caller_not_reached: bool,
     /// How its next step must end it.
     must_end: Option<EndReason>,
 }
@@ -263,7 +265,7 @@ impl Watch {
             order.profile.attempts().map(|_| order.attempts).hash(form);
             (left(order.expires), order.earliest.map(left)).hash(form);
             (order.suspended, order.suspended.then(|| left(order.resumed_from))).hash(form);
-            order.new_call.hash(form);
+            (order.new_call, order.caller_not_reached).hash(form);
         }
         for recall in &self.recalls {
             let order = self.orders.iter().position(|order| order.order == recall.order);

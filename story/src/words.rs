@@ -246,6 +246,7 @@ pub(crate) fn state(state: State) -> &'static str {
         State::CalleeGuard => "in its callee's idle guard",
         State::Polling => "waiting to try a callee that cannot be seen",
         State::Retrying => "waiting to try again",
+        State::RetryingCaller => "waiting to try its caller again",
         State::Queued => "waiting for its turn",
         State::Suspended => "suspended",
         State::Guarding | State::Pausing => "in its caller's guard time",

@@ -12,7 +12,7 @@ from .terms import SECOND, Terms
 
 PLACED = (
     *("waiting", "queued", "suspended", "guarding", "pausing"),
-    *("watching", "callee-guard", "polling", "retrying"),
+    *("watching", "callee-guard", "polling", "retrying", "retrying-caller"),
 )
 """States outside a recall; in all others the order has one."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .book import Book, Order
 
-CCBS_PLACED = ("watching", "callee-guard", "polling", "retrying")
+CCBS_PLACED = ("watching", "callee-guard", "polling", "retrying", "retrying-caller")
 FOR_THE_CALLER = ("queued", "suspended", "guarding", "pausing")
 """The callee was available; what the order waits for now is its caller or its turn."""
 

@@ -42,11 +42,18 @@ class Failures(Requests):
         self.stop_timer("outside", order)
         order.recall = None
         order.state = "over"
-        retries = reason is None and not cut_off and not turns_nr and self.must_retry(order)
-        if retries:
+        goes_on = reason is None and not cut_off and not turns_nr
+        waits_for_caller = goes_on and self.caller_not_reached(order)
+        suspends = waits_for_caller and self.is_busy(order.caller)
+        if waits_for_caller and not suspends:
+            order.state = "retrying-caller"
+            self.set_wait(order)
+        elif goes_on and not waits_for_caller and self.must_retry(order):
             order.state = "retrying"
             self.set_wait(order)
         self.step(order, "attempt-failed", attempt=attempt, failure=order.failure, due=order.due)
+        if suspends:
+            self.suspend(order)
         if reason is not None:
             self.end(order, reason)
         elif cut_off:
@@ -58,6 +65,15 @@ class Failures(Requests):
             order.state = "watching"
             self.look(order)
 
+    def caller_not_reached(self, order: Order) -> bool:
+        """A caller that is busy at its recall: its order is suspended as soon as its line is seen so.
+
+        Only if the callee could be called: it is not away, and has not just had a call after which it has to be
+        free for its guard.
+        """
+        failed = order.failure in ("caller-busy", "caller-unreachable")
+        return failed and self.sees(order) != "no" and not self.line(order.callee).had_leg
+
     def must_retry(self, order: Order) -> bool:
         """A phone is busy or out of reach while its line is seen idle: no event will tell when it is not."""
         if self.sees(order) == "no" or self.has_bug("a phone that is busy on an idle line is tried at once"):
@@ -65,9 +81,7 @@ class Failures(Requests):
         match order.failure:
             case "callee-busy" | "callee-unreachable" | "not-tried":
                 return self.sees(order) == "yes"
-            case "caller-busy":
-                return not self.is_busy(order.caller)
-        return order.failure in ("caller-unreachable", "switch-failed")
+        return order.failure == "switch-failed"
 
     def life_as_no_reply(self, order: Order) -> int:
         if self.has_bug("an order turned no-reply keeps its life"):

@@ -79,10 +79,15 @@ class Life(Callees):
 
     def look_at_caller(self, number: str) -> None:
         """The line is in no recall: its orders wait for it while it is busy."""
+        states = ["queued", "pausing", "retrying-caller"]
+        if self.has_bug("a caller whose phone said busy first is not waited for"):
+            states.remove("retrying-caller")
+        if self.has_bug("a busy caller shortens the waits after its callee's failures"):
+            states.append("retrying")
         for order in self.placed_by(number):
             if self.is_busy(number):
-                if order.state in ("queued", "pausing"):
-                    self.stop_timer("guard", order)
+                if order.state in states:
+                    self.stop_waiting(order)
                     self.suspend(order)
                 elif order.state == "guarding":
                     self.stop_timer("guard", order)

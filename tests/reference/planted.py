@@ -7,6 +7,8 @@ from __future__ import annotations
 
 PLANTED = (
     "a cancelled recall is not released",
+    "a busy caller shortens the waits after its callee's failures",
+    "a caller whose phone said busy first is not waited for",
     "a cut-off attempt is used",
     "a hang-up in the prompt keeps the order",
     "a late outcome counts",

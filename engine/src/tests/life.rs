@@ -368,6 +368,7 @@ fn every_row_of_the_table_is_taken() {
     life_ccbs::each_transition_of_ccbs_does_what_the_table_says();
     life_ccbs::what_becomes_of_an_order_when_its_attempt_has_failed();
     life_ccbs::the_life_of_an_order_of_ccbs_ends_it();
+    life_ccbs::the_life_ends_an_order_that_waits_to_be_tried_again();
     life_ccbs::an_order_that_waits_for_a_limit_heeds_its_callee();
     let missed = coverage::missed();
     assert!(missed.is_empty(), "rows never taken: {missed:#?}");

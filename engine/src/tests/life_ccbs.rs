@@ -80,7 +80,8 @@ fn in_state(state: S, with: With) -> World {
             world.ordered("2", "1");
             world.wait(if with == Unseen { 60_000 } else { 5_000 });
             match recall {
-                S::Retrying => drop(world.ring_is(RingOutcome::Busy)),
+                S::Retrying => drop(world.ring_is(RingOutcome::Failed)),
+                S::RetryingCaller => drop(world.ring_is(RingOutcome::Busy)),
                 S::Announcing => drop(world.ring_is(RingOutcome::Answered)),
                 S::Calling | S::Telling | S::Releasing => world.answer_and_hear(),
                 _ => {}
@@ -119,6 +120,12 @@ fn guard(world: &mut World) -> Vec<String> {
 }
 fn minute(world: &mut World) -> Vec<String> {
     world.wait(60_000)
+}
+fn caller_busy(world: &mut World) -> Vec<String> {
+    world.busy("2")
+}
+fn caller_free(world: &mut World) -> Vec<String> {
+    world.free("2")
 }
 fn caller_busy_then_minute(world: &mut World) -> Vec<String> {
     world.busy("2");
@@ -198,6 +205,17 @@ const CASES: &[Case] = &[
     Case(S::Retrying, Defaults, restarted, &["1 Polling due 15000"], "polling"),
     Case(S::Retrying, Defaults, life_over, &["1 ended expired"], "-"),
     Case(S::Retrying, Defaults, cancelled, &["1 ended cancelled", "reply cancelled [1]"], "-"),
+    Case(S::Retrying, Defaults, caller_busy, &[], "retrying"),
+    Case(S::RetryingCaller, Defaults, minute, &["ring 2 shows 1 20000", "1 began 2"], "ringing"),
+    Case(S::RetryingCaller, Defaults, caller_busy, &["1 Suspended"], "suspended"),
+    Case(S::RetryingCaller, Defaults, caller_free, &[], "retrying-caller"),
+    Case(S::RetryingCaller, Defaults, callee_free, &[], "retrying-caller"),
+    Case(S::RetryingCaller, Defaults, callee_unknown, &[], "retrying-caller"),
+    Case(S::RetryingCaller, Unseen, callee_free, &[], "retrying-caller"),
+    Case(S::RetryingCaller, Defaults, callee_busy, &["1 CalleeBusy"], "watching"),
+    Case(S::RetryingCaller, Defaults, restarted, &["1 Polling due 15000"], "polling"),
+    Case(S::RetryingCaller, Defaults, life_over, &["1 ended expired"], "-"),
+    Case(S::RetryingCaller, Defaults, cancelled, &["1 ended cancelled", "reply cancelled [1]"], "-"),
     Case(S::Queued, Defaults, callees_recall_over, &["2 failed 1 CalleeDeclined", "2 ended callee-declined", "1 CalleeFree due 12000"], "callee-guard"),
     Case(S::Queued, Defaults, restarted, &["1 Polling due 17000", "2 failed 1 SwitchFailed", "2 Polling due 17000"], "polling"),
     Case(S::Suspended, Defaults, callee_busy, &["1 CalleeBusy"], "watching"),
@@ -254,8 +272,9 @@ pub(super) fn what_becomes_of_an_order_when_its_attempt_has_failed() {
     };
     judged(S::Ringing, Defaults, ring(RingOutcome::NoAnswer), &["1 failed 1 CallerNoAnswer", "1 ended caller-no-answer"], "-");
     judged(S::Ringing, Defaults, ring(RingOutcome::Declined), &["1 failed 1 CallerDeclined", "1 ended caller-no-answer"], "-");
-    judged(S::Ringing, Defaults, ring(RingOutcome::Busy), &["1 failed 1 CallerBusy due 65000"], "retrying");
-    judged(S::Ringing, Defaults, ring(RingOutcome::Unreachable), &["1 failed 1 CallerUnreachable due 65000"], "retrying");
+    judged(S::Ringing, Defaults, ring(RingOutcome::Busy), &["1 failed 1 CallerBusy due 65000"], "retrying-caller");
+    judged(S::Ringing, Unseen, ring(RingOutcome::Busy), &["1 failed 1 CallerBusy due 180000"], "retrying-caller");
+    judged(S::Ringing, Defaults, ring(RingOutcome::Unreachable), &["1 failed 1 CallerUnreachable due 65000"], "retrying-caller");
     judged(S::Ringing, Defaults, ring(RingOutcome::Failed), &["1 failed 1 SwitchFailed due 65000"], "retrying");
     judged(S::Ringing, Defaults, ring(RingOutcome::NotTried), &["1 failed 1 NotTried due 65000"], "retrying");
     judged(S::Ringing, Unseen, ring(RingOutcome::NotTried), &["1 failed 1 NotTried", "1 Polling due 180000"], "polling");
@@ -273,7 +292,12 @@ pub(super) fn what_becomes_of_an_order_when_its_attempt_has_failed() {
     // Where the callee's state cannot be seen, busy is what a try is for to find out.
     judged(S::Calling, NoRetention, connect(ConnectOutcome::Unreachable), &["play [NoAnswer]", "1 failed 1 CalleeUnreachable due 65000"], "retrying");
     judged(S::Calling, Unseen, connect(ConnectOutcome::Unreachable), &["play [NoAnswer]", "1 failed 1 CalleeUnreachable", "1 Polling due 180000"], "polling");
-    judged(S::Ringing, Defaults, |world| { world.busy("2"); world.ring_is(RingOutcome::Busy) }, &["1 failed 1 CallerBusy", "1 CalleeFree due 10000"], "callee-guard");
+    for with in [Defaults, Unseen] {
+        judged(S::Ringing, with, |world| { world.busy("2"); world.ring_is(RingOutcome::Busy) }, &["1 failed 1 CallerBusy", "1 Suspended"], "suspended");
+        judged(S::Ringing, with, |world| { world.busy("2"); world.ring_is(RingOutcome::Unreachable) }, &["1 failed 1 CallerUnreachable", "1 Suspended"], "suspended");
+    }
+    judged(S::Ringing, Defaults, |world| { world.busy("2"); world.ring_is(RingOutcome::Failed) }, &["1 failed 1 SwitchFailed due 65000"], "retrying");
+    judged(S::Ringing, Defaults, |world| { world.busy("1"); world.busy("2"); world.ring_is(RingOutcome::Busy) }, &["1 failed 1 CallerBusy"], "watching");
     judged(S::Ringing, Defaults, |world| { world.busy("1"); world.ring_is(RingOutcome::Unreachable) }, &["1 failed 1 CallerUnreachable"], "watching");
     judged(S::Calling, Defaults, busy_since_called, &["play [BusyAgain]", "1 failed 1 CalleeBusy"], "watching");
     judged(S::Calling, Defaults, unregistered_since_called, &["play [NoAnswer]", "1 failed 1 CalleeUnreachable"], "watching");
@@ -332,17 +356,19 @@ pub(super) fn an_order_that_waits_for_a_limit_heeds_its_callee() {
 }
 
 #[test]
-fn the_life_ends_an_order_that_waits_to_be_tried_again() {
-    let profile = Profile { service_duration_s: 60, ..profile(Defaults) };
-    let mut world = World::with(&profile, Limits::default());
-    world.free("1");
-    world.ordered("2", "1");
-    world.wait(5_000);
-    world.ring_is(RingOutcome::Busy);
-    assert_eq!(world.state("2", "1"), "retrying");
-    assert_eq!(world.wait(54_999), [""; 0]);
-    assert_eq!(world.state("2", "1"), "retrying");
-    assert_eq!(world.wait(1), ["1 ended expired"]);
+pub(super) fn the_life_ends_an_order_that_waits_to_be_tried_again() {
+    for (outcome, state) in [(RingOutcome::Failed, "retrying"), (RingOutcome::Busy, "retrying-caller")] {
+        let profile = Profile { service_duration_s: 60, ..profile(Defaults) };
+        let mut world = World::with(&profile, Limits::default());
+        world.free("1");
+        world.ordered("2", "1");
+        world.wait(5_000);
+        world.ring_is(outcome);
+        assert_eq!(world.state("2", "1"), state);
+        assert_eq!(world.wait(54_999), [""; 0]);
+        assert_eq!(world.state("2", "1"), state);
+        assert_eq!(world.wait(1), ["1 ended expired"]);
+    }
 }
 
 #[test]

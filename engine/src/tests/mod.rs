@@ -1,5 +1,6 @@
 //! Tests from inside: they see the whole state.
 
+mod caller_busy;
 mod canonical;
 mod ccbs;
 pub(crate) mod coverage;

@@ -34,9 +34,9 @@ fn a_restored_engine_is_the_same() {
 fn a_snapshot_of_another_format_or_kind_is_refused_by_name() {
     let mut snapshot = rich_world().engine.snapshot();
     // The header: an array of two, a string of eleven bytes, the version.
-    assert_eq!((snapshot[0], snapshot[1], snapshot[13]), (0x92, 0xab, 3));
-    snapshot[13] = 4;
-    assert_eq!(Engine::restore(&snapshot).err(), Some(SnapshotError::Version { found: 4, expected: 3 }));
+    assert_eq!((snapshot[0], snapshot[1], snapshot[13]), (0x92, 0xab, 4));
+    snapshot[13] = 5;
+    assert_eq!(Engine::restore(&snapshot).err(), Some(SnapshotError::Version { found: 5, oldest: 3, newest: 4 }));
     snapshot[2] = b'x';
     let error = Engine::restore(&snapshot).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("xcbs-engine"), "{error}");
@@ -95,6 +95,10 @@ fn golden_world() -> World {
     }
     world.busy("9");
     world.send(Event::LineRegistered { line: super::world::number("4") });
+    world.service("5", Some(Profile::ccbs()));
+    world.send(Event::Line { line: super::world::number("6"), kind: LineKind::Internal });
+    world.free("6");
+    world.ordered("5", "6");
     world.wait(6_000);
     world.ring_is(RingOutcome::Busy);
     world
@@ -110,7 +114,8 @@ fn a_snapshot_of_an_older_format_is_refused_and_told_what_to_do() {
     for format in [1, 2] {
         let old = std::fs::read(golden(format)).expect("the golden snapshot of an older format");
         let error = Engine::restore(&old).err().map(|error| error.to_string());
-        let expected = format!("snapshot of format {format}, expected 3: restore it with the version that wrote it");
+        let expected =
+            format!("snapshot of format {format}, expected 3 to 4: restore it with the version that wrote it");
         assert_eq!(error, Some(expected));
     }
 }
@@ -119,15 +124,14 @@ fn a_snapshot_of_an_older_format_is_refused_and_told_what_to_do() {
 /// snapshot of the new one by `CCBS_GOLDEN=write cargo test -p ccbs-engine golden`.
 #[test]
 fn the_golden_snapshot_of_this_format_is_written_and_restored_as_ever() {
-    let world = golden_world();
-    let snapshot = world.engine.snapshot();
+    let snapshot = golden_world().engine.snapshot();
     let file = golden(u32::from(snapshot[13]));
     if std::env::var_os("CCBS_GOLDEN").is_some_and(|what| what == "write") {
         std::fs::write(&file, &snapshot).expect("a golden snapshot can be written");
     }
     let kept = std::fs::read(&file).expect("a golden snapshot of this format");
     assert!(kept == snapshot, "a snapshot is written otherwise than {}", file.display());
-    let mut restored = Engine::restore(&kept).expect("a good snapshot");
+    let restored = Engine::restore(&kept).expect("a good snapshot");
     let states: Vec<_> = restored.orders().map(|order| (order.order.0, order.kind.as_str(), order.state)).collect();
     let expected = [
         (2, "BS", "queued"),
@@ -136,11 +140,26 @@ fn the_golden_snapshot_of_this_format_is_written_and_restored_as_ever() {
         (5, "BS", "queued"),
         (6, "BS", "polling"),
         (7, "BS", "watching"),
+        (8, "BS", "retrying-caller"),
     ];
     assert_eq!(states, expected);
+    comes_to_its_end(restored);
+}
+
+#[test]
+fn a_snapshot_of_format_3_is_restored_as_it_was_and_written_anew() {
+    let kept = std::fs::read(golden(3)).expect("the golden snapshot of format 3");
+    let restored = Engine::restore(&kept).expect("a snapshot of a format that is read");
+    let written = restored.snapshot();
+    assert_eq!((kept[13], written[13]), (3, 4));
+    assert!(kept[..13] == written[..13] && kept[14..] == written[14..], "nothing but the number is another");
+    comes_to_its_end(restored);
+}
+
+fn comes_to_its_end(mut engine: Engine) {
     let mut out = Vec::new();
-    while let Some(next) = restored.next_deadline() {
-        restored.advance(next, &mut out);
+    while let Some(next) = engine.next_deadline() {
+        engine.advance(next, &mut out);
     }
-    assert_eq!(restored.orders().count(), 0);
+    assert_eq!(engine.orders().count(), 0);
 }

@@ -31,6 +31,10 @@ const UNNOTICED: &[(&str, &str)] = &[
     ("Pausing CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
     ("Queued CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
     ("Suspended CalleeReturned Always without LookAtCallee", TOLD_ANYWAY),
+    (
+        "Failed Attempted CallerSeenBusy goes to Guarding",
+        "the recall's lines are free in the same moment: then the busy caller ends the guard",
+    ),
     ("Failed CutOff LifeOver without ReturnAttempt", NOT_COUNTED),
     ("Failed NotTried LifeOver without ReturnAttempt", NOT_COUNTED),
     ("line Busy Busy tells Busy", "the orders of a line that was busy have heard so: none is in a state that takes it"),
@@ -70,6 +74,7 @@ const STATES: [State; lookup::STATES] = [
     State::CalleeGuard,
     State::Polling,
     State::Retrying,
+    State::RetryingCaller,
     State::Queued,
     State::Suspended,
     State::Guarding,

@@ -2,7 +2,7 @@
 
 use super::{Breach, Open, Recall, Rule, Standing, Watch};
 use crate::life::State;
-use crate::{Action, Drive, EndReason, Engine, Millis, Number, OrderId, OrderKind, RecallId, Step};
+use crate::{Action, AttemptFailure, Drive, EndReason, Engine, Millis, Number, OrderId, OrderKind, RecallId, Step};
 
 macro_rules! hold {
     ($holds:expr, $rule:ident, $($what:tt)+) => {
@@ -139,6 +139,7 @@ impl Watch {
             resumed_from: 0,
             new_call: false,
             known_when_called: false,
+            caller_not_reached: false,
             must_end: None,
         });
         Ok(())
@@ -215,6 +216,7 @@ impl Watch {
                 reason.as_str()
             );
         }
+        let not_reached = std::mem::take(&mut standing.caller_not_reached);
         match step {
             Step::Accepted { .. } | Step::CallerAnswered | Step::CalleeCalled => {}
             Step::AttemptBegan { attempt, attempts } => {
@@ -229,6 +231,8 @@ impl Watch {
             }
             Step::AttemptFailed { due, failure, .. } => {
                 (standing.earliest, standing.suspended) = (*due, false);
+                let caller = matches!(failure, AttemptFailure::CallerBusy | AttemptFailure::CallerUnreachable);
+                standing.caller_not_reached = standing.is_ccbs() && caller;
                 if self.void.contains(&order) {
                     hold!(due.is_none_or(|due| due > now), NotBeforeItsTime, "order {id}: tried again at once");
                     standing.attempts -= 1;
@@ -257,6 +261,15 @@ impl Watch {
             Step::Suspended => {
                 hold!(of_caller == Some(true), ToldAsHeard, "order {id}: suspended though its caller is not busy");
                 (standing.suspended, standing.resumed_from) = (true, 0);
+                // A caller that was busy at its recall is waited for; what else waits, waits first.
+                if not_reached {
+                    standing.earliest = Some(now);
+                }
+                hold!(
+                    standing.earliest.is_none_or(|earliest| earliest <= now),
+                    NotBeforeItsTime,
+                    "order {id}: suspended before its timer"
+                );
             }
             Step::Resumed => {
                 hold!(standing.suspended, ToldAsHeard, "order {id}: resumed though not suspended");
