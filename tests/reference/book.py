@@ -134,6 +134,11 @@ class Book:
             self.known[number] = Line(number)
         return self.known[number]
 
+    def may_keep(self, number: str) -> bool:
+        """Whether a number is known, or there is room for one more that nobody configured."""
+        unconfigured = [line for line in self.known.values() if not line.configured]
+        return number in self.known or len(unconfigured) < self.limits.unconfigured_lines
+
     def is_busy(self, number: str) -> bool:
         return self.line(number).state == "busy"
 

@@ -101,6 +101,9 @@ class Callees(Book):
                     self.look(order)
 
     def registration_changed(self, number: str, registered: bool) -> None:
+        if number not in self.known:
+            self.count("registrations_not_kept")
+            return
         line = self.line(number)
         if line.registered is not registered:
             line.registered = registered

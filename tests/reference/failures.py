@@ -27,10 +27,12 @@ class Failures(Requests):
 
     def ccbs_attempt_failed(self, order: Order, given_back: bool) -> None:
         attempt = order.attempt
+        self.count("attempts_failed")
         cut_off = given_back and order.failure != "not-tried"
         reason = None
         if given_back:
             order.attempt -= 1
+            self.count("attempts_void")
             turns_nr = False
             reason = "expired" if self.now >= order.expires else None
         else:
@@ -68,8 +70,8 @@ class Failures(Requests):
     def caller_not_reached(self, order: Order) -> bool:
         """A caller that is busy at its recall: its order is suspended as soon as its line is seen so.
 
-        Only if the callee could be called: it is not away, and has not just had a call after which it has to be
-        free for its guard.
+        Only if the callee could be called: it is not away, and has not just had a call after which it has to
+        be free for its guard.
         """
         failed = order.failure in ("caller-busy", "caller-unreachable")
         return failed and self.sees(order) != "no" and not self.line(order.callee).had_leg

@@ -147,6 +147,8 @@ class Life(Callees):
             order = self.next_turn()
             if order is None:
                 return
+            if order.turn != self.now:
+                self.count("turns_delayed_by_limit")
             self.begin_recall(order)
 
     def may_begin(self) -> bool:

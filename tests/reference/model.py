@@ -47,6 +47,7 @@ class Model(Recalls):
         for event in events or (None,):
             if not isinstance(event, Restarted):
                 self.fire_timers()
+                self.forget_lines()
             if event is not None:
                 self.happen(event)
                 self.fire_timers()
@@ -60,6 +61,7 @@ class Model(Recalls):
     def fire_timers(self) -> None:
         while (timer := self.take_due_timer()) is not None:
             if isinstance(timer.of, book.Offer):
+                self.count("offers_lapsed")
                 self.offers.remove(timer.of)
             elif timer.kind in ("cb", "callee"):
                 self.callee_wait_over(timer.of)
@@ -80,7 +82,10 @@ class Model(Recalls):
             case Service(number, profile):
                 self.service(number, profile)
             case LineBusy(number):
-                self.line_changed(number, "busy")
+                if self.may_keep(number):
+                    self.line_changed(number, "busy")
+                else:
+                    self.count("busy_reports_not_kept")
             case LineFree(number):
                 self.line_changed(number, "free")
             case LineUnknown(number):

@@ -34,6 +34,9 @@ from .pair import BEGIN, Pair
 NUMBERS = ("1", "2", "3", "4", "7")
 """№7 is external; №4 is not configured at first."""
 
+STRANGERS = ("8", "9")
+"""Numbers that nothing is known of but what is reported of their lines."""
+
 RING = ("answered", "busy", "no-answer", "declined", "unreachable", "failed", "not-tried")
 PLAY = ("played", "caller-gone", "failed")
 CONNECT = ("answered", "busy", "no-answer", "declined", "unreachable", "caller-gone", "failed")
@@ -89,6 +92,7 @@ def limits(dice: random.Random) -> Limits:
         recalls_at_once=dice.choice((500, 1, 2)),
         recalls_per_second=dice.choice((100, 1, 2)),
         offers_per_caller=dice.choice((8, 1, 2)),
+        unconfigured_lines=dice.choice((100_000, 1, 2)),
     )
 
 
@@ -117,12 +121,12 @@ def fail_and_order(dice: random.Random, pair: Pair) -> None:
 
 def line_state(dice: random.Random, pair: Pair) -> None:
     kinds: tuple[Callable[[str], Event], ...] = (LineBusy, LineFree, LineBusy, LineFree, LineUnknown)
-    pair.tell(dice.choice(kinds)(dice.choice(NUMBERS)))
+    pair.tell(dice.choice(kinds)(dice.choice((*NUMBERS, *NUMBERS, *STRANGERS))))
 
 
 def registration(dice: random.Random, pair: Pair) -> None:
     kinds: tuple[Callable[[str], Event], ...] = (LineRegistered, LineRegistered, LineUnregistered)
-    pair.tell(dice.choice(kinds)(dice.choice(NUMBERS)))
+    pair.tell(dice.choice(kinds)(dice.choice((*NUMBERS, *NUMBERS, *STRANGERS))))
 
 
 def flap(dice: random.Random, pair: Pair) -> None:
@@ -262,7 +266,7 @@ def any_move(dice: random.Random, pair: Pair) -> None:
 def finish(pair: Pair) -> None:
     """Everything comes to its end, and nothing is left."""
     pair.flush()
-    for number in NUMBERS:
+    for number in (*NUMBERS, *STRANGERS):
         pair.tell(LineFree(number))
         pair.tell(LineRemoved(number))
     for _ in range(4):

@@ -144,8 +144,10 @@ class Recalls(Failures):
             self.ccbs_attempt_failed(order, given_back)
             return
         attempt = order.attempt
+        self.count("attempts_failed")
         if given_back and not self.has_bug("a cut-off attempt is used"):
             order.attempt -= 1
+            self.count("attempts_void")
         spare = 1 if self.has_bug("one attempt too many") else 0
         last = order.attempt >= order.terms.attempts + spare
         reason = "attempts-exhausted" if last else "expired" if self.now >= order.expires else None

@@ -23,15 +23,18 @@ class Requests(Life):
         kind = {"busy": "BS", "no-reply": "NR", "not-logged-in": "NL", "other": None}[cause]
         if terms is None or caller == callee or kind is None or not terms.offers(kind):
             self.line(caller).last_without_offer = True
+            self.count("calls_without_offer")
             return
         self.line(caller).last_without_offer = False
         self.drop_offers(lambda offer: (offer.caller, offer.callee) == (caller, callee))
         offer = Offer(caller, self.line(callee).number, kind)
         self.offers.append(offer)
+        self.count("offers_opened")
         if not self.has_bug("an offer lasts for ever"):
             self.set_timer("offer", offer, terms.offer_window_s)
         own = [offer for offer in self.offers if offer.caller == caller]
         if len(own) > self.limits.offers_per_caller:
+            self.count("offers_displaced")
             self.drop_offers(lambda offer: offer is own[0])
 
     def order(self, request: int, caller: str, callee: str | None) -> None:

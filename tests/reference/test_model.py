@@ -70,6 +70,10 @@ class Histories(RuleBasedStateMachine):
         moves.flap(dice, self.pair)
 
     @rule(dice=dice)
+    def registration(self, dice: random.Random) -> None:
+        moves.registration(dice, self.pair)
+
+    @rule(dice=dice)
     def outcome(self, dice: random.Random) -> None:
         moves.outcome(dice, self.pair)
 
@@ -127,6 +131,11 @@ TestHistories.settings = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_every_move_is_a_rule_too() -> None:
+    rules = {rule.function.__name__ for rule in Histories().rules}
+    assert {move.__name__ for move, _ in moves.MOVES} <= rules
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
