@@ -119,6 +119,7 @@ struct Line {
 
 /// What an order has shown of itself.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // What is known of an order are facts that do not exclude each other.
 struct Standing {
     order: OrderId,
     caller: Number,

@@ -52,6 +52,15 @@ fn strict() -> Profile {
     profile
 }
 
+/// One attempt that counts for each order: no retention, and no guard for the callee.
+fn hasty() -> Profile {
+    let mut profile = strict();
+    if let Drive::Release { callee_idle_guard_s, callee_no_answer_to_nr, .. } = &mut profile.drive {
+        (*callee_idle_guard_s, *callee_no_answer_to_nr) = (0, false);
+    }
+    profile
+}
+
 fn limits() -> Limits {
     Limits { orders_total: 3, recalls_at_once: 2, recalls_per_second: 3, offers_per_caller: 2, unconfigured_lines: 9 }
 }
@@ -245,6 +254,30 @@ fn long_worlds() -> Vec<World> {
             &[Some(0), Some(0), Some(0)],
             &[(0, 1), (1, 2), (2, 0)],
             may(),
+        ),
+        world(
+            "ccbs-cycle",
+            "`ccbs` without retention and guard: 1 orders 2, 2 orders 3, 3 orders 1",
+            &[hasty()],
+            &[Some(0), Some(0), Some(0)],
+            &[(0, 1), (1, 2), (2, 0)],
+            may(),
+        ),
+        world(
+            "autodial-queue-caller",
+            "`autodial` with one attempt: 2 and 3 order 1 and cancel; 2 becomes busy and free",
+            &[once()],
+            &queue,
+            QUEUE,
+            May { presence: &[1], cancel: true, ..may() },
+        ),
+        world(
+            "ccbs-queue-caller",
+            "the same in `ccbs`",
+            ccbs,
+            &queue,
+            QUEUE,
+            May { presence: &[1], cancel: true, ..may() },
         ),
         world(
             "mixed-queue-busy",

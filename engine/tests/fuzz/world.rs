@@ -8,7 +8,7 @@ use ccbs_engine::{
 
 use super::random::Random;
 
-const NUMBERS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "20", "30", "+49 30 1"];
+pub(crate) const NUMBERS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "20", "30", "+49 30 1"];
 
 /// How many of the numbers have their handles given at the beginning; the rest stay mere numbers.
 const WITH_HANDLE: usize = 7;
