@@ -100,8 +100,9 @@ class Visitors:
     def counters(self) -> dict[str, int]:
         """``visitors_now``; ``codes_dialled``, of them ``codes_unknown`` and ``codes_by_strangers`` (no
         subscriber); ``gate_passed``, ``gate_refused``; ``offers_made``, ``offers_taken`` (by key);
-        ``visitors_failed`` (Asterisk refused what was asked for them), ``visitors_turned_away`` (there were
-        too many at once), ``visitors_resumed`` (found when contact was made).
+        ``visitors_failed`` (Asterisk refused what was asked for them, or a fault of our own),
+        ``visitors_turned_away`` (there were too many at once), ``visitors_resumed`` (found when contact was
+        made).
         """
         return {"visitors_now": len(self._visitors), **self._counts, **self._desk.counters()}
 
@@ -193,6 +194,11 @@ class Visitors:
             self._counts["visitors_failed"] += 1
             self._logger.warning("channel %s: %s", visitor.data.get("name"), error)
             await self._hang_up(visitor)
+        except Exception:
+            # A fault of our own, or the service has ended: nobody else would come for the caller any more.
+            self._counts["visitors_failed"] += 1
+            self._logger.exception("channel %s was not served to its end", visitor.data.get("name"))
+            await self._let_go(visitor)
         finally:
             self._visitors.pop(visitor.channel, None)
 
