@@ -116,6 +116,24 @@ async def test_a_stop_without_time_logs_its_calls_all_the_same() -> None:
         assert [record.cause for record in w.switch.calls] == ["answered"]
 
 
+async def test_a_wait_for_calls_that_is_cancelled_as_the_last_one_ends() -> None:
+    async with world() as w:
+        call = await w.phone("104").call("101")
+        assert await call.status() == 200
+        await w.lines(n101="busy", n104="busy")
+        for turns in range(6):
+            waiting = asyncio.create_task(w.switch.finish_calls(60))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            w.switch._empty.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            # Over before it could be cancelled, or cancelled: nothing in between.
+            if waiting.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+
+
 async def test_an_endpoint_that_ends_by_itself_leaves_nobody_waiting(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -234,9 +234,7 @@ class SipSwitch:
                     self._errors += 1
                     self._logger.warning("leg %d could not be released: %s", leg, error)
             if self._legs():
-                self._empty.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._empty.wait(), timeout)
+                await self._wait_empty(timeout)
                 self._abandon(_WE_ENDED)
             asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
             self._service = None
@@ -259,9 +257,7 @@ class SipSwitch:
         :returns: how many are left.
         """
         if self._legs():
-            self._empty.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), timeout)
+            await self._wait_empty(timeout)
         return len(self._legs())
 
     # --- configuration while it runs --------------------------------------------------------------
@@ -375,6 +371,14 @@ class SipSwitch:
                 self._logger.exception("SIP event %r was not dealt with", event)
         if not self._empty.is_set() and not self._legs():
             self._empty.set()
+
+    async def _wait_empty(self, timeout: float) -> None:
+        """Wait until the last leg is gone, ``timeout`` seconds at the most."""
+        self._empty.clear()
+        # Not wait_for: Python 3.11's swallows a cancellation when what it waits for is there already.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._empty.wait()
 
     def _lost(self) -> None:
         asyncio.get_running_loop().remove_reader(self.endpoint.fileno())
