@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -92,3 +91,14 @@ async def test_a_fault_of_ours_leaves_no_caller_on_an_open_line(caplog: pytest.L
     assert visitors.counters()["visitors_failed"] == 1
     assert "PJSIP/102-00000001" in caplog.text
     assert "the engine has ended" in caplog.text
+
+
+async def test_keys_that_nobody_looks_at_are_counted() -> None:
+    exchange = Exchange()
+    visitors = visitors_of(exchange)
+    visitors.digit("1.1", "5")
+    visitors.came(CHANNEL, ["gate", "101"])
+    for _ in range(40):
+        visitors.digit("1.1", "5")
+    assert visitors.counters()["digits_dropped"] == 8
+    await until(lambda: visitors.counters()["visitors_now"] == 0)

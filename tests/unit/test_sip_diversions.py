@@ -34,6 +34,7 @@ async def test_a_call_goes_where_the_policy_lets_it(diversions: Diversions, to: 
         (record,) = await w.logged(1)
         assert record.caller == "102"
         assert (record.answered is not None) == (status == 200)
+        assert w.switch.counters()["diversions_refused"] == (status == 480)
         await w.lines(n101="free", n102="free", n103="free")
 
 
@@ -61,6 +62,16 @@ async def test_a_recall_follows_its_callee() -> None:
         await until(lambda: not w.service.orders())
         w.phone("103").hang_up(seen)
         await until(recall.ended.is_set)
+
+
+async def test_a_recall_that_may_not_follow_its_callee() -> None:
+    async with world() as w:
+        await w.order()
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = "95551234"
+        w.cb_timer()
+        assert (await w.told("attempt-failed")).failure == "callee-unreachable"
+        assert w.switch.counters()["diversions_refused"] == 1
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,52 @@ async def test_a_transfer_to_a_busy_number_lets_the_transferred_one_order() -> N
         assert len(w.service.orders()) == 1, "who transferred was refused nothing"
 
 
+async def test_a_transfer_that_may_not_be_diverted() -> None:
+    async with world() as w:
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = "95551234"
+        _, seen = await _talk(w, "102", "104")
+        assert await w.phone("104").refer(seen, "101") == 202
+        await until(lambda: seen.told[-1:] == ["SIP/2.0 480 Temporarily Unavailable"])
+        assert w.switch.counters()["diversions_refused"] == 1
+
+
+async def test_a_transfer_that_is_diverted_leaves_the_record_of_the_talk_before_it() -> None:
+    async with world() as w:
+        w.phone("101").does = 302
+        w.phone("101").diverts_to = "103"
+        call, seen = await _talk(w, "102", "104")
+        assert await w.phone("104").refer(seen, "101") == 202
+        third = await w.phone("103").rings()
+        await until(seen.ended.is_set)
+        w.phone("103").hang_up(third)
+        await until(call.ended.is_set)
+        records = [(r.caller, r.callee, r.cause) for r in await w.logged(2)]
+        assert records == [("102", "104", "answered"), ("102", "103", "answered")]
+        assert w.switch.counters()["decisions_failed"] == 0
+
+
+async def test_a_transfer_of_which_the_service_can_make_nothing() -> None:
+    async with world(diversions="any") as w:
+        w.phone("far").does = 486
+        call, seen = await _talk(w, "102", "104")
+        assert await w.phone("104").refer(seen, "9" * 300) == 202
+        await until(lambda: seen.told[-1:] == ["SIP/2.0 486 Busy Here"])
+        assert w.switch.counters()["facts_refused"] == 1
+        w.phone("102").hang_up(call)
+
+
+async def test_a_transfer_that_the_endpoint_does_not_take() -> None:
+    async def route(call: Call) -> Decision:
+        return Dial(number=call.dialled, timeout=-1.0 if call.transferred_by else None)
+
+    async with world(route=route) as w:
+        call, seen = await _talk(w, "102", "104")
+        assert await w.phone("104").refer(seen, "101") == 202
+        await until(lambda: w.switch.counters()["transfer_decisions_failed"] == 1)
+        w.phone("102").hang_up(call)
+
+
 async def test_an_attended_transfer_frees_both_lines_of_who_transfers() -> None:
     async with world() as w:
         call, _ = await _talk(w, "103", "101")

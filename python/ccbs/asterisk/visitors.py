@@ -24,6 +24,7 @@ __all__ = ["Visitors"]
 
 _CODES: Final = ("set", "del", "query")
 _AT_ONCE: Final = 10_000
+_KEYS_WAITING: Final = 32
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 5.0
 
@@ -37,7 +38,7 @@ class _Visitor:
         self.data: Final = channel
         self.number: Final = number
         self.gone: Final[asyncio.Future[int]] = loop.create_future()
-        self.digits: Final[asyncio.Queue[str]] = asyncio.Queue(32)
+        self.digits: Final[asyncio.Queue[str]] = asyncio.Queue(_KEYS_WAITING)
 
 
 class Visitors:
@@ -92,6 +93,7 @@ class Visitors:
             "gate_refused": 0,
             "offers_made": 0,
             "offers_taken": 0,
+            "digits_dropped": 0,
             "visitors_failed": 0,
             "visitors_turned_away": 0,
             "visitors_resumed": 0,
@@ -100,9 +102,9 @@ class Visitors:
     def counters(self) -> dict[str, int]:
         """``visitors_now``; ``codes_dialled``, of them ``codes_unknown`` and ``codes_by_strangers`` (no
         subscriber); ``gate_passed``, ``gate_refused``; ``offers_made``, ``offers_taken`` (by key);
-        ``visitors_failed`` (Asterisk refused what was asked for them, or a fault of our own),
-        ``visitors_turned_away`` (there were too many at once), ``visitors_resumed`` (found when contact was
-        made).
+        ``digits_dropped`` (keys beyond the 32 that wait to be looked at); ``visitors_failed`` (Asterisk
+        refused what was asked for them, or a fault of our own), ``visitors_turned_away`` (there were too many
+        at once), ``visitors_resumed`` (found when contact was made).
         """
         return {"visitors_now": len(self._visitors), **self._counts, **self._desk.counters()}
 
@@ -153,7 +155,11 @@ class Visitors:
     def digit(self, channel: str, digit: str) -> None:
         """A key was pressed."""
         visitor = self._visitors.get(channel)
-        if visitor is not None and not visitor.digits.full():
+        if visitor is None:
+            return
+        if visitor.digits.full():
+            self._counts["digits_dropped"] += 1
+        else:
             visitor.digits.put_nowait(digit)
 
     def read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ccbs._ccbs import SipEndpoint
+from ccbs.sip.diverting import Diversions
 from ccbs.sip.recalls import RecallLeg
 from ccbs.sip.routing import (
     Answer,
@@ -10,7 +11,6 @@ from ccbs.sip.routing import (
     Codes,
     Decision,
     Dial,
-    Diversions,
     NumberingRoute,
     Reject,
     Route,

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from ccbs._ccbs import CcbsError, InvalidValue
+from ccbs._ccbs import CcbsError
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.causes import fail_cause
 from ccbs.codes import OrderDesk, UnknownCode
 from ccbs.numbering import Numbering
+from ccbs.sip.diverting import Diverting
+from ccbs.sip.facts import Facts
 from ccbs.sip.outcomes import call_cause
 from ccbs.sip.routing import (
     Answer,
@@ -20,13 +22,10 @@ from ccbs.sip.routing import (
     Codes,
     Decision,
     Dial,
-    Diversions,
     NumberingRoute,
     Party,
     Reject,
     Route,
-    diverted_to,
-    may_divert,
 )
 from ccbs.subscribers import Directory
 
@@ -73,12 +72,13 @@ class OrdinaryCalls:
     :param plan: the route by the numbering plan.
     :param desk: carries out service codes.
     :param service: is told how calls ended.
+    :param facts: tells it.
     :param prompts: from the caller's subscriber number (``None``: a trunk) and prompt names to the names
         loaded into the endpoint.
     :param contacts: how many phones a subscriber has registered.
     :param route_timeout: how long a route may take, in seconds.
     :param ring_timeout: how long a callee rings where the route says nothing, in seconds.
-    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
+    :param diverting: where calls may be diverted to.
     :param clock: Unix time in seconds.
     :param logger: for what goes wrong.
     """
@@ -94,11 +94,12 @@ class OrdinaryCalls:
         plan: NumberingRoute,
         desk: OrderDesk,
         service: CallbackService,
+        facts: Facts,
         prompts: Callable[[str | None, Sequence[str]], Sequence[str]],
         contacts: Callable[[str], int],
         route_timeout: float,
         ring_timeout: float,
-        diversions: Callable[[str | None], Diversions],
+        diverting: Diverting,
         clock: Callable[[], float],
         logger: logging.Logger,
     ) -> None:
@@ -110,11 +111,12 @@ class OrdinaryCalls:
         self._plan = plan
         self._desk = desk
         self._service = service
+        self._facts = facts
         self._prompts = prompts
         self._contacts = contacts
         self._route_timeout = route_timeout
         self._ring_timeout = ring_timeout
-        self._diversions = diversions
+        self._diverting = diverting
         self._clock = clock
         self._logger = logger
         self.refusing = False
@@ -126,16 +128,13 @@ class OrdinaryCalls:
             "decisions_failed": 0,
             "unknown_codes": 0,
             "code_calls_failed": 0,
-            "facts_refused": 0,
-            "diversions_refused": 0,
             "calls_refused_stopping": 0,
         }
 
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
-        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``facts_refused`` (about numbers
-        that the engine takes for none: empty or overlong), ``diversions_refused`` (answered 480),
-        ``calls_refused_stopping`` (answered 503 while the switch stops), and those of the order desk.
+        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``calls_refused_stopping``
+        (answered 503 while the switch stops), and those of the order desk.
         """
         return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
 
@@ -170,12 +169,12 @@ class OrdinaryCalls:
     def on_diverted(self, event: Diverted) -> None:
         """The callee's phone diverts the call."""
         leg = self._legs.get(event.leg)
-        if leg is None:
+        if leg is None or leg.peer is not None:
+            # Of one that talks, it is the callee of a transfer who diverts.
             return
         by = self._directory.get(leg.to_subscriber) if leg.to_subscriber is not None else None
-        to = diverted_to(self._numbering, leg.trunk, event.dialled)
-        if not may_divert(self._diversions(leg.trunk), self._numbering, to):
-            self._counts["diversions_refused"] += 1
+        to = self._diverting.target(leg.trunk, event.dialled)
+        if to is None:
             self._do(leg, Reject(480))
             return
         call = replace(
@@ -208,7 +207,7 @@ class OrdinaryCalls:
             leg.peer = event.peer
             self._by_peer[event.peer] = leg
             if leg.named:
-                self._tell(self._service.call_answered, leg.caller, leg.callee)
+                self._facts.tell(self._service.call_answered, leg.caller, leg.callee)
 
     def on_played(self, event: Played) -> None:
         """A prompt is over."""
@@ -254,7 +253,7 @@ class OrdinaryCalls:
             )
         )
         if leg.call.subscriber is not None and not leg.code and (why := fail_cause(cause)) is not None:
-            self._tell(self._service.call_failed, leg.caller, leg.callee, why)
+            self._facts.tell(self._service.call_failed, leg.caller, leg.callee, why)
 
     def legs(self) -> list[int]:
         """The incoming legs there are."""
@@ -388,14 +387,6 @@ class OrdinaryCalls:
         except CcbsError as error:
             self._counts["code_calls_failed"] += 1
             self._logger.error("leg %d of %s could not be released: %s", leg.id, leg.caller, error)
-
-    def _tell(self, fact: Callable[..., None], *about: str) -> None:
-        # Numbers come from phones and trunks and may be anything.
-        try:
-            fact(*about)
-        except InvalidValue as error:
-            self._counts["facts_refused"] += 1
-            self._logger.info("call %s → %s is not told to the service: %s", *about[:2], error)
 
     def _cause(self, leg: _Leg, event: Ended) -> CallCause:
         if leg.answered is not None:

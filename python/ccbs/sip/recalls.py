@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ccbs._ccbs import Closed, Overload
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.causes import connect_outcome, recall_cause, ring_cause, ring_outcome
-from ccbs.numbering import Numbering
+from ccbs.sip.diverting import Diverting
 from ccbs.sip.outcomes import call_cause, sip_status
-from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
+from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
 from ccbs.subscribers import Directory
 from ccbs.switch import (
     ConnectOutcome,
@@ -66,8 +66,7 @@ class Recalls:
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
-    :param numbering: the plan.
-    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
+    :param diverting: where calls may be diverted to.
     :param log: where each recall leaves a record.
     :param route: asked for the way to the callee, as for an ordinary call of the caller.
     :param route_timeout: how long it may take, in seconds.
@@ -85,8 +84,7 @@ class Recalls:
         endpoint: SipEndpoint,
         *,
         directory: Directory,
-        numbering: Numbering,
-        diversions: Callable[[str | None], Diversions],
+        diverting: Diverting,
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
         route_timeout: float,
@@ -99,8 +97,7 @@ class Recalls:
     ) -> None:
         self._endpoint = endpoint
         self._directory = directory
-        self._numbering = numbering
-        self._diversions = diversions
+        self._diverting = diverting
         self._log = log
         self._route = route
         self._route_timeout = route_timeout
@@ -177,8 +174,8 @@ class Recalls:
             outcome = await self._connect(leg, call, shown_as, timeout)
             if leg.diverted is None or leg.gone.done():
                 return outcome
-            to = diverted_to(self._numbering, leg.trunk, leg.diverted)
-            if not may_divert(self._diversions(leg.trunk), self._numbering, to):
+            to = self._diverting.target(leg.trunk, leg.diverted)
+            if to is None:
                 return outcome
             # The endpoint bounds how often.
             by = self._directory.get(call.dialled) or subscriber

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from ccbs.codes import ServiceCodes
 from ccbs.numbering import External, Internal, Numbering
@@ -16,13 +16,10 @@ __all__ = [
     "Codes",
     "Decision",
     "Dial",
-    "Diversions",
     "NumberingRoute",
     "Party",
     "Reject",
     "Route",
-    "diverted_to",
-    "may_divert",
 ]
 
 
@@ -118,28 +115,6 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Codes:
     """Take the dialled number for a service code (:class:`ccbs.codes.OrderDesk`)."""
-
-
-Diversions: TypeAlias = Literal["off", "internal", "any"]
-"""Which calls a callee's phone may divert (3xx): none, those to numbers of this switch, any that its own
-subscriber could make."""
-
-
-def diverted_to(numbering: Numbering, trunk: str | None, number: str) -> str:
-    """The number to dial for the one that a 3xx names.
-
-    :param numbering: the plan.
-    :param trunk: the trunk that says so; it gives numbers as it knows them.
-    :param number: the number in its Contact.
-    """
-    if trunk is None or isinstance(numbering.find(number), Internal):
-        return number
-    return numbering.as_dialled(trunk, number) or number
-
-
-def may_divert(policy: Diversions, numbering: Numbering, dialled: str) -> bool:
-    """Whether a call may be diverted to a number."""
-    return policy == "any" or (policy == "internal" and isinstance(numbering.find(dialled), Internal))
 
 
 Decision: TypeAlias = Dial | Reject | Answer | Codes

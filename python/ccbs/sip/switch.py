@@ -31,10 +31,12 @@ from ccbs._ccbs import (
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
 from ccbs.numbering import Numbering
+from ccbs.sip.diverting import Diversions, Diverting
+from ccbs.sip.facts import Facts
 from ccbs.sip.lines import SubscriberLines
 from ccbs.sip.ordinary import OrdinaryCalls
 from ccbs.sip.recalls import RecallLeg, Recalls
-from ccbs.sip.routing import Diversions, NumberingRoute, Route
+from ccbs.sip.routing import NumberingRoute, Route
 from ccbs.sip.transfers import Transfers
 from ccbs.sip.trunks import Trunk, Trunks
 from ccbs.subscribers import Directory, Subscriber
@@ -137,6 +139,8 @@ class SipSwitch:
         self._on_closed = on_closed
         self._logger = logger or logging.getLogger("ccbs.sip")
         self._clock = clock
+        self._diverting = Diverting(numbering, self._may_divert_to)
+        self._facts = Facts(self._logger)
         self._loaded: set[str] = set()
         self._lines = SubscriberLines(endpoint, directory)
         self._errors = 0
@@ -148,8 +152,7 @@ class SipSwitch:
         self._recalls = Recalls(
             endpoint,
             directory=directory,
-            numbering=numbering,
-            diversions=self._may_divert_to,
+            diverting=self._diverting,
             log=self.calls,
             route=route or self._plan,
             route_timeout=route_timeout,
@@ -180,11 +183,12 @@ class SipSwitch:
             plan=self._plan,
             desk=OrderDesk(service, self._codes),
             service=service,
+            facts=self._facts,
             prompts=self._prompt_names,
             contacts=self._lines.contacts,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
-            diversions=self._may_divert_to,
+            diverting=self._diverting,
             clock=self._clock,
             logger=self._logger,
         )
@@ -192,12 +196,12 @@ class SipSwitch:
         transfers = self._transfers = Transfers(
             self.endpoint,
             directory=self.directory,
-            numbering=self._numbering,
-            diversions=self._may_divert_to,
+            diverting=self._diverting,
             books=(ordinary, recalls),
             log=self.calls,
             route=self._route or self._plan,
             service=service,
+            facts=self._facts,
             contacts=self._lines.contacts,
             route_timeout=self._route_timeout,
             ring_timeout=self._ring_timeout,
@@ -315,6 +319,8 @@ class SipSwitch:
             **self.calls.counters(),
             **self._recalls.counters(),
             **self._trunks.counters(),
+            **self._diverting.counters(),
+            **self._facts.counters(),
         }
         if self._ordinary is not None:
             counters |= self._ordinary.counters()

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ccbs._ccbs import CcbsError, InvalidValue
+from ccbs._ccbs import CcbsError
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.causes import fail_cause
-from ccbs.numbering import Numbering
+from ccbs.sip.diverting import Diverting
+from ccbs.sip.facts import Facts
 from ccbs.sip.outcomes import call_cause
-from ccbs.sip.routing import Call, Decision, Dial, Diversions, Party, Reject, diverted_to, may_divert
+from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ class Transfers:
 
     :param endpoint: the SIP endpoint.
     :param directory: the subscribers.
-    :param numbering: the plan.
-    :param diversions: where calls may be diverted to, by the name of the trunk that does (``None``: a phone).
+    :param diverting: where calls may be diverted to.
     :param books: who knows the talks that may be transferred.
     :param log: where each call leaves a record.
     :param route: asked for the way, as for a call of the transferor.
     :param service: is told how calls ended.
+    :param facts: tells it.
     :param contacts: how many phones a subscriber has registered.
     :param route_timeout: how long a route may take, in seconds.
     :param ring_timeout: how long a callee rings where the route says nothing, in seconds.
@@ -91,12 +92,12 @@ class Transfers:
         endpoint: SipEndpoint,
         *,
         directory: Directory,
-        numbering: Numbering,
-        diversions: Callable[[str | None], Diversions],
+        diverting: Diverting,
         books: Sequence[Book],
         log: CallLog,
         route: Callable[[Call], Awaitable[Decision]],
         service: CallbackService,
+        facts: Facts,
         contacts: Callable[[str], int],
         route_timeout: float,
         ring_timeout: float,
@@ -105,12 +106,12 @@ class Transfers:
     ) -> None:
         self._endpoint = endpoint
         self._directory = directory
-        self._numbering = numbering
-        self._diversions = diversions
+        self._diverting = diverting
         self._books: Final[tuple[Book, ...]] = (*books, self)
         self._log = log
         self._route = route
         self._service = service
+        self._facts = facts
         self._contacts = contacts
         self._route_timeout = route_timeout
         self._ring_timeout = ring_timeout
@@ -118,10 +119,17 @@ class Transfers:
         self._logger = logger
         self._moves: Final[dict[int, _Move]] = {}
         self._talks: Final[dict[int, _Talk]] = {}
-        self._counts: Final = {"transfers": 0, "transfers_failed": 0, "transfer_routes_failed": 0}
+        self._counts: Final = {
+            "transfers": 0,
+            "transfers_failed": 0,
+            "transfer_routes_failed": 0,
+            "transfer_decisions_failed": 0,
+        }
 
     def counters(self) -> dict[str, int]:
-        """``transfers`` (done), ``transfers_failed``, ``transfer_routes_failed`` (answered 500)."""
+        """``transfers`` (done), ``transfers_failed``, ``transfer_routes_failed`` (answered 500),
+        ``transfer_decisions_failed`` (not taken by the endpoint).
+        """
         return dict(self._counts)
 
     def legs(self) -> list[int]:
@@ -178,8 +186,8 @@ class Transfers:
         move = self._moves.get(event.leg)
         if move is None:
             return
-        to = diverted_to(self._numbering, move.trunk, event.dialled)
-        if not may_divert(self._diversions(move.trunk), self._numbering, to):
+        to = self._diverting.target(move.trunk, event.dialled)
+        if to is None:
             self._reject(event.leg, 480)
             return
         by = self._directory.get(move.to_subscriber) if move.to_subscriber is not None else None
@@ -219,7 +227,7 @@ class Transfers:
         began = move.began if move is not None else now
         talk = _Talk(event.leg, event.peer, goes, callee, began, now)
         self._talks[event.leg] = self._talks[event.peer] = talk
-        self._tell(self._service.call_answered, goes.number, callee.number)
+        self._facts.tell(self._service.call_answered, goes.number, callee.number)
 
     def on_transfer_failed(self, event: TransferFailed) -> None:
         """The transferred party was not taken."""
@@ -288,12 +296,14 @@ class Transfers:
             )
         except CcbsError as error:
             # The endpoint gives the transfer up by itself when nothing is said about it in its time.
+            self._counts["transfer_decisions_failed"] += 1
             self._logger.error("transfer %s → %s: %s", move.goes.number, move.callee, error)
 
     def _reject(self, leg: int, status: int) -> None:
         try:
             self._endpoint.reject_transfer(leg, status)
         except CcbsError as error:
+            self._counts["transfer_decisions_failed"] += 1
             self._logger.error("transfer of leg %d could not be refused: %s", leg, error)
 
     def _failed(self, move: _Move, cause: Cause) -> None:
@@ -301,7 +311,7 @@ class Transfers:
         why = call_cause(cause, reachable=reachable)
         self._record(move.goes, move.callee, move.began, None, why)
         if move.goes.subscriber is not None and (told := fail_cause(why)) is not None:
-            self._tell(self._service.call_failed, move.goes.number, move.callee, told)
+            self._facts.tell(self._service.call_failed, move.goes.number, move.callee, told)
 
     def _record(
         self, caller: Party, callee: str, began: float, answered: float | None, cause: CallCause
@@ -317,13 +327,6 @@ class Transfers:
                 caller_trunk=caller.trunk,
             )
         )
-
-    def _tell(self, fact: Callable[..., None], *about: str) -> None:
-        # Numbers come from phones and trunks and may be anything.
-        try:
-            fact(*about)
-        except InvalidValue as error:
-            self._logger.info("call %s → %s is not told to the service: %s", *about[:2], error)
 
     def _name(self, party: Party) -> str | None:
         return party.subscriber.name if party.subscriber is not None else party.display

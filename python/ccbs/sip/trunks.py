@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ccbs._ccbs import CcbsError
-from ccbs.sip.routing import Diversions
+from ccbs.sip.diverting import Diversions
 
 if TYPE_CHECKING:
     from ccbs._ccbs import SipEndpoint
