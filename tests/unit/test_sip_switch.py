@@ -12,6 +12,7 @@ from ccbs import ConnectOutcome
 from ccbs._ccbs import SipEndpoint, SipEvent
 from ccbs.numbering import ExternalPrefix, Numbering
 from ccbs.sip import Answer, Call, Decision, Dial, Reject, Route, SipSwitch
+from ccbs.sip.routing import RouteFailed
 from ccbs.subscribers import Directory, Subscriber, ha1_sha256
 
 # --- a route of one's own -------------------------------------------------------------------------
@@ -30,16 +31,48 @@ async def nonsense(call: Call) -> Decision:
     return "101"  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("route", [raises, hangs, nonsense])
+FAILING = [
+    (raises, "raised LookupError"),
+    (hangs, "took longer than 0.1 s"),
+    (nonsense, "returned '101'; expected Dial"),
+]
+
+
+@pytest.mark.parametrize(("route", "why"), FAILING)
 async def test_a_route_that_fails_is_answered_500_and_logged(
-    route: Route, caplog: pytest.LogCaptureFixture
+    route: Route, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with world(route=route, route_timeout=0.1) as w:
         assert await (await w.phone("102").call("101")).status() == 500
         (record,) = await w.logged(1)
         assert record.cause == "failed"
-        assert "102 → 101" in caplog.text
+        assert f"call 102 → 101: its route {why}" in caplog.text
+        # Only where the route itself raised is there a place to look at.
+        assert ("Traceback" in caplog.text) == (route is raises)
         assert w.switch.counters()["routes_failed"] == 1
+
+
+@pytest.mark.parametrize(("route", "why"), FAILING)
+async def test_a_route_that_fails_a_recall_or_a_transfer(
+    route: Route, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(call: Call) -> Decision:
+        return await route(call) if call.recall or call.transferred_by else Dial(number=call.dialled)
+
+    async with world(route=fails, route_timeout=0.1) as w:
+        leg = await w.switch.ring("102", "101", 5)
+        with pytest.raises(RouteFailed, match=why):
+            await w.switch.connect(leg, "101", "102", 5)
+        await w.switch.release(leg, "attempt-failed")
+        call = await w.phone("102").call("104")
+        assert await call.status() == 200
+        seen = await w.phone("104").rings()
+        await until(seen.acknowledged.is_set)
+        assert await w.phone("104").refer(seen, "101") == 202
+        await until(lambda: seen.told[-1:] == ["SIP/2.0 500 Server Internal Error"])
+        assert f"transfer 102 → 101 by 104: its route {why}" in caplog.text
+        assert w.switch.counters()["transfer_routes_failed"] == 1
+        w.phone("102").hang_up(call)
 
 
 async def test_a_route_decides() -> None:

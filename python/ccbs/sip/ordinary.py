@@ -26,6 +26,8 @@ from ccbs.sip.routing import (
     Party,
     Reject,
     Route,
+    RouteFailed,
+    ask_route,
 )
 from ccbs.subscribers import Directory
 
@@ -270,20 +272,15 @@ class OrdinaryCalls:
     async def _ask_route(self, leg: _Leg, route: Route, call: Call) -> None:
         decision: Decision = Reject(500)
         try:
-            async with asyncio.timeout(self._route_timeout):
-                decision = await route(call)
-        except TimeoutError:
+            decision = await ask_route(route, call, self._route_timeout)
+        except RouteFailed as error:
             self._counts["routes_failed"] += 1
             self._logger.error(
-                "route of the call %s → %s took longer than %g s; answered 500",
+                "call %s → %s: %s; answered 500",
                 leg.caller,
                 leg.call.dialled,
-                self._route_timeout,
-            )
-        except Exception:
-            self._counts["routes_failed"] += 1
-            self._logger.exception(
-                "route of the call %s → %s failed; answered 500", leg.caller, leg.call.dialled
+                error,
+                exc_info=error.__cause__,
             )
         if leg.id in self._legs:
             leg.task = None
@@ -315,16 +312,6 @@ class OrdinaryCalls:
             case Codes():
                 leg.code = True
                 leg.task = asyncio.create_task(self._take_code(leg))
-            case _:
-                self._counts["routes_failed"] += 1
-                self._logger.error(
-                    "route of the call %s → %s returned %r; expected Dial, Reject, Answer or Codes; "
-                    "answered 500",
-                    leg.caller,
-                    leg.call.dialled,
-                    decision,
-                )
-                self._do(leg, Reject(500))
 
     def _dial(self, leg: _Leg, dial: Dial) -> None:
         call = leg.call

@@ -12,7 +12,7 @@ from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.causes import connect_outcome, recall_cause, ring_cause, ring_outcome
 from ccbs.sip.diverting import Diverting
 from ccbs.sip.outcomes import call_cause, sip_status
-from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
+from ccbs.sip.routing import Call, Dial, Party, Reject, Route, ask_route
 from ccbs.subscribers import Directory
 from ccbs.switch import (
     ConnectOutcome,
@@ -25,8 +25,6 @@ from ccbs.switch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from ccbs._ccbs import Answered, Bridged, ConnectFailed, Diverted, Ended, Played, Ringing, SipEndpoint
 
 __all__ = ["RecallLeg", "Recalls"]
@@ -86,7 +84,7 @@ class Recalls:
         directory: Directory,
         diverting: Diverting,
         log: CallLog,
-        route: Callable[[Call], Awaitable[Decision]],
+        route: Route,
         route_timeout: float,
         name: Callable[[str, str], str],
         prompts: Callable[[str | None, Sequence[str]], Sequence[str]],
@@ -183,8 +181,7 @@ class Recalls:
 
     async def _connect(self, leg: RecallLeg, call: Call, shown_as: str, timeout: float) -> ConnectOutcome:
         subscriber = self._directory.get(leg.caller)
-        async with asyncio.timeout(self._route_timeout):
-            decision = await self._route(call)
+        decision = await ask_route(self._route, call, self._route_timeout)
         match decision:
             case Dial():
                 pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,6 +21,8 @@ __all__ = [
     "Party",
     "Reject",
     "Route",
+    "RouteFailed",
+    "ask_route",
 ]
 
 
@@ -120,6 +123,32 @@ class Codes:
 Decision: TypeAlias = Dial | Reject | Answer | Codes
 Route: TypeAlias = Callable[[Call], Awaitable[Decision]]
 """What a user may replace: an async function from the call to what is done with it."""
+
+
+class RouteFailed(Exception):
+    """A route said nothing that can be done. Its cause is what the route raised, if it did."""
+
+
+async def ask_route(route: Route, call: Call, timeout: float) -> Decision:
+    """Ask a route for the way of a call.
+
+    :param route: is asked.
+    :param call: the call.
+    :param timeout: how long it may take, in seconds.
+    :returns: what it says.
+    :raises RouteFailed: when it raised, took longer, or returned no decision; the message says which.
+    """
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            decision: object = await route(call)
+    except Exception as error:
+        if limit.expired():
+            raise RouteFailed(f"its route took longer than {timeout:g} s") from None
+        raise RouteFailed(f"its route raised {type(error).__name__}") from error
+    if not isinstance(decision, Dial | Reject | Answer | Codes):
+        raise RouteFailed(f"its route returned {decision!r}; expected Dial, Reject, Answer or Codes")
+    return decision
 
 
 class NumberingRoute:

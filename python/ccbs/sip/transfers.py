@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -14,7 +14,7 @@ from ccbs.causes import fail_cause
 from ccbs.sip.diverting import Diverting
 from ccbs.sip.facts import Facts
 from ccbs.sip.outcomes import call_cause
-from ccbs.sip.routing import Call, Decision, Dial, Party, Reject
+from ccbs.sip.routing import Call, Decision, Dial, Party, Reject, Route, RouteFailed, ask_route
 from ccbs.subscribers import Directory
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Transfers:
         diverting: Diverting,
         books: Sequence[Book],
         log: CallLog,
-        route: Callable[[Call], Awaitable[Decision]],
+        route: Route,
         service: CallbackService,
         facts: Facts,
         contacts: Callable[[str], int],
@@ -259,15 +259,16 @@ class Transfers:
     async def _find_way(self, move: _Move, call: Call) -> None:
         decision: Decision = Reject(500)
         try:
-            async with asyncio.timeout(self._route_timeout):
-                decision = await self._route(call)
-        except Exception:
+            decision = await ask_route(self._route, call, self._route_timeout)
+        except RouteFailed as error:
             self._counts["transfer_routes_failed"] += 1
-            self._logger.exception(
-                "route of the transfer %s → %s by %s failed; answered 500",
+            self._logger.error(
+                "transfer %s → %s by %s: %s; answered 500",
                 move.goes.number,
                 move.callee,
                 move.by.number,
+                error,
+                exc_info=error.__cause__,
             )
         if self._moves.get(move.leg) is not move:
             return
