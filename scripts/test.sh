@@ -103,26 +103,28 @@ begin() {
     local name=$1
     shift
     wanted "$name" || return 0
-    "$@" >"$reports/$name.log" 2>&1 &
+    { "$@"; outcome=$?; echo "$SECONDS" >"$reports/$name.ended"; exit "$outcome"; } >"$reports/$name.log" 2>&1 &
     begun[$name]=$! since[$name]=$SECONDS commands[$name]="$*"
 }
 
 stage() {
-    local name=$1 proofs=$2 outcome began=$SECONDS
+    local name=$1 proofs=$2 outcome began=$SECONDS ended
     shift 2
     wanted "$name" || return 0
     if [[ $1 == begun ]]; then
         began=${since[$name]}
         say "$name: ${commands[$name]}"
         if wait "${begun[$name]}"; then outcome=passed; else outcome=FAILED failed=1; fi
+        ended=$(<"$reports/$name.ended")
         cat "$reports/$name.log"
         set -- ${commands[$name]}
     else
         say "$name: $*"
         if "$@" 2>&1 | tee "$reports/$name.log"; then outcome=passed; else outcome=FAILED failed=1; fi
+        ended=$SECONDS
     fi
     proven "$name" "${proofs//,/ }"
-    names+=("$name") outcomes+=("$outcome, $((SECONDS - began)) s")
+    names+=("$name") outcomes+=("$outcome, $((ended - began)) s")
     [[ $1 == */pytest ]] && closing+=("$(printf '%-10s  %s' "$name" "$(plain "$name" | grep -E '^=+ .* in [0-9.]+s' | tail -1)")")
 }
 

@@ -52,15 +52,6 @@ fn strict() -> Profile {
     profile
 }
 
-/// One attempt that counts for each order: no retention, and no guard for the callee.
-fn hasty() -> Profile {
-    let mut profile = strict();
-    if let Drive::Release { callee_idle_guard_s, callee_no_answer_to_nr, .. } = &mut profile.drive {
-        (*callee_idle_guard_s, *callee_no_answer_to_nr) = (0, false);
-    }
-    profile
-}
-
 fn limits() -> Limits {
     Limits { orders_total: 3, recalls_at_once: 2, recalls_per_second: 3, offers_per_caller: 2, unconfigured_lines: 9 }
 }
@@ -99,7 +90,7 @@ fn world(
 /// Every world, the short ones first.
 pub fn worlds() -> Vec<World> {
     let mut worlds = short_worlds();
-    worlds.extend(long_worlds().into_iter().map(|world| World { short: false, ..world }));
+    worlds.extend(long_worlds().into_iter().chain(queue_worlds()).map(|world| World { short: false, ..world }));
     worlds
 }
 
@@ -255,34 +246,27 @@ fn long_worlds() -> Vec<World> {
             &[(0, 1), (1, 2), (2, 0)],
             may(),
         ),
-        world(
-            "ccbs-cycle",
-            "`ccbs` without retention and guard: 1 orders 2, 2 orders 3, 3 orders 1",
-            &[hasty()],
-            &[Some(0), Some(0), Some(0)],
-            &[(0, 1), (1, 2), (2, 0)],
-            may(),
-        ),
+    ]
+}
+
+/// Queues whose callee or a caller comes and goes.
+fn queue_worlds() -> Vec<World> {
+    let queue = [None, Some(0), Some(0)];
+    let caller = || May { presence: &[1], cancel: true, ..may() };
+    vec![
         world(
             "autodial-queue-caller",
             "`autodial` with one attempt: 2 and 3 order 1 and cancel; 2 becomes busy and free",
             &[once()],
             &queue,
             QUEUE,
-            May { presence: &[1], cancel: true, ..may() },
+            caller(),
         ),
-        world(
-            "ccbs-queue-caller",
-            "the same in `ccbs`",
-            ccbs,
-            &queue,
-            QUEUE,
-            May { presence: &[1], cancel: true, ..may() },
-        ),
+        world("ccbs-queue-caller", "the same in `ccbs`", &[ccbs()], &queue, QUEUE, caller()),
         world(
             "mixed-queue-busy",
             "`mixed-queue` where 1 is busy and free",
-            mixed,
+            &[autodial(), ccbs()],
             &[None, Some(0), Some(1)],
             QUEUE,
             May { presence: &[0], ..may() },

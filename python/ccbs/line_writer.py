@@ -39,9 +39,8 @@ class LineWriter:
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what waits, for at most ``timeout`` seconds."""
-        if self._waiting.qsize() < self._limit:
-            self._waiting.put(None)
-            self._thread.join(timeout)
+        self._waiting.put(None)
+        self._thread.join(timeout)
 
     def counters(self) -> dict[str, int]:
         """``NAME_written`` and ``NAME_dropped``: too many waited, or nobody reads any more."""

@@ -20,7 +20,7 @@ from ccbs.switch import (
     current_order,
 )
 
-__all__ = ["RecallCarrier", "bounded"]
+__all__ = ["RecallCarrier", "bounded", "first_of"]
 
 _NOT_TRIED: Final = "not-tried"
 
@@ -40,6 +40,14 @@ async def bounded(task: asyncio.Task[Any], timeout: float) -> bool:
     if not done:
         task.cancel()
     return bool(done)
+
+
+async def first_of(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
+    """Wait for one of several futures; unlike awaiting it, a cancellation leaves the future alone.
+
+    :param timeout: how long at the most, in seconds.
+    """
+    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _asked_to_end() -> bool:

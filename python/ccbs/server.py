@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import importlib.metadata
 import logging
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +18,6 @@ from ccbs._ccbs import (
     Closed,
     Driver,
     InvalidPrompt,
-    InvalidValue,
-    ListenError,
     Overload,
     Registration,
     SipEndpoint,
@@ -34,7 +30,6 @@ from ccbs.calls import CallLog
 from ccbs.codes import ServiceCodes
 from ccbs.config import Config
 from ccbs.config.checks import find_coroutine
-from ccbs.config.model import FurtherAddress, Listen
 from ccbs.configured import (
     StartError,
     engine_limits,
@@ -46,13 +41,14 @@ from ccbs.configured import (
 from ccbs.control import ControlError, ControlServer
 from ccbs.keeping import Keeping
 from ccbs.line_writer import LineWriter
+from ccbs.listening import listen, listened
 from ccbs.operator_desk import Host, OperatorDesk
 from ccbs.reload import Reload, SipReload
 from ccbs.service import CallbackService
 from ccbs.sip import SipSwitch
 from ccbs.steps import line
 from ccbs.subscribers import Directory
-from ccbs.supervisor import Supervisor, handed_sockets
+from ccbs.supervisor import Supervisor
 from ccbs.trace import TraceFile
 
 __all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
@@ -60,9 +56,6 @@ __all__ = ["STOP_BOUND_S", "Server", "StartError", "run"]
 STOP_BOUND_S = 10.0
 """How long stopping may take, in seconds; what is not done by then is left."""
 
-_DECISION_GRACE_S = 7
-# Files of the process beside connections and streams: sockets, logs, libraries.
-_OTHER_FILES = 256
 
 _TOO_MANY = (
     "The switch cannot start: there are more subscribers, trunks and prompts than may wait for the SIP "
@@ -138,7 +131,7 @@ class Server:
         directory = Directory(subscriber_of(found) for found in config.subscribers)
         prompts = prompts_of(config)
         calls = call_log(config.call_log_file, config.call_log_records)
-        endpoint = _listen(config, tracing=self._trace_path is not None)
+        endpoint = listen(config, tracing=self._trace_path is not None)
         try:
             # Not before: a server that cannot listen must not wipe the trace of the one that does.
             self._trace = _trace_file(self._trace_path)
@@ -241,8 +234,9 @@ class Server:
         driver: Driver,
         calls_s: float,
     ) -> bool:
+        bound_s = STOP_BOUND_S + calls_s
         try:
-            async with asyncio.timeout(STOP_BOUND_S + calls_s):
+            async with asyncio.timeout(bound_s):
                 if calls_s and self._stop.is_set() and self._faulty is None:
                     switch.refuse_calls()
                     # What stands is in the store; from here on nothing is ordered, cancelled or recalled.
@@ -253,7 +247,7 @@ class Server:
                 await service.stop(close_driver=False)
                 await switch.stop()
         except TimeoutError:
-            _LOG.error("not everything was stopped within %g s; it is left as it is", STOP_BOUND_S)
+            _LOG.error("not everything was stopped within %g s; it is left as it is", bound_s)
             return False
         finally:
             # The calls that end last are noted with it, and the phones that come and go meanwhile.
@@ -291,14 +285,9 @@ class Server:
         self._stop.set()
 
     def _greeting(self, endpoint: SipEndpoint) -> str:
-        listen = self._config.listen
-        bound = zip(endpoint.local_addresses, _addresses(listen), strict=True)
-        addresses = ", ".join(
-            f"{f'[{host}]' if ':' in host else host}:{port} ({_names(at.transports)})"
-            for (host, port), at in bound
-        )
         return (
-            f"ccbs {importlib.metadata.version('ccbs')} listens on {addresses}, "
+            f"ccbs {importlib.metadata.version('ccbs')} "
+            f"listens on {listened(endpoint, self._config.listen)}, "
             f"realm {self._config.listen.realm}; subscribers: {len(self._config.subscribers)}, "
             f"trunks: {len(self._config.trunks)}; "
             f"control socket {self._config.control_socket}"
@@ -326,14 +315,6 @@ class Server:
                     event.status,
                     event.again_ms / 1000,
                 )
-
-
-def _addresses(listen: Listen) -> list[Listen | FurtherAddress]:
-    return [listen, *listen.also]
-
-
-def _names(transports: Sequence[str]) -> str:
-    return ", ".join(name.upper() for name in transports)
 
 
 async def watch_recording(driver: Driver) -> None:
@@ -369,63 +350,6 @@ def call_log(file: Path | None, records: int) -> CallLog:
                 "call_log.file another path."
             ) from None
     return CallLog(limit=records, path=file)
-
-
-def _allow_connections(connections: int) -> None:
-    """Ask the system for as many open files as connections and streams may need; it grants what it does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OTHER_FILES
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _listen(config: Config, *, tracing: bool) -> SipEndpoint:
-    listen, limits = config.listen, config.limits.endpoint
-    _allow_connections(limits.connections + limits.streams)
-    handed = handed_sockets()
-    try:
-        return SipEndpoint(
-            listen=(listen.address, listen.port),
-            realm=listen.realm,
-            advertise=listen.advertise,
-            transports=listen.transports,
-            also=[(at.address, at.port, at.advertise, at.transports) for at in listen.also],
-            rtp_ports=(listen.rtp_ports.first, listen.rtp_ports.last),
-            user_agent=f"ccbs/{importlib.metadata.version('ccbs')}",
-            trace=tracing,
-            late_offer=listen.late_offer,
-            keep_bindings=config.store is not None,
-            sockets=handed,
-            events=limits.queue,
-            commands=limits.queue,
-            # The route's own time is over first: its end is told in the log.
-            decision_s=limits.route_timeout_s + _DECISION_GRACE_S,
-            **limits.model_dump(exclude={"queue", "ring_timeout_s", "route_timeout_s"}),
-        )
-    except InvalidValue as error:
-        todo = "the sockets of the supervisor" if handed else "limits.endpoint"
-        raise StartError(
-            f"The switch cannot listen: {error}. Correct the section listen or {todo}."
-        ) from None
-    except ListenError as error:
-        where = " and ".join(
-            f"{at.address} port {at.port} ({_names(at.transports)})" for at in _addresses(listen)
-        )
-        if error.errno == errno.EADDRINUSE:
-            why, todo = "it is in use by another program", "Stop that program or set listen.port."
-        elif error.errno in (errno.EACCES, errno.EPERM):
-            why, todo = "there is no permission", "Choose listen.port from 1024 on."
-        elif error.errno == errno.EADDRNOTAVAIL:
-            why, todo = "this machine has no such address", "Correct listen.address."
-        else:
-            why, todo = str(error), "Correct the section listen."
-        raise StartError(f"The switch cannot listen on {where}: {why}. {todo}") from None
-    finally:
-        # The endpoint has its own of them.
-        for descriptor in handed:
-            os.close(descriptor)
 
 
 def _switch(

@@ -13,7 +13,7 @@ from silence import wav
 from test_server import CONFIG, serving
 from udp_phone import UdpPhone
 
-import ccbs.server
+import ccbs.listening
 from ccbs import InvalidPrompt, InvalidValue
 from ccbs._ccbs import SipEndpoint, prompt_seconds
 from ccbs.config import Problem, load, schema
@@ -176,7 +176,7 @@ def test_what_is_written_reaches_the_endpoint(tmp_path: Path) -> None:
     text = SOUND.replace("{realm:", "{port: 0, realm:") + (
         f"limits:\n  endpoint:\n    queue: 16\n    route_timeout_s: 20\n{written}"
     )
-    with closing(ccbs.server._listen(load(write(tmp_path, text)), tracing=False)) as endpoint:
+    with closing(ccbs.listening.listen(load(write(tmp_path, text)), tracing=False)) as endpoint:
         limits = endpoint.limits
     # The endpoint gives a call up only when the route's own time is over.
     assert limits.pop("decision_s") > 20

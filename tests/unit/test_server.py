@@ -22,6 +22,7 @@ from udp_phone import UdpPhone
 from virtual_driver import until
 
 import ccbs.configured
+import ccbs.listening
 import ccbs.server
 from ccbs._ccbs import SipEndpoint
 from ccbs.config import load
@@ -311,7 +312,7 @@ async def test_a_part_that_ends_by_a_fault_ends_the_server_with_1(
         parts["engine"] = made = ccbs.Driver(*settings, **more)
         return made
 
-    monkeypatch.setattr(ccbs.server, "SipEndpoint", endpoint)
+    monkeypatch.setattr(ccbs.listening, "SipEndpoint", endpoint)
     monkeypatch.setattr(ccbs.configured, "Driver", driver)
     file = tmp_path / "ccbs.yml"
     file.write_text(CONFIG.format(port=0, cb_timer=10), encoding="utf-8")

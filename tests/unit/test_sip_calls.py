@@ -75,7 +75,7 @@ async def test_an_unknown_number_or_code_is_404(dialled: str, cause: str) -> Non
         assert await (await w.phone("102").call(dialled)).status() == 404
         (record,) = await w.logged(1)
         assert record.cause == cause
-        assert w.switch.counters()["unknown_codes"] == (1 if dialled.startswith("*") else 0)
+        assert w.switch.counters()["codes_unknown"] == (1 if dialled.startswith("*") else 0)
 
 
 async def test_a_callee_without_a_phone_is_unreachable() -> None:

@@ -14,7 +14,7 @@ import pytest
 from broken_config import SOUND, marked_line, problems, write
 from udp_phone import UdpPhone
 
-import ccbs.server
+import ccbs.listening
 from ccbs import InvalidValue, ListenError
 from ccbs._ccbs import SipEndpoint, TrunkRegistration
 from ccbs.config import load
@@ -164,7 +164,7 @@ def test_listeners_and_trunks_of_the_file_reach_the_endpoint(tmp_path: Path) -> 
         "far.example",
         120,
     )
-    with closing(ccbs.server._listen(config, tracing=False)) as endpoint:
+    with closing(ccbs.listening.listen(config, tracing=False)) as endpoint:
         assert [host for host, _ in endpoint.local_addresses] == ["127.0.0.1", "::1"]
         with closing(SipEndpoint(listen=endpoint.local_address, realm="r", transports=["udp"])):
             pass
@@ -175,9 +175,9 @@ def test_a_server_may_open_as_many_files_as_its_limits_need() -> None:
     lower = min(soft, 512) if soft != resource.RLIM_INFINITY else 512
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (lower, hard))
-        ccbs.server._allow_connections(300)
+        ccbs.listening._allow_connections(300)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= min(556, hard if hard > 0 else 556)
-        ccbs.server._allow_connections(1)
+        ccbs.listening._allow_connections(1)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= lower, "never fewer than before"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
@@ -188,7 +188,7 @@ async def test_late_offer_of_the_configuration_rings_without_a_description(
     late: bool, tmp_path: Path
 ) -> None:
     text = SOUND.replace("{realm:", f"{{port: 0, late_offer: {str(late).lower()}, realm:")
-    with closing(ccbs.server._listen(load(write(tmp_path, text)), tracing=False)) as endpoint:
+    with closing(ccbs.listening.listen(load(write(tmp_path, text)), tracing=False)) as endpoint:
         ha1 = ha1_md5("101", "ccbs.example", "secret-101")
         endpoint.set_subscriber("101", ha1_md5=ha1, ha1_sha256=None, capacity=1)
         phone = await UdpPhone.start("101", "secret-101", endpoint.local_address)

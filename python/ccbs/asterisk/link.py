@@ -114,7 +114,8 @@ class Link:
     def counters(self) -> dict[str, int]:
         """``ari_connections``, ``ari_losses``, ``ari_events``, ``ari_events_dropped`` (the queue was full),
         ``ari_events_malformed``, ``ari_events_waiting``, ``ari_handler_errors``, and how long the last event
-        waited between reader and handler, and the longest any did: ``ari_lag_us``, ``ari_lag_max_us``.
+        waited between reader and handler, and the longest any did: ``ari_lag_us``, ``ari_lag_max_us``;
+        ``ari_contact`` (1 while in contact).
         """
         return {**self._counts, "ari_events_waiting": len(self._queue), "ari_contact": int(self.in_contact)}
 

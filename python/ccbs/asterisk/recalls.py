@@ -20,6 +20,7 @@ from ccbs.asterisk.player import ChannelGone, Player
 from ccbs.asterisk.recall_leg import RecallLeg
 from ccbs.calls import CallLog, CallRecord
 from ccbs.causes import connect_outcome
+from ccbs.recall import first_of
 from ccbs.subscribers import Directory
 from ccbs.switch import ConnectOutcome, LegGone, NotTried, RingFailed, RingOutcome
 
@@ -120,7 +121,7 @@ class Recalls:
         try:
             await self._originate(leg, timeout)
             # Asterisk ends it itself; the rest is for an event that never comes.
-            await _first(leg.answered, leg.gone, timeout=timeout + self._settle)
+            await first_of(leg.answered, leg.gone, timeout=timeout + self._settle)
         except BaseException:
             await self._give_up(leg)
             raise
@@ -175,7 +176,7 @@ class Recalls:
         leg.dialled_any = False
         try:
             await self._continue(leg, callee, shown_as)
-            await _first(leg.returned, leg.gone, timeout=timeout)
+            await first_of(leg.returned, leg.gone, timeout=timeout)
             if not leg.returned.done() and not leg.gone.done():
                 await self._cut(leg, ConnectOutcome.NO_ANSWER)
         except asyncio.CancelledError:
@@ -217,7 +218,7 @@ class Recalls:
         for peer in list(leg.peers):
             await self._endings.hang_up(peer)
         if leg.returned is not None:
-            await _first(leg.returned, leg.gone, timeout=self._settle)
+            await first_of(leg.returned, leg.gone, timeout=self._settle)
 
     def _outcome_without_return(self, leg: RecallLeg) -> ConnectOutcome:
         """The caller's channel is gone: by its own hand, or because the dialplan ended after its ``Dial``."""
@@ -234,7 +235,7 @@ class Recalls:
             return
         self._logger.debug("%r released: %s", leg, reason)
         if await self._endings.hang_up(leg.channel, reason_code(leg.outcome)):
-            await _first(leg.gone, timeout=self._settle)
+            await first_of(leg.gone, timeout=self._settle)
         if not leg.gone.done():
             await self._give_up(leg)
 
@@ -396,8 +397,3 @@ def _arguments(channel: Mapping[str, Any], app: str) -> list[str]:
     dialplan = channel.get("dialplan") or {}
     name, *arguments = str(dialplan.get("app_data") or "").split(",")
     return arguments if dialplan.get("app_name") == "Stasis" and name == app else []
-
-
-async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
-    """Wait for one of them; unlike awaiting it, a cancellation leaves the future alone."""
-    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

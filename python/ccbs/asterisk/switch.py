@@ -21,6 +21,7 @@ from ccbs.asterisk.recalls import Recalls
 from ccbs.asterisk.visitors import Visitors
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
+from ccbs.languages import RECALL_NAMES, Languages
 from ccbs.numbering import Numbering
 from ccbs.subscribers import Directory, Subscriber
 from ccbs.switch import ConnectOutcome, LineState
@@ -43,8 +44,6 @@ EVENT_TYPES: Final = (
 )
 
 LONGEST_CONTACT_WAIT: Final = 7
-
-RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
 
 
 class AsteriskSwitch:
@@ -117,11 +116,10 @@ class AsteriskSwitch:
         self._app = app
         self._codes = codes or ServiceCodes()
         self._offer = (offer_digit, offer_wait)
-        self._recall_names = recall_names
-        self._default_language = default_language
+        self._languages = Languages(directory, default_language, recall_names)
         self._logger = logger or logging.getLogger("ccbs.asterisk")
         self._lines = AsteriskLines(endpoints, directory)
-        self._player = Player(ari, prompts, self._language, logger=self._logger)
+        self._player = Player(ari, prompts, self._languages.of, logger=self._logger)
         self._endings = Endings(ari, logger=self._logger)
         self._link = Link(
             ari,
@@ -146,7 +144,7 @@ class AsteriskSwitch:
             lines=self._lines,
             player=self._player,
             endings=self._endings,
-            name=self._recall_name,
+            name=self._languages.recall_name,
             contact=self._link.contact,
             contact_wait=contact_wait,
             log=self.calls,
@@ -398,12 +396,3 @@ class AsteriskSwitch:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _language(self, number: str) -> str:
-        subscriber = self.directory.get(number)
-        return subscriber.language if subscriber is not None else self._default_language
-
-    def _recall_name(self, caller: str, callee: str) -> str:
-        language = self._language(caller)
-        template = self._recall_names.get(language) or self._recall_names.get(self._default_language, "")
-        return template.format(callee=callee)

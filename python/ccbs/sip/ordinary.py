@@ -128,14 +128,14 @@ class OrdinaryCalls:
         self._counts: Final = {
             "routes_failed": 0,
             "decisions_failed": 0,
-            "unknown_codes": 0,
+            "codes_unknown": 0,
             "code_calls_failed": 0,
             "calls_refused_stopping": 0,
         }
 
     def counters(self) -> dict[str, int]:
         """``calls_now``, ``routes_failed`` (answered 500), ``decisions_failed`` (not taken by the endpoint),
-        ``unknown_codes`` (404), ``code_calls_failed`` (prompts not played), ``calls_refused_stopping``
+        ``codes_unknown`` (404), ``code_calls_failed`` (prompts not played), ``calls_refused_stopping``
         (answered 503 while the switch stops), and those of the order desk.
         """
         return {"calls_now": len(self._legs), **self._counts, **self._desk.counters()}
@@ -332,7 +332,7 @@ class OrdinaryCalls:
         try:
             self._desk.codes.parse(leg.call.dialled)
         except UnknownCode:
-            self._counts["unknown_codes"] += 1
+            self._counts["codes_unknown"] += 1
             self._do(leg, Reject(404))
             return
         try:

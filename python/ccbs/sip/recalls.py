@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ccbs._ccbs import Closed, Overload
 from ccbs.calls import CallCause, CallLog, CallRecord
 from ccbs.causes import connect_outcome, recall_cause, ring_cause, ring_outcome
+from ccbs.recall import first_of
 from ccbs.sip.diverting import Diverting
 from ccbs.sip.outcomes import call_cause, sip_status
 from ccbs.sip.routing import Call, Dial, Party, Reject, Route, ask_route
@@ -130,10 +131,10 @@ class Recalls:
             raise NotTried(f"the SIP endpoint takes no call: {error}") from error
         leg = self._legs[number] = RecallLeg(number, caller, shown_as, self._clock())
         try:
-            await _first(leg.answered, leg.gone)
+            await first_of(leg.answered, leg.gone)
         except asyncio.CancelledError:
             self._endpoint.release(leg.id)
-            await _first(leg.gone, timeout=self._settle)
+            await first_of(leg.gone, timeout=self._settle)
             raise
         if not leg.sent:
             raise NotTried(
@@ -150,7 +151,7 @@ class Recalls:
         over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         leg.plays[self._endpoint.play(leg.id, self._prompts(leg.caller, prompts))] = over
         try:
-            await _first(over, leg.gone)
+            await first_of(over, leg.gone)
         except asyncio.CancelledError:
             if not leg.gone.done():
                 self._endpoint.stop_play(leg.id)
@@ -204,11 +205,11 @@ class Recalls:
             timeout_s=timeout if decision.timeout is None else min(timeout, decision.timeout),
         )
         try:
-            await _first(over, leg.gone)
+            await first_of(over, leg.gone)
         except asyncio.CancelledError:
             if not leg.gone.done():
                 self._endpoint.stop_connect(leg.id)
-                await _first(over, leg.gone, timeout=self._settle)
+                await first_of(over, leg.gone, timeout=self._settle)
             raise
         leg.outcome = over.result() if over.done() else ConnectOutcome.CALLER_GONE
         return leg.outcome
@@ -219,7 +220,7 @@ class Recalls:
             status = sip_status(leg.outcome) if leg.outcome is not None else None
             self._logger.debug("%r released: %s", leg, reason)
             self._endpoint.release(leg.id, status)
-            await _first(leg.gone)
+            await first_of(leg.gone)
 
     # --- what the endpoint tells ------------------------------------------------------------------
 
@@ -314,8 +315,3 @@ class Recalls:
                 return cause
             return ring_cause(ring_outcome(cause))
         return recall_cause(leg.outcome, cause if cause in ("caller-gone", "cancelled") else "failed")
-
-
-async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
-    """Wait for one of them; unlike awaiting it, a cancellation leaves the future alone."""
-    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -30,6 +30,7 @@ from ccbs._ccbs import (
 )
 from ccbs.calls import CallLog
 from ccbs.codes import OrderDesk, ServiceCodes
+from ccbs.languages import RECALL_NAMES, Languages
 from ccbs.numbering import Numbering
 from ccbs.sip.diverting import Diversions, Diverting
 from ccbs.sip.facts import Facts
@@ -53,8 +54,6 @@ _FAULT: Final = ("refused", 500)
 _WE_ENDED: Final = ("local", None)
 
 LONGEST_TIMEOUT: Final = 86_400
-
-RECALL_NAMES: Final[Mapping[str, str]] = {"ru": "Обратный вызов {callee}", "en": "Callback {callee}"}
 
 
 class SipSwitch:
@@ -133,8 +132,7 @@ class SipSwitch:
         self._route_timeout = route_timeout
         self._ring_timeout = ring_timeout
         self._diversions = diversions
-        self._recall_names = recall_names
-        self._default_language = default_language
+        self._languages = Languages(directory, default_language, recall_names)
         self._on_event = on_event
         self._on_closed = on_closed
         self._logger = logger or logging.getLogger("ccbs.sip")
@@ -156,7 +154,7 @@ class SipSwitch:
             log=self.calls,
             route=route or self._plan,
             route_timeout=route_timeout,
-            name=self._recall_name,
+            name=self._languages.recall_name,
             prompts=self._prompt_names,
             contacts=self._lines.contacts,
             clock=clock,
@@ -412,20 +410,9 @@ class SipSwitch:
         transferred = self._transfers.legs() if self._transfers is not None else []
         return self._recalls.legs() + ordinary + transferred
 
-    def _language(self, number: str | None) -> str:
-        subscriber = self.directory.get(number) if number is not None else None
-        return subscriber.language if subscriber is not None else self._default_language
-
-    def _recall_name(self, caller: str, callee: str) -> str:
-        names = self._recall_names
-        name = names.get(self._language(caller)) or names.get(self._default_language) or "{callee}"
-        return name.replace("{callee}", callee)
-
     def _prompt_names(self, number: str | None, prompts: Sequence[str]) -> Sequence[str]:
-        language = self._language(number)
+        language, default = self._languages.of(number), self._languages.default
         return [
-            f"{language}/{name}"
-            if f"{language}/{name}" in self._loaded
-            else f"{self._default_language}/{name}"
+            f"{language}/{name}" if f"{language}/{name}" in self._loaded else f"{default}/{name}"
             for name in prompts
         ]
