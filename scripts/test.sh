@@ -73,7 +73,7 @@ stages() {
     stage package - begun
 }
 
-# How long each takes on two idle cores stands in docs/testing.md.
+# How long each takes stands in docs/testing.md.
 long_stages() {
     # An hour of waiting beside the rest: it counts what grows and what is lost, not how fast it goes.
     begin soak env CCBS_SOAK_S=3600 "$bin/pytest" tests/storm/test_soak.py -v -s

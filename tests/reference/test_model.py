@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, note, seed, settings
@@ -19,6 +20,7 @@ from reference import moves
 from reference.pair import Disagreement, Pair
 from reference.planted import PLANTED
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "design" / "model.md").read_text(encoding="utf-8")
 LONG = settings.get_current_profile_name() == "long"
 BLOCKS = 400 if LONG else 16
 """How many blocks of walks; each walk has its own seed."""
@@ -161,6 +163,9 @@ def test_a_planted_bug_is_caught(bug: str, record_property: Callable[[str, objec
             walk(number, planted=bug)
         except Disagreement as disagreement:
             differing = str(disagreement).split("\n", 1)[0]
+            what = differing.removesuffix(" differ")
+            row = f"| {bug} | `{what}` |" if what.endswith("()") else f"| {bug} | {what} |"
+            assert row in PAGE, f"docs/design/model.md lacks the row {row}"
             record_property("caught", f"{bug}: {differing}, history {number + 1:,}")
             return
     pytest.fail(f"3,000 walks and not one shows that {bug!r}")
