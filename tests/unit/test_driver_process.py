@@ -8,8 +8,8 @@ from own_process import python
 # --- fork -------------------------------------------------------------------------------------------
 
 FORK = """
-    import gc, os, sys, threading
-    from ccbs import Closed, Driver
+    import contextlib, gc, os, sys, threading
+    from ccbs import Closed, Driver, Overload
     from ccbs.events import Query
 
     driver = Driver()
@@ -59,7 +59,9 @@ def test_a_fork_amid_traffic_does_not_hang() -> None:
 
     def traffic():
         while not stop.is_set():
-            driver.submit([Query(n, "2") for n in range(50)])
+            # Where others hold the processors the driver's thread may fall behind, which it says.
+            with contextlib.suppress(Overload):
+                driver.submit([Query(n, "2") for n in range(50)])
             driver.drain()
             driver.orders()
 
