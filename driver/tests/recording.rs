@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use ccbs_driver::recording::{Entry, Recorded, Recorder, RecorderSettings, Recording, RecordingError};
 use ccbs_driver::{Commit, JournalReader, MemoryStore, Record, SqliteSettings, SqliteStore, Store, is_store};
@@ -136,6 +137,17 @@ fn nothing_but_a_recording_is_put_out_of_the_way() {
     assert_eq!(fs::read(place.file()).unwrap(), earlier);
 }
 
+/// The store once more. The child of another test has its lock as well until it runs its own program.
+fn opened_again(path: &Path) -> SqliteStore {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match SqliteStore::open(path, SqliteSettings::default()) {
+            Err(error) if error.message.contains("is in use") && Instant::now() < end => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn a_recording_never_goes_onto_the_store() {
     let place = Place::new("onto-store");
@@ -146,8 +158,9 @@ fn a_recording_never_goes_onto_the_store() {
     drop(store);
     std::os::unix::fs::symlink("orders.db", place.0.join("link")).unwrap();
     fs::hard_link(&path, place.0.join("second-name")).unwrap();
+    let open = || opened_again(&path);
     for name in ["orders.db", "orders.db-wal", "orders.db-shm", "orders.db.lock", "link", "second-name"] {
-        let store = SqliteStore::open(&path, SqliteSettings::default()).unwrap();
+        let store = open();
         let aim = place.0.join(name);
         let error = Recorder::over(&aim, &Limits::default(), store, RecorderSettings::default()).err().unwrap();
         assert!(matches!(error, RecordingError::OfStore { .. }), "{name}: {error}");
@@ -156,10 +169,10 @@ fn a_recording_never_goes_onto_the_store() {
             "{error}"
         );
         assert!(is_store(&path) && !place.0.join(format!("{name}.1")).exists(), "{name}");
-        let kept = SqliteStore::open(&path, SqliteSettings::default()).unwrap().load().unwrap();
+        let kept = open().load().unwrap();
         assert_eq!(kept.snapshot, Some(engine.snapshot()), "{name}");
     }
-    let store = SqliteStore::open(&path, SqliteSettings::default()).unwrap();
+    let store = open();
     assert!(Recorder::over(&place.file(), &Limits::default(), store, RecorderSettings::default()).is_ok());
 }
 

@@ -107,17 +107,20 @@ impl Engine {
     /// contradict themselves.
     pub fn restore(snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let mut bytes = Cursor::new(snapshot);
-        let head = rmp_serde::from_read(&mut bytes);
-        let unread = |error, at, in_head| SnapshotError::of_reading(&error, at, snapshot.len(), in_head);
-        let (magic, version): (String, u32) = head.map_err(|error| unread(error, bytes.position(), true))?;
+        let (magic, version): (String, u32) = match rmp_serde::from_read(&mut bytes) {
+            Ok(head) => head,
+            Err(error) => return Err(SnapshotError::of_reading(&error, bytes.position(), snapshot.len(), true)),
+        };
         if magic != MAGIC {
             return Err(malformed(format!("begins with {magic:?}, not {MAGIC:?}")));
         }
         if !(OLDEST..=VERSION).contains(&version) {
             return Err(SnapshotError::Version { found: version, oldest: OLDEST, newest: VERSION });
         }
-        let read = rmp_serde::from_read(&mut bytes);
-        let read: Read = read.map_err(|error| unread(error, bytes.position(), false))?;
+        let read: Read = match rmp_serde::from_read(&mut bytes) {
+            Ok(read) => read,
+            Err(error) => return Err(SnapshotError::of_reading(&error, bytes.position(), snapshot.len(), false)),
+        };
         if bytes.position() != snapshot.len() as u64 {
             return Err(malformed("bytes after its end"));
         }
