@@ -57,7 +57,8 @@ def run(
             fail(f"{name} is given twice, by {option} and by --set. Leave one of them out.")
         base[name] = value
     try:
-        variants = [base, *(_changed(base, _pairs("--compare", [text])) for text in compare or ())]
+        others = [_pairs("--compare", [text]) for text in compare or ()]
+        variants = [base, *(_changed(base, other) for other in others)]
         for variant in variants:
             simulate_check(list(variant.items()))
     except InvalidValue as error:
@@ -73,7 +74,9 @@ def run(
     if as_json:
         print_json(reports[0] if len(reports) == 1 else {"reports": reports})
     else:
-        _print(reports)
+        left_out = [name for name in base if any(name not in variant for variant in variants)]
+        compared = dict.fromkeys([name for other in others for name in other] + left_out)
+        _print(reports, list(compared))
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
@@ -102,16 +105,14 @@ def _options(variant: Mapping[str, str]) -> str:
     return " ".join(f"--set {name}={value}" for name, value in variant.items())
 
 
-def _print(reports: Sequence[Mapping[str, Any]]) -> None:
+def _print(reports: Sequence[Mapping[str, Any]], compared: Sequence[str]) -> None:
     settings = [report["settings"] for report in reports]
     first = settings[0]
-    names = sorted(set().union(*settings))
-    different = [name for name in names if any(found.get(name) != first.get(name) for found in settings)]
-    heads = [", ".join(f"{name} {found.get(name, '-')}" for name in different) for found in settings]
+    heads = [", ".join(f"{name} {found[name]}" for name in compared if name in found) for found in settings]
     typer.echo(
         f"{first['subscribers']} subscribers, {first['calls']} calls, seed {first['seed']}, "
         f"faults {float(first['fault_rate']):g}"
-        + (f", profile {first['profile']}" if "profile" not in different else "")
+        + (f", profile {first['profile']}" if "profile" not in compared else "")
     )
     columns = ["", *heads] if len(reports) > 1 else ["", "value"]
     if len(reports) == 2:
