@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import operator
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ccbs.changes import told
-from ccbs.cli.output import CANNOT, REFUSED, fail, print_json, print_table
+from ccbs.cli.output import CANNOT, REFUSED, fail, moment, print_json, print_table
 from ccbs.config import ConfigError, default_socket, socket_of
 from ccbs.control import ControlError, Refused, ask
 
@@ -188,4 +187,4 @@ def _remaining(moment_ms: int | None, now: float) -> str:
 
 
 def _moment(unix_s: float) -> str:
-    return datetime.datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{moment(int(unix_s) * 1000):%Y-%m-%d %H:%M:%S}"
